@@ -1,0 +1,71 @@
+//! The whole network on the adapter gives PyTorch's numbers.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use kindling::weights::{self, Checkpoint};
+
+use crate::adapter::adapter;
+use crate::reference::{Numbers, fixture, read_numbers, relative_error, shared};
+
+/// As in the library's tests: f32 sums in another order, through 17 layers that keep the scale.
+const TOLERANCE: f32 = 1e-5;
+
+#[test]
+fn every_stage_of_the_network_agrees_with_pytorch() {
+    let Some(device) = adapter() else { return };
+    let reference = read_numbers(&fixture("narrow_reference.safetensors"));
+    for input in ["square", "odd"] {
+        agrees(&fixture("narrow.pth"), &device, &reference[input], TOLERANCE, |stage, values| {
+            Some(relative_error(values, &reference[&format!("{input}.{stage}")]))
+        });
+    }
+}
+
+#[test]
+fn the_real_network_agrees_with_torchvision() {
+    let Some(device) = adapter() else { return };
+    let (Some(weights), Some(file)) = (
+        shared("weights/resnet18-compressed.pth"),
+        shared("reference/resnet18_forward.safetensors"),
+    ) else {
+        return;
+    };
+    let reference = read_numbers(&file);
+    // What is promised to users: 1e-4 of the largest logit.
+    agrees(&weights, &device, &reference["input"], 1e-4, |stage, values| {
+        let expected = reference.get(&format!("{stage}.mean"))?;
+        Some(relative_error(values.mean_dim(3).mean_dim(2).flatten::<2>(1, 3), expected))
+    });
+    let logits = reference["logits"].clone();
+    agrees(&weights, &device, &reference["input"], 1e-4, |stage, values| {
+        (stage == "logits").then(|| relative_error(values.flatten::<2>(1, 3), &logits))
+    });
+}
+
+/// Runs the network in `weights` on `input` and asks `error` about each stage, the features and the
+/// logits (those two with two more dimensions of one).
+fn agrees(
+    weights: &Path,
+    device: &Device,
+    input: &Numbers,
+    tolerance: f32,
+    error: impl Fn(&str, Tensor<4>) -> Option<f32>,
+) {
+    let checkpoint = Checkpoint::open(weights).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    let backbone = weights::backbone(&checkpoint, architecture, device).unwrap();
+    let head = weights::head(&checkpoint, architecture.features(), device).unwrap();
+    let mut checked = 0;
+    let mut check = |stage: &str, values: Tensor<4>| {
+        if let Some(error) = error(stage, values) {
+            println!("{architecture} {stage}: off by {error:.1e} of the largest value");
+            assert!(error < tolerance, "{architecture} {stage}: {error}");
+            checked += 1;
+        }
+    };
+    let features = backbone
+        .forward_observed(input.on(device), |stage, activation| check(stage, activation.clone()));
+    check("logits", head.forward(features).unsqueeze_dims(&[2, 3]));
+    assert!(checked > 0);
+}

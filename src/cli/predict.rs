@@ -1,0 +1,167 @@
+//! `kindling predict`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use kindling::evaluation::probabilities;
+use kindling::features::{ExtractError, Extractor, FeatureBatch};
+use kindling::photos::walk;
+use kindling::run::Model;
+use serde::Serialize;
+
+use super::terminal::{one_line, text};
+use super::{DeviceArg, FORWARD_BATCH};
+
+/// Name the class of photos
+///
+/// MODEL is a run folder, or a weights file with its own fc layer: one of 1000 classes names
+/// ImageNet's. Folders are walked.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  kindling predict runs/first holiday.jpg\n  \
+                        kindling predict weights/resnet18-f37072fd.pth holiday/ --top 5 --json")]
+pub struct PredictArgs {
+    /// Run folder, or a weights file with its own fc layer
+    model: PathBuf,
+
+    /// Photos, or folders of photos
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Show the K most probable classes
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+
+    #[command(flatten)]
+    device: DeviceArg,
+
+    /// Print a JSON object a line, one for each photo
+    #[arg(long)]
+    json: bool,
+}
+
+/// A class and how probable it is.
+#[derive(Serialize)]
+struct Guess<'a> {
+    class: &'a str,
+    probability: f64,
+}
+
+/// What `--json` prints for a photo.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Prediction { path: &'a str, class: &'a str, probability: f64, top: &'a [Guess<'a>] },
+    Failure { path: &'a str, error: &'a str },
+}
+
+pub fn run(args: &PredictArgs) -> Result<()> {
+    let paths = photos(&args.paths)?;
+    let (_, device) = args.device.open()?;
+    let model = Model::open(&args.model, &device)?;
+    let extractor = Extractor {
+        backbone: &model.backbone,
+        recipe: model.recipe,
+        device: &device,
+        batch_size: FORWARD_BATCH,
+    };
+    let mut printer = Printer {
+        out: io::stdout().lock(),
+        json: args.json,
+        width: paths.iter().map(|path| text(path).chars().count()).max().unwrap_or(0).min(60),
+    };
+    let mut failures = 0;
+    let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> io::Result<()> {
+        failures += batch.failed.len();
+        let logits = model.head.logits(&batch.rows, &device);
+        let mut rows = batch.photos.into_iter().zip(logits.chunks(model.classes.len())).peekable();
+        // Failures lie among the photos, and the output keeps the order that was asked for.
+        for (failed, error) in &batch.failed {
+            while let Some((index, row)) = rows.next_if(|(index, _)| index < failed) {
+                printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
+            }
+            printer.failure(&paths[*failed], &one_line(error))?;
+        }
+        for (index, row) in rows {
+            printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
+        }
+        Ok(())
+    });
+    match printed {
+        Ok(()) => {}
+        // As itself, so that a reader that left early is recognised.
+        Err(ExtractError::Receiver(error)) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
+    }
+    if failures > 0 {
+        bail!("{failures} of {} files could not be read", paths.len());
+    }
+    Ok(())
+}
+
+/// The files to predict, folders walked.
+fn photos(asked: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for path in asked {
+        if path.is_dir() {
+            let walked = walk(path);
+            if walked.photos.is_empty() {
+                bail!("no photo in `{}` (JPEG, PNG, WebP, BMP or GIF)", path.display());
+            }
+            paths.extend(walked.photos);
+        } else {
+            paths.push(path.clone());
+        }
+    }
+    Ok(paths)
+}
+
+/// The `top` most probable classes, most probable first.
+fn guesses<'a>(logits: &[f32], classes: &'a [String], top: u32) -> Vec<Guess<'a>> {
+    let probabilities = probabilities(logits);
+    let mut order: Vec<usize> = (0..classes.len()).collect();
+    order.sort_by(|one, other| logits[*other].total_cmp(&logits[*one]));
+    order
+        .into_iter()
+        .take(top as usize)
+        .map(|index| Guess { class: &classes[index], probability: probabilities[index] })
+        .collect()
+}
+
+struct Printer<W> {
+    out: W,
+    json: bool,
+    width: usize,
+}
+
+impl<W: Write> Printer<W> {
+    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+        let (path, best) = (&text(path), &guesses[0]);
+        if self.json {
+            let Guess { class, probability } = *best;
+            return self.line(&Line::Prediction { path, class, probability, top: guesses });
+        }
+        let guesses: Vec<String> = guesses
+            .iter()
+            .map(|guess| format!("{} {:.1} %", guess.class, guess.probability * 100.0))
+            .collect();
+        writeln!(self.out, "{path:width$}  {}", guesses.join(", "), width = self.width)
+    }
+
+    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
+        let path = &text(path);
+        match self.json {
+            true => self.line(&Line::Failure { path, error }),
+            false => {
+                eprintln!("warning: `{path}` {error}");
+                Ok(())
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        writeln!(self.out)
+    }
+}

@@ -1,0 +1,31 @@
+//! The processor, as Burn's CPU backends see it.
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use super::{Backend, DeviceInfo, Kind};
+
+#[cfg(feature = "flex")]
+pub(super) fn flex() -> Vec<DeviceInfo> {
+    vec![processor(Backend::Flex, "Burn flex", &burn::tensor::Device::flex())]
+}
+
+#[cfg(feature = "ndarray")]
+#[allow(deprecated, reason = "offered for comparison for as long as Burn has it")]
+pub(super) fn ndarray() -> Vec<DeviceInfo> {
+    vec![processor(Backend::Ndarray, "Burn ndarray", &burn::tensor::Device::ndarray())]
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn processor(backend: Backend, name: &str, device: &burn::tensor::Device) -> DeviceInfo {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let plural = if threads == 1 { "" } else { "s" };
+    DeviceInfo {
+        device: backend.to_string(),
+        backend,
+        index: 0,
+        name: format!("{name}, {threads} thread{plural}"),
+        kind: Kind::Cpu,
+        driver: None,
+        memory_bytes: None,
+        f16: device.supports_dtype(burn::tensor::FloatDType::F16),
+    }
+}

@@ -1,0 +1,21 @@
+//! NVIDIA GPUs through CUDA.
+
+use burn::tensor::{Device, DeviceType, FloatDType};
+
+use super::{Backend, DeviceInfo, Kind};
+
+/// The CUDA devices. Opening one without a driver panics on a worker thread, so only those that the
+/// driver enumerates are touched.
+pub(super) fn devices() -> Vec<DeviceInfo> {
+    let describe = |(index, device): (usize, Device)| DeviceInfo {
+        device: format!("{}:{index}", Backend::Cuda),
+        backend: Backend::Cuda,
+        index,
+        name: device.identity().map_or_else(|| "NVIDIA GPU".into(), |identity| identity.name),
+        kind: Kind::DiscreteGpu,
+        driver: Some("CUDA".into()),
+        memory_bytes: None,
+        f16: device.supports_dtype(FloatDType::F16),
+    };
+    Device::enumerate(DeviceType::Cuda).into_vec().into_iter().enumerate().map(describe).collect()
+}

@@ -1,0 +1,358 @@
+//! Which backend and which adapter computes: list what is there, choose, open.
+
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "wgpu")]
+mod wgpu;
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// A family of devices that one cargo feature compiles in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// NVIDIA GPUs through CUDA.
+    Cuda,
+    /// Any GPU through Vulkan, Metal or DX12.
+    Wgpu,
+    /// Burn's CPU backend.
+    Flex,
+    /// Burn's older CPU backend.
+    Ndarray,
+}
+
+impl Backend {
+    /// Every backend, in the order in which `auto` prefers them.
+    pub const ALL: [Self; 4] = [Self::Cuda, Self::Wgpu, Self::Flex, Self::Ndarray];
+
+    /// Its name: on the command line, and as a cargo feature.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+            Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+        }
+    }
+
+    /// Whether it is in this build.
+    pub fn is_compiled_in(self) -> bool {
+        match self {
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Flex => cfg!(feature = "flex"),
+            Self::Ndarray => cfg!(feature = "ndarray"),
+        }
+    }
+
+    /// Its devices on this machine; none where it is not compiled in.
+    fn devices(self) -> Vec<DeviceInfo> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Self::Cuda => cuda::devices(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => wgpu::devices(),
+            #[cfg(feature = "flex")]
+            Self::Flex => cpu::flex(),
+            #[cfg(feature = "ndarray")]
+            Self::Ndarray => cpu::ndarray(),
+            #[allow(
+                unreachable_patterns,
+                reason = "reached by the backends that are not compiled in"
+            )]
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What sort of hardware a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A GPU with memory of its own.
+    DiscreteGpu,
+    /// A GPU that shares the processor's memory.
+    IntegratedGpu,
+    /// A GPU that a hypervisor lends.
+    VirtualGpu,
+    /// The processor, also where a graphics driver runs on it (lavapipe, WARP).
+    Cpu,
+}
+
+impl Kind {
+    fn is_gpu(self) -> bool {
+        self != Self::Cpu
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::DiscreteGpu => "discrete GPU",
+            Self::IntegratedGpu => "integrated GPU",
+            Self::VirtualGpu => "virtual GPU",
+            Self::Cpu => "CPU",
+        })
+    }
+}
+
+/// A device that can be computed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// What `--device` takes to choose it: `wgpu:0`, `flex`.
+    pub device: String,
+    /// The backend that reaches it.
+    pub backend: Backend,
+    /// Its place among the backend's devices.
+    #[serde(skip)]
+    pub index: usize,
+    /// The hardware's name.
+    pub name: String,
+    /// The sort of hardware.
+    pub kind: Kind,
+    /// The graphics interface and the driver, where there is one.
+    pub driver: Option<String>,
+    /// Bytes of its own memory, where the interface tells.
+    pub memory_bytes: Option<u64>,
+    /// Whether it computes in 16-bit floating point.
+    pub f16: bool,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({}, {}", self.device, self.name, self.kind)?;
+        match &self.driver {
+            Some(driver) => write!(formatter, ", {driver})"),
+            None => formatter.write_str(")"),
+        }
+    }
+}
+
+/// What `--device` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// A real GPU if there is one, else the fastest CPU backend that is compiled in.
+    Auto,
+    /// A backend, and which of its devices; without an index its best one.
+    Named(Backend, Option<usize>),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "expected auto, wgpu, wgpu:N, cuda, cuda:N, flex or ndarray".to_owned();
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (name, Some(index.parse().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let backend = Backend::ALL.into_iter().find(|backend| backend.name() == name);
+        match backend.ok_or_else(wrong)? {
+            backend @ (Backend::Flex | Backend::Ndarray) if index.is_none() => {
+                Ok(Self::Named(backend, None))
+            }
+            backend @ (Backend::Wgpu | Backend::Cuda) => Ok(Self::Named(backend, index)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Named(backend, None) => backend.fmt(formatter),
+            Self::Named(backend, Some(index)) => write!(formatter, "{backend}:{index}"),
+        }
+    }
+}
+
+/// Why there is no device to compute on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The build lacks the backend.
+    #[error(
+        "this build has no {backend} backend: build it with `--features {backend}`, or choose from {}",
+        listed(.available)
+    )]
+    NotCompiledIn {
+        /// The backend that was asked for.
+        backend: Backend,
+        /// What can be chosen instead.
+        available: Vec<String>,
+    },
+    /// The machine has no device of the backend.
+    #[error("there is no {backend} device: {reason}; available: {}", listed(.available))]
+    NoneThere {
+        /// The backend that was asked for.
+        backend: Backend,
+        /// What it takes.
+        reason: &'static str,
+        /// What can be chosen instead.
+        available: Vec<String>,
+    },
+    /// The index is too high.
+    #[error("there is no device {asked}; available: {}", listed(.available))]
+    NoSuchIndex {
+        /// What was asked for.
+        asked: Choice,
+        /// What can be chosen instead.
+        available: Vec<String>,
+    },
+    /// Nothing to compute with was compiled in.
+    #[error(
+        "no device to compute on: this build has the backends {}; build it with `--features flex` \
+         for any processor", listed(.compiled_in)
+    )]
+    Nothing {
+        /// The backends in this build.
+        compiled_in: Vec<String>,
+    },
+    /// The driver refused.
+    #[error("{device} cannot be opened: {reason}; choose another with --device")]
+    Open {
+        /// The device.
+        device: String,
+        /// What the driver said, on one line.
+        reason: String,
+    },
+}
+
+fn listed(devices: &[String]) -> String {
+    match devices {
+        [] => "nothing".into(),
+        _ => devices.join(", "),
+    }
+}
+
+/// Every device that this build can reach on this machine, in the order in which `auto` prefers
+/// backends. Nothing is opened on a graphics adapter; a CUDA device is.
+pub fn list() -> Vec<DeviceInfo> {
+    Backend::ALL.into_iter().flat_map(Backend::devices).collect()
+}
+
+/// The device that `choice` stands for on this machine.
+///
+/// # Errors
+/// Where it is not there or its backend not compiled in; the error says what is.
+pub fn resolve(choice: Choice) -> Result<DeviceInfo, DeviceError> {
+    let names = || list().into_iter().map(|info| info.device).collect::<Vec<_>>();
+    match choice {
+        Choice::Auto => Backend::ALL
+            .into_iter()
+            .find_map(|backend| best(backend.devices()).filter(|info| info.kind.is_gpu()))
+            .or_else(|| {
+                // Without a GPU the native backends come before a graphics driver on the processor.
+                [Backend::Flex, Backend::Ndarray, Backend::Wgpu]
+                    .into_iter()
+                    .find_map(|backend| best(backend.devices()))
+            })
+            .ok_or_else(|| DeviceError::Nothing {
+                compiled_in: Backend::ALL
+                    .into_iter()
+                    .filter(|backend| backend.is_compiled_in())
+                    .map(|backend| backend.to_string())
+                    .collect(),
+            }),
+        Choice::Named(backend, _) if !backend.is_compiled_in() => {
+            Err(DeviceError::NotCompiledIn { backend, available: names() })
+        }
+        Choice::Named(backend, index) => {
+            let devices = backend.devices();
+            if devices.is_empty() {
+                let reason = match backend {
+                    Backend::Cuda => "CUDA needs an NVIDIA GPU and its driver",
+                    _ => {
+                        "wgpu needs a Vulkan, Metal or DX12 driver (on Debian without a GPU, \
+                         mesa-vulkan-drivers)"
+                    }
+                };
+                return Err(DeviceError::NoneThere { backend, reason, available: names() });
+            }
+            match index {
+                None => Ok(best(devices).expect("there is one")),
+                Some(index) => devices
+                    .into_iter()
+                    .nth(index)
+                    .ok_or_else(|| DeviceError::NoSuchIndex { asked: choice, available: names() }),
+            }
+        }
+    }
+}
+
+/// The first of the fastest sort.
+fn best(devices: Vec<DeviceInfo>) -> Option<DeviceInfo> {
+    let rank = |info: &DeviceInfo| match info.kind {
+        Kind::DiscreteGpu => 0,
+        Kind::VirtualGpu => 1,
+        Kind::IntegratedGpu => 2,
+        Kind::Cpu => 3,
+    };
+    devices.into_iter().min_by_key(rank)
+}
+
+/// Opens a device that [`resolve`] or [`list`] gave.
+///
+/// # Errors
+/// Where the driver refuses, or the device is no longer there.
+pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
+    match info.backend {
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Ok(Device::cuda(info.index)),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => wgpu::open(info),
+        #[cfg(feature = "flex")]
+        Backend::Flex => Ok(Device::flex()),
+        #[cfg(feature = "ndarray")]
+        #[allow(deprecated, reason = "offered for comparison for as long as Burn has it")]
+        Backend::Ndarray => Ok(Device::ndarray()),
+        #[allow(unreachable_patterns, reason = "reached by the backends that are not compiled in")]
+        backend => Err(DeviceError::NotCompiledIn { backend, available: Vec::new() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_choice_reads_back_as_itself() {
+        for text in ["auto", "wgpu", "wgpu:1", "cuda", "cuda:0", "flex", "ndarray"] {
+            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
+        }
+        for wrong in ["gpu", "wgpu:", "wgpu:x", "flex:0", "ndarray:1", "", "cuda:-1"] {
+            assert!(wrong.parse::<Choice>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_software_driver_is_never_preferred_to_a_gpu() {
+        let info = |index, kind| DeviceInfo {
+            device: format!("wgpu:{index}"),
+            backend: Backend::Wgpu,
+            index,
+            name: "test".into(),
+            kind,
+            driver: None,
+            memory_bytes: None,
+            f16: false,
+        };
+        let devices =
+            vec![info(0, Kind::Cpu), info(1, Kind::IntegratedGpu), info(2, Kind::DiscreteGpu)];
+        assert_eq!(best(devices).unwrap().index, 2);
+    }
+}

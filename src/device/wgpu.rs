@@ -1,0 +1,139 @@
+//! GPUs through Vulkan, Metal or DX12.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use burn::tensor::wgpu::WgpuBackend;
+use burn::tensor::{Device, DeviceKind};
+use burn_wgpu::wgpu::{self, AdapterInfo, Backend as Api, DeviceType, Features};
+use futures_lite::future::block_on;
+
+use super::{Backend, DeviceError, DeviceInfo, Kind};
+
+/// The graphics interfaces of this platform, best first. OpenGL is left out: where it reaches a
+/// GPU at all, Vulkan does too, and its compute shaders lack what Burn's kernels use.
+const INTERFACES: [(Api, WgpuBackend, &str); 3] = [
+    (Api::Metal, WgpuBackend::Metal, "Metal"),
+    (Api::Vulkan, WgpuBackend::Vulkan, "Vulkan"),
+    (Api::Dx12, WgpuBackend::Dx12, "DX12"),
+];
+
+/// An adapter, and how Burn is told which one is meant.
+struct Adapter {
+    info: AdapterInfo,
+    f16: bool,
+    interface: WgpuBackend,
+    interface_name: &'static str,
+    kind: Kind,
+    selector: DeviceKind,
+}
+
+/// The adapters of the first interface that has a GPU, else of the first that has any. Asked once in
+/// a process: starting a graphics driver takes a tenth of a second.
+fn adapters() -> &'static [Adapter] {
+    static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
+    ADAPTERS.get_or_init(enumerate)
+}
+
+fn enumerate() -> Vec<Adapter> {
+    let mut software_only = Vec::new();
+    for (api, interface, interface_name) in INTERFACES {
+        let adapters = adapters_on(api, interface, interface_name);
+        if adapters.iter().any(|adapter| adapter.kind.is_gpu()) {
+            return adapters;
+        }
+        if software_only.is_empty() {
+            software_only = adapters;
+        }
+    }
+    software_only
+}
+
+fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -> Vec<Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: api.into(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    // Burn counts adapters of each sort from zero, in this order.
+    let (mut discrete, mut integrated, mut virtual_gpus) = (0.., 0.., 0..);
+    let mut cpu_seen = false;
+    let mut adapters = Vec::new();
+    for adapter in block_on(instance.enumerate_adapters(api.into())) {
+        let info = adapter.get_info();
+        let next = |count: &mut std::ops::RangeFrom<usize>| count.next().unwrap_or_default();
+        let (kind, selector) = match info.device_type {
+            DeviceType::DiscreteGpu => {
+                (Kind::DiscreteGpu, DeviceKind::DiscreteGpu(next(&mut discrete)))
+            }
+            DeviceType::IntegratedGpu => {
+                (Kind::IntegratedGpu, DeviceKind::IntegratedGpu(next(&mut integrated)))
+            }
+            DeviceType::VirtualGpu => {
+                (Kind::VirtualGpu, DeviceKind::VirtualGpu(next(&mut virtual_gpus)))
+            }
+            // Burn can name only one processor, and nothing that calls itself `Other`.
+            DeviceType::Cpu if !cpu_seen => {
+                cpu_seen = true;
+                (Kind::Cpu, DeviceKind::Cpu)
+            }
+            DeviceType::Cpu | DeviceType::Other => continue,
+        };
+        let f16 = adapter.features().contains(Features::SHADER_F16);
+        adapters.push(Adapter { info, f16, interface, interface_name, kind, selector });
+    }
+    adapters
+}
+
+pub(super) fn devices() -> Vec<DeviceInfo> {
+    adapters().iter().enumerate().map(|(index, adapter)| adapter.describe(index)).collect()
+}
+
+impl Adapter {
+    fn describe(&self, index: usize) -> DeviceInfo {
+        let driver = [self.interface_name, &self.info.driver, &self.info.driver_info];
+        DeviceInfo {
+            device: format!("{}:{index}", Backend::Wgpu),
+            backend: Backend::Wgpu,
+            index,
+            name: self.info.name.clone(),
+            kind: self.kind,
+            driver: Some(
+                driver.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
+            ),
+            memory_bytes: None,
+            f16: self.f16,
+        }
+    }
+}
+
+/// What is open already: Burn initialises an adapter once in a process.
+static OPEN: Mutex<Vec<(String, Device)>> = Mutex::new(Vec::new());
+
+pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
+    let failed = |reason: String| DeviceError::Open {
+        device: asked.device.clone(),
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, device)) = open.iter().find(|(name, _)| *name == asked.device) {
+        return Ok(device.clone());
+    }
+    let adapter = adapters()
+        .get(asked.index)
+        .filter(|adapter| adapter.info.name == asked.name)
+        .ok_or_else(|| failed("it is no longer there".into()))?;
+    let device = Device::wgpu_options()
+        .device_kind(adapter.selector.clone())
+        .graphics_api(adapter.interface)
+        .init()
+        .map_err(|error| failed(error.to_string()))?;
+    // The selector is a count; what counts is that the same adapter was opened.
+    match device.identity() {
+        Some(identity) if identity.name != asked.name => {
+            Err(failed(format!("`{}` answered instead of `{}`", identity.name, asked.name)))
+        }
+        _ => {
+            open.push((asked.device.clone(), device.clone()));
+            Ok(device)
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Photos through the frozen backbone, decoding ahead of it.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::backbone::ResNet;
+use crate::photos::{Batch, DecodeError, Recipe, for_each_batch};
+
+/// What turns photos into features.
+pub struct Extractor<'a> {
+    /// The frozen network, on `device`.
+    pub backbone: &'a ResNet,
+    /// What it wants of a photo.
+    pub recipe: Recipe,
+    /// A plain device: there BatchNorm keeps its statistics, and nothing is recorded for gradients.
+    pub device: &'a Device,
+    /// Photos that go through the network at a time.
+    pub batch_size: usize,
+}
+
+/// Features of some photos.
+#[derive(Debug, Default)]
+pub struct FeatureBatch {
+    /// Which photos: indices into the list that was asked for, ascending.
+    pub photos: Vec<usize>,
+    /// Their features, `[photos, width]`.
+    pub rows: Vec<f32>,
+    /// Files met since the last batch that gave no photo.
+    pub failed: Vec<(usize, DecodeError)>,
+}
+
+/// Features of every photo that could be decoded.
+#[derive(Debug, Default)]
+pub struct Extraction {
+    /// Which photos: indices into the list that was asked for, ascending.
+    pub photos: Vec<usize>,
+    /// Their features, `[photos, width]`.
+    pub rows: Vec<f32>,
+    /// Files that gave no photo.
+    pub failed: Vec<(usize, DecodeError)>,
+}
+
+/// Why features could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractError<E> {
+    /// The device gave nothing back.
+    #[error("the device failed while it computed features: {0}")]
+    Device(String),
+    /// What it gave back cannot be right.
+    #[error("the device computed features that are no finite numbers")]
+    NotFinite,
+    /// The receiver of the features stopped.
+    #[error(transparent)]
+    Receiver(E),
+}
+
+impl Extractor<'_> {
+    /// Computes the features of `paths` and hands them to `receive` in order, a batch at a time.
+    ///
+    /// A batch's features are read back only when the next batch is under way, so that a GPU never
+    /// waits for the reading.
+    ///
+    /// # Errors
+    /// Where the device fails, or the first error of `receive`.
+    pub fn for_each<P: AsRef<Path> + Sync, E>(
+        &self,
+        paths: &[P],
+        mut receive: impl FnMut(FeatureBatch) -> Result<(), E>,
+    ) -> Result<(), ExtractError<E>> {
+        let mut under_way: Option<Pending> = None;
+        for_each_batch(paths, &self.recipe, self.batch_size, |batch| {
+            let next = self.launch(batch);
+            match under_way.replace(next) {
+                Some(pending) => receive(pending.read()?).map_err(ExtractError::Receiver),
+                None => Ok(()),
+            }
+        })?;
+        match under_way {
+            Some(pending) => receive(pending.read()?).map_err(ExtractError::Receiver),
+            None => Ok(()),
+        }
+    }
+
+    /// The features of all of `paths`; `progress` is told how many files have been dealt with.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn all<P: AsRef<Path> + Sync>(
+        &self,
+        paths: &[P],
+        mut progress: impl FnMut(usize),
+    ) -> Result<Extraction, ExtractError<std::convert::Infallible>> {
+        let mut extraction = Extraction::default();
+        self.for_each(paths, |batch| {
+            extraction.photos.extend(batch.photos);
+            extraction.rows.extend(batch.rows);
+            extraction.failed.extend(batch.failed);
+            progress(extraction.photos.len() + extraction.failed.len());
+            Ok(())
+        })?;
+        Ok(extraction)
+    }
+
+    fn launch(&self, batch: Batch) -> Pending {
+        let side = self.recipe.crop as usize;
+        let features = (!batch.photos.is_empty()).then(|| {
+            let pixels = TensorData::new(batch.pixels, [batch.photos.len(), 3, side, side]);
+            self.backbone.forward(Tensor::from_data(pixels, self.device))
+        });
+        Pending { photos: batch.photos, features, failed: batch.failed }
+    }
+}
+
+/// A batch whose features the device may still be computing.
+struct Pending {
+    photos: Vec<usize>,
+    features: Option<Tensor<2>>,
+    failed: Vec<(usize, DecodeError)>,
+}
+
+impl Pending {
+    fn read<E>(self) -> Result<FeatureBatch, ExtractError<E>> {
+        let rows: Vec<f32> = match self.features {
+            Some(features) => features
+                .try_into_data()
+                .map_err(|error| ExtractError::Device(one_line(&error)))?
+                .try_into_vec_as()
+                .map_err(|error| ExtractError::Device(one_line(&error)))?,
+            None => Vec::new(),
+        };
+        match rows.iter().all(|value| value.is_finite()) {
+            true => Ok(FeatureBatch { photos: self.photos, rows, failed: self.failed }),
+            false => Err(ExtractError::NotFinite),
+        }
+    }
+}
+
+fn one_line(error: &impl std::fmt::Debug) -> String {
+    format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,7 @@
+//! The only part that is trained: a linear layer on the backbone's features.
+
+mod fit;
+mod linear;
+
+pub use fit::{EpochMetrics, Examples, FitError, FitOptions, Fitted, fit};
+pub use linear::Head;

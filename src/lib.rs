@@ -1,0 +1,21 @@
+//! Kindling trains an image classifier from a folder of photos, on any GPU or none.
+//!
+//! The way through, each step a module that knows only those before it:
+//!
+//! 1. [`photos`]: a folder becomes decoded, preprocessed batches;
+//! 2. [`weights`]: a pretrained file becomes a [`backbone`] on a [`device`];
+//! 3. [`features`]: each photo goes through the frozen backbone once;
+//! 4. [`head`]: a linear layer is trained on those rows, with Burn's autodiff and Adam;
+//! 5. [`evaluation`] scores it, and [`run`] keeps it.
+//!
+//! The library never prints and never exits; the command line is built from it in the binary.
+
+pub mod backbone;
+pub mod device;
+pub mod evaluation;
+pub mod features;
+pub mod head;
+pub mod photos;
+pub mod run;
+pub mod seed;
+pub mod weights;

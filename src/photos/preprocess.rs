@@ -1,0 +1,156 @@
+//! A photo made ready for a backbone: resize the short side, crop the centre, normalise.
+
+use std::cell::RefCell;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+/// How a backbone wants its photos, in torchvision's words: `Resize(resize)`, `CenterCrop(crop)`,
+/// `ToTensor()`, `Normalize(mean, std)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Length of the short side after resizing, in pixels (antialiased bilinear, as PIL's).
+    pub resize: u32,
+    /// Side of the square cut from the centre, in pixels.
+    pub crop: u32,
+    /// Mean of each channel (red, green, blue) on a scale of 0 to 1.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, likewise.
+    pub std: [f32; 3],
+}
+
+/// A recipe that cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the preprocessing {0:?} cannot be followed: the crop must be 1 to 4096 pixels and no more than \
+     the resized side, and the standard deviations positive"
+)]
+pub struct RecipeError(Recipe);
+
+thread_local! {
+    /// A resizer keeps its intermediate rows; one a thread saves allocating them for each photo.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+}
+
+impl Recipe {
+    /// torchvision's preset for its ImageNet classifiers (`ImageClassification(crop_size=224)`).
+    pub const IMAGENET: Self =
+        Self { resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+    /// Whether the recipe can be followed: for one that was read from a file.
+    ///
+    /// # Errors
+    /// Where a size is out of range or a deviation not positive.
+    pub fn check(self) -> Result<Self, RecipeError> {
+        let sizes =
+            (1..=4096).contains(&self.crop) && self.crop <= self.resize && self.resize <= 8192;
+        let numbers = self.std.iter().all(|std| *std > 0.0 && std.is_finite())
+            && self.mean.iter().all(|mean| mean.is_finite());
+        if sizes && numbers { Ok(self) } else { Err(RecipeError(self)) }
+    }
+
+    /// Values in one preprocessed photo: `3 * crop * crop`.
+    pub fn values(&self) -> usize {
+        3 * (self.crop as usize).pow(2)
+    }
+
+    /// Resizes and crops: `crop * crop` pixels, rows from the top, three bytes a pixel.
+    ///
+    /// Only what lies inside the crop is computed, so a panorama of any length takes no more
+    /// memory than a square. The result is that of resizing the whole photo and cropping then.
+    ///
+    /// # Panics
+    /// Where the photo has no pixels: a decoder gives none such.
+    pub fn crop(&self, photo: &RgbImage) -> Vec<u8> {
+        let (width, height) = photo.dimensions();
+        let (resized_width, resized_height) = self.resized(width, height);
+        let (scale_x, scale_y) =
+            (f64::from(width) / resized_width as f64, f64::from(height) / resized_height as f64);
+        let side = f64::from(self.crop);
+        let options =
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+                self.margin(resized_width) * scale_x,
+                self.margin(resized_height) * scale_y,
+                side * scale_x,
+                side * scale_y,
+            );
+        let source = ImageRef::new(width, height, photo.as_raw(), PixelType::U8x3)
+            .expect("an RgbImage holds three bytes a pixel");
+        let mut crop = Image::new(self.crop, self.crop, PixelType::U8x3);
+        RESIZER
+            .with_borrow_mut(|resizer| resizer.resize(&source, &mut crop, &options))
+            .expect("the crop lies inside the photo and the pixel types agree");
+        crop.into_vec()
+    }
+
+    /// Size after resizing the short side, the long side truncated (torchvision's
+    /// `_compute_resized_output_size`).
+    fn resized(&self, width: u32, height: u32) -> (u64, u64) {
+        let long =
+            |long: u32, short: u32| u64::from(self.resize) * u64::from(long) / u64::from(short);
+        match width <= height {
+            true => (u64::from(self.resize), long(height, width)),
+            false => (long(width, height), u64::from(self.resize)),
+        }
+    }
+
+    /// Pixels left of (or above) the crop: torchvision's `int(round((side - crop) / 2.0))`, and
+    /// Python rounds halves to even.
+    fn margin(&self, side: u64) -> f64 {
+        ((side as f64 - f64::from(self.crop)) / 2.0).round_ties_even()
+    }
+
+    /// Normalises `crop * crop` pixels of three bytes into planes, `[3, crop, crop]`.
+    pub fn normalise(&self, pixels: &[u8]) -> Vec<f32> {
+        let mut planes = Vec::with_capacity(pixels.len());
+        for channel in 0..3 {
+            // One table a channel: 256 divisions instead of one a pixel.
+            let table: [f32; 256] = std::array::from_fn(|value| {
+                (value as f32 / 255.0 - self.mean[channel]) / self.std[channel]
+            });
+            planes.extend(
+                pixels[channel..].iter().step_by(3).map(|value| table[usize::from(*value)]),
+            );
+        }
+        planes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panorama_of_any_length_is_cropped_without_resizing_all_of_it() {
+        for (width, height) in [(1, 20_000), (20_000, 1), (1, 1), (3, 2)] {
+            let photo = RgbImage::from_pixel(width, height, image::Rgb([9, 99, 199]));
+            let crop = Recipe::IMAGENET.crop(&photo);
+            assert_eq!(crop.len(), Recipe::IMAGENET.values());
+            assert!(crop.chunks(3).all(|pixel| pixel == [9, 99, 199]), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn normalising_puts_each_channel_in_its_own_plane() {
+        let recipe = Recipe { resize: 2, crop: 2, mean: [0.0, 0.5, 1.0], std: [1.0, 0.5, 0.25] };
+        let planes = recipe.normalise(&[0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 255]);
+        assert_eq!(planes, [0.0, 1.0, 0.0, 1.0, -1.0, 1.0, 1.0, -1.0, -4.0, 0.0, -4.0, 0.0]);
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_followed_is_refused() {
+        let good = Recipe::IMAGENET;
+        assert!(good.check().is_ok());
+        for bad in [
+            Recipe { crop: 0, ..good },
+            Recipe { crop: 300, ..good },
+            Recipe { resize: 1 << 20, ..good },
+            Recipe { std: [0.2, 0.0, 0.2], ..good },
+            Recipe { mean: [f32::NAN, 0.0, 0.0], ..good },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Photos to train on and photos to validate on.
+
+use std::path::Path;
+
+use rand::seq::SliceRandom;
+
+use super::folder::validation_folder;
+use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
+use crate::seed::{Purpose, generator};
+
+/// The share of each class that is kept for validation where nothing else is said.
+const DEFAULT_SHARE: f64 = 0.2;
+
+/// Photos to train on and photos to validate on, of the same classes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Class names in byte order.
+    pub classes: Vec<String>,
+    /// To train on, by class and then by path.
+    pub train: Vec<LabelledPhoto>,
+    /// To validate on, likewise.
+    pub val: Vec<LabelledPhoto>,
+    /// What was there and is no photo.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Reads `data` the way its folders say: `train` with `val` (or `valid`, `validation`) as they are;
+/// else the share `val_split` (0.2 where `None`) of each class for validation, drawn with `seed`: at
+/// least one photo of every class that has two, and never all of them.
+///
+/// # Errors
+/// Where the photos are not there, fewer than two classes are, `train` and `val` disagree on the
+/// classes, or a share is given where there is a `val`.
+pub fn training_split(
+    data: &Path,
+    val_split: Option<f64>,
+    seed: u64,
+) -> Result<Split, FolderError> {
+    let train_folder = data.join("train");
+    let own_train = train_folder.is_dir();
+    match validation_folder(data).filter(|_| own_train) {
+        Some(val_folder) if val_split.is_none() => as_given(&train_folder, &val_folder),
+        Some(val_folder) => Err(FolderError::SplitTwice(val_folder)),
+        None => {
+            let folder = if own_train { &train_folder } else { data };
+            let set = PhotoSet::read(folder)?.with_several_classes(folder)?;
+            let split = stratified(set, val_split.unwrap_or(DEFAULT_SHARE), seed);
+            match split.val.is_empty() {
+                true => Err(FolderError::NoValidation(folder.to_owned())),
+                false => Ok(split),
+            }
+        }
+    }
+}
+
+fn as_given(train_folder: &Path, val_folder: &Path) -> Result<Split, FolderError> {
+    let train = PhotoSet::read(train_folder)?.with_several_classes(train_folder)?;
+    let val = PhotoSet::read(val_folder)?;
+    for (one, other, present, absent) in
+        [(&train, &val, train_folder, val_folder), (&val, &train, val_folder, train_folder)]
+    {
+        if let Some(class) = one.classes.iter().find(|class| !other.classes.contains(class)) {
+            return Err(FolderError::OneSided {
+                class: class.clone(),
+                present: present.to_owned(),
+                absent: absent.to_owned(),
+            });
+        }
+    }
+    Ok(Split {
+        classes: train.classes,
+        train: train.photos,
+        val: val.photos,
+        passed_over: [train.passed_over, val.passed_over].concat(),
+    })
+}
+
+fn stratified(set: PhotoSet, share: f64, seed: u64) -> Split {
+    let (mut train, mut val) = (Vec::new(), Vec::new());
+    for class in set.photos.chunk_by(|one, next| one.label == next.label) {
+        let wanted = (class.len() as f64 * share).round() as usize;
+        let for_val = match class.len() {
+            1 => 0,
+            count => wanted.clamp(1, count - 1),
+        };
+        let mut order: Vec<usize> = (0..class.len()).collect();
+        order.shuffle(&mut generator(seed, Purpose::Split(class[0].label)));
+        let mut is_val = vec![false; class.len()];
+        order[..for_val].iter().for_each(|index| is_val[*index] = true);
+        for (photo, is_val) in class.iter().zip(is_val) {
+            if is_val { &mut val } else { &mut train }.push(photo.clone());
+        }
+    }
+    Split { classes: set.classes, train, val, passed_over: set.passed_over }
+}

@@ -1,0 +1,198 @@
+//! Photos decoded on all cores, delivered in order, never far ahead of the consumer.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use super::{DecodeError, Recipe, decode};
+
+/// Some photos ready for a backbone.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Which photos these are: indices into the list that was asked for, ascending.
+    pub photos: Vec<usize>,
+    /// Their normalised pixels, `[photos, 3, crop, crop]`.
+    pub pixels: Vec<f32>,
+    /// Files met since the last batch that gave no photo.
+    pub failed: Vec<(usize, DecodeError)>,
+}
+
+type Decoded = Result<Vec<f32>, DecodeError>;
+
+/// What decoders and consumer share.
+struct Window {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    ready: BTreeMap<usize, Decoded>,
+    delivered: usize,
+    stopped: bool,
+}
+
+impl Window {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, and a half-made change would be no worse than none.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Stops the decoders however the consumer leaves: at the end, with an error, or by a panic.
+struct StopOnDrop<'a>(&'a Window);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.lock().stopped = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Decodes and preprocesses `paths` on all cores and hands them to `consume` in order, `batch_size`
+/// photos at a time (the last batch may be smaller, and may hold nothing but failures). While
+/// `consume` computes, the next photos are decoded; at most two batches wait for it.
+///
+/// # Errors
+/// The first error of `consume`, after which nothing more is decoded.
+///
+/// # Panics
+/// Where `batch_size` is zero.
+pub fn for_each_batch<P, E>(
+    paths: &[P],
+    recipe: &Recipe,
+    batch_size: usize,
+    mut consume: impl FnMut(Batch) -> Result<(), E>,
+) -> Result<(), E>
+where
+    P: AsRef<Path> + Sync,
+{
+    assert!(batch_size > 0, "a batch holds at least one photo");
+    let window = Window {
+        state: Mutex::new(State { ready: BTreeMap::new(), delivered: 0, stopped: false }),
+        changed: Condvar::new(),
+    };
+    let next = AtomicUsize::new(0);
+    let ahead = 2 * batch_size;
+    let decoders = thread::available_parallelism().map_or(1, usize::from).min(paths.len());
+
+    let decode_until_done = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(index) else { return };
+            let mut state = window.lock();
+            while index >= state.delivered + ahead && !state.stopped {
+                state = window.wait(state);
+            }
+            if state.stopped {
+                return;
+            }
+            drop(state);
+            let decoded = decode(path.as_ref()).map(|photo| recipe.normalise(&recipe.crop(&photo)));
+            window.lock().ready.insert(index, decoded);
+            window.changed.notify_all();
+        }
+    };
+
+    thread::scope(|scope| {
+        let _stop = StopOnDrop(&window);
+        for _ in 0..decoders {
+            scope.spawn(decode_until_done);
+        }
+        let mut batch = Batch::default();
+        for index in 0..paths.len() {
+            let decoded = {
+                let mut state = window.lock();
+                loop {
+                    if let Some(decoded) = state.ready.remove(&index) {
+                        state.delivered = index + 1;
+                        break decoded;
+                    }
+                    state = window.wait(state);
+                }
+            };
+            window.changed.notify_all();
+            match decoded {
+                Ok(pixels) => {
+                    batch.photos.push(index);
+                    batch.pixels.extend(pixels);
+                }
+                Err(error) => batch.failed.push((index, error)),
+            }
+            if batch.photos.len() == batch_size {
+                consume(std::mem::take(&mut batch))?;
+            }
+        }
+        if !batch.photos.is_empty() || !batch.failed.is_empty() {
+            consume(batch)?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use image::RgbImage;
+
+    use super::*;
+
+    /// Photo `i` is grey of level `i`; every seventh file is no image.
+    fn some_photos(folder: &Path, count: usize) -> Vec<PathBuf> {
+        (0..count)
+            .map(|index| {
+                let path = folder.join(format!("{index}.png"));
+                match index % 7 {
+                    3 => std::fs::write(&path, b"no image").unwrap(),
+                    _ => RgbImage::from_pixel(4, 4, image::Rgb([index as u8; 3]))
+                        .save(&path)
+                        .unwrap(),
+                }
+                path
+            })
+            .collect()
+    }
+
+    fn plain() -> Recipe {
+        Recipe { resize: 4, crop: 2, mean: [0.0; 3], std: [1.0 / 255.0; 3] }
+    }
+
+    #[test]
+    fn photos_arrive_in_order_in_full_batches_with_failures_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = some_photos(folder.path(), 40);
+        let (mut seen, mut failed, mut sizes) = (vec![], vec![], vec![]);
+        for_each_batch(&paths, &plain(), 8, |batch| {
+            for (at, index) in batch.photos.iter().enumerate() {
+                let values = &batch.pixels[at * 12..(at + 1) * 12];
+                assert!(values.iter().all(|value| (value - *index as f32).abs() < 1e-3));
+            }
+            sizes.push(batch.photos.len());
+            seen.extend(batch.photos);
+            failed.extend(batch.failed.into_iter().map(|(index, _)| index));
+            Ok::<_, ()>(())
+        })
+        .unwrap();
+        assert_eq!(seen, (0..40).filter(|index| index % 7 != 3).collect::<Vec<_>>());
+        assert_eq!(failed, [3, 10, 17, 24, 31, 38]);
+        assert_eq!(sizes, [8, 8, 8, 8, 2]);
+    }
+
+    #[test]
+    fn an_error_of_the_consumer_ends_the_stream_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = some_photos(folder.path(), 40);
+        let mut calls = 0;
+        let result = for_each_batch(&paths, &plain(), 4, |_| {
+            calls += 1;
+            if calls == 2 { Err("enough") } else { Ok(()) }
+        });
+        assert_eq!((result, calls), (Err("enough"), 2));
+    }
+}

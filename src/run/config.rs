@@ -1,0 +1,138 @@
+//! What is written down about a run besides its model.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::DeviceInfo;
+use crate::head::EpochMetrics;
+use crate::photos::Recipe;
+
+/// The version of Burn that this crate is built on.
+pub const BURN_VERSION: &str = "0.22.1";
+
+/// `config.toml`: enough to make the run again, and to use its model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// The backbone's name.
+    pub backbone: String,
+    /// Every option of the command, with the values that were in force.
+    pub options: toml::Table,
+    /// How photos are made ready.
+    pub preprocessing: Recipe,
+    /// The photos.
+    pub data: DataRecord,
+    /// The pretrained weights.
+    pub weights: WeightsRecord,
+    /// What it was computed on.
+    pub device: DeviceInfo,
+    /// What it was computed with.
+    pub versions: Versions,
+}
+
+/// The photos of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Photos trained on.
+    pub train_photos: usize,
+    /// Photos validated on.
+    pub val_photos: usize,
+    /// Files left out.
+    pub skipped: usize,
+}
+
+/// The weights file of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WeightsRecord {
+    /// The file.
+    pub file: PathBuf,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Versions of what computed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Versions {
+    /// This crate.
+    pub kindling: String,
+    /// Burn.
+    pub burn: String,
+}
+
+impl Versions {
+    /// Those of this build.
+    pub fn current() -> Self {
+        Self { kindling: env!("CARGO_PKG_VERSION").into(), burn: BURN_VERSION.into() }
+    }
+}
+
+/// `summary.json`: what came of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The epoch whose head is in the model.
+    pub best_epoch: EpochMetrics,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// Class names, in the order of the logits.
+    pub classes: Vec<String>,
+    /// Photos trained on.
+    pub train_photos: usize,
+    /// Photos validated on.
+    pub val_photos: usize,
+    /// Files left out.
+    pub skipped: usize,
+    /// Wall-clock seconds from reading the weights to the last feature.
+    pub feature_seconds: f64,
+    /// Wall-clock seconds of the epochs.
+    pub training_seconds: f64,
+}
+
+/// Why a `config.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is no TOML, or lacks what is needed.
+    #[error("`{}` is no configuration of a run", .0.display())]
+    Parse(PathBuf, #[source] Box<toml::de::Error>),
+}
+
+impl RunConfig {
+    /// Reads a configuration from the text of `file`.
+    ///
+    /// # Errors
+    /// Where it is not one.
+    pub fn parse(file: &std::path::Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::Parse(file.to_owned(), Box::new(error)))
+    }
+}
+
+/// `metrics.csv`: a header and a line an epoch.
+pub(super) fn metrics_csv(epochs: &[EpochMetrics]) -> String {
+    let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
+    for metrics in epochs {
+        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
+            metrics;
+        csv += &format!(
+            "{epoch},{train_loss:.6},{train_accuracy:.6},{val_loss:.6},{val_accuracy:.6},{seconds:.3}\n"
+        );
+    }
+    csv
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_version_of_burn_is_the_one_that_is_built_on() {
+        let lock: toml::Table = toml::from_str(include_str!("../../Cargo.lock")).unwrap();
+        let burn = lock["package"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|package| package["name"].as_str() == Some("burn"))
+            .unwrap();
+        assert_eq!(burn["version"].as_str(), Some(BURN_VERSION));
+    }
+}

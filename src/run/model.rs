@@ -1,0 +1,135 @@
+//! A model to predict with: from a run folder, or from a weights file that has its own fc layer.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
+use crate::backbone::{Architecture, ResNet, UnknownBackbone};
+use crate::head::Head;
+use crate::photos::{Recipe, RecipeError};
+use crate::weights::{self, Checkpoint, CheckpointError, ImportError};
+
+/// A backbone with its head, and what the logits stand for.
+pub struct Model {
+    /// The backbone's name and measures.
+    pub architecture: Architecture,
+    /// The frozen network.
+    pub backbone: ResNet,
+    /// The layer that predicts.
+    pub head: Head,
+    /// How photos are made ready for it.
+    pub recipe: Recipe,
+    /// Class names, in the order of the logits.
+    pub classes: Vec<String>,
+}
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Nothing is there.
+    #[error("there is no model at `{}`: give a run folder or a weights file", .0.display())]
+    NotThere(PathBuf),
+    /// A folder that is no run.
+    #[error("`{}` is no run folder: it has no {missing}", .folder.display())]
+    NotARun {
+        /// The folder.
+        folder: PathBuf,
+        /// The first file that it lacks.
+        missing: &'static str,
+    },
+    /// A file of the run cannot be read.
+    #[error("`{}` cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The configuration is at fault.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration names no backbone that is known here.
+    #[error("`{}` names an unknown backbone", .0.display())]
+    Backbone(PathBuf, #[source] UnknownBackbone),
+    /// The configuration's preprocessing cannot be followed.
+    #[error("`{}` cannot be used", .0.display())]
+    Recipe(PathBuf, #[source] RecipeError),
+    /// The weights are at fault.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The weights do not fit.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Names and logits do not agree.
+    #[error("`{}` names {names} classes and the model has {classes}", .file.display())]
+    ClassCount {
+        /// The file of names.
+        file: PathBuf,
+        /// How many it names.
+        names: usize,
+        /// How many logits there are.
+        classes: usize,
+    },
+}
+
+impl Model {
+    /// Opens the model at `path` on `device`: a run folder, or a weights file with its own fc layer.
+    ///
+    /// # Errors
+    /// Where there is none, or what is there does not fit together.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Self::from_run(path, device),
+            Ok(_) => Self::from_weights(path, device),
+            Err(_) => Err(ModelError::NotThere(path.to_owned())),
+        }
+    }
+
+    fn from_run(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        for missing in [CONFIG_FILE, CLASSES_FILE, MODEL_FILE] {
+            if !folder.join(missing).is_file() {
+                return Err(ModelError::NotARun { folder: folder.to_owned(), missing });
+            }
+        }
+        let config_file = folder.join(CONFIG_FILE);
+        let config = RunConfig::parse(&config_file, &read_text(&config_file)?)?;
+        let architecture: Architecture = config
+            .backbone
+            .parse()
+            .map_err(|error| ModelError::Backbone(config_file.clone(), error))?;
+        let recipe = config
+            .preprocessing
+            .check()
+            .map_err(|error| ModelError::Recipe(config_file.clone(), error))?;
+        let checkpoint = Checkpoint::open(&folder.join(MODEL_FILE))?;
+        let head = weights::head(&checkpoint, architecture.features(), device)?;
+        let classes = read_classes(&folder.join(CLASSES_FILE), head.classes())?;
+        let backbone = weights::backbone(&checkpoint, architecture, device)?;
+        Ok(Self { architecture, backbone, head, recipe, classes })
+    }
+
+    fn from_weights(file: &Path, device: &Device) -> Result<Self, ModelError> {
+        let checkpoint = Checkpoint::open(file)?;
+        let architecture = weights::architecture(&checkpoint)?;
+        let head = weights::head(&checkpoint, architecture.features(), device)?;
+        let backbone = weights::backbone(&checkpoint, architecture, device)?;
+        let beside = file.with_file_name(CLASSES_FILE);
+        let classes = match head.classes() {
+            // A run's own model file, named by itself.
+            count if beside.is_file() => read_classes(&beside, count)?,
+            1000 => weights::imagenet_classes(),
+            count => (0..count).map(|class| format!("class {class}")).collect(),
+        };
+        Ok(Self { architecture, backbone, head, recipe: architecture.recipe(), classes })
+    }
+}
+
+fn read_text(file: &Path) -> Result<String, ModelError> {
+    fs::read_to_string(file).map_err(|error| ModelError::Read(file.to_owned(), error))
+}
+
+fn read_classes(file: &Path, classes: usize) -> Result<Vec<String>, ModelError> {
+    let names: Vec<String> = read_text(file)?.lines().map(str::to_owned).collect();
+    match names.len() == classes {
+        true => Ok(names),
+        false => Err(ModelError::ClassCount { file: file.to_owned(), names: names.len(), classes }),
+    }
+}

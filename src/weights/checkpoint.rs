@@ -1,0 +1,226 @@
+//! A weights file, opened: PyTorch's containers and safetensors, told apart by their content.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use burn::store::{bridge, burn_pack, pytorch_reader};
+use burn::tensor::{DType, TensorData};
+use pytorch_reader::{PytorchError, PytorchReader};
+use safetensors::{SafeTensorError, SafeTensors};
+use sha2::{Digest, Sha256};
+
+/// The named tensors of a weights file.
+///
+/// Shapes and names are there at once; from a PyTorch file the values are read when they are asked
+/// for. Nothing in a pickle is executed: it is parsed as data, and what is not a tensor is ignored.
+pub struct Checkpoint {
+    path: PathBuf,
+    tensors: BTreeMap<String, burn_pack::Tensor>,
+}
+
+/// Why a weights file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Nothing is there, or it cannot be read.
+    #[error("the weights file `{}` cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// It looks like a PyTorch file and is none.
+    #[error("`{}` is no PyTorch checkpoint that can be read", .0.display())]
+    Pytorch(PathBuf, #[source] Box<PytorchError>),
+    /// It looks like a safetensors file and is none.
+    #[error("`{}` is no safetensors file that can be read", .0.display())]
+    Safetensors(PathBuf, #[source] SafeTensorError),
+    /// It looks like nothing known.
+    #[error(
+        "`{}` is no weights file: expected a PyTorch checkpoint (.pth, .pt) or safetensors",
+        .0.display()
+    )]
+    UnknownFormat(PathBuf),
+    /// A tensor's values are not there, or not numbers that can be taken.
+    #[error("the tensor `{name}` in `{}` cannot be read", .path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        source: burn_pack::Error,
+    },
+    /// A type of numbers that is not taken.
+    #[error(
+        "the tensor `{name}` in `{}` holds {found}; f32, f16, bf16 and f64 can be used", .path.display()
+    )]
+    NumberType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What it holds.
+        found: String,
+    },
+    /// Infinities or NaN among the weights.
+    #[error("the tensor `{name}` in `{}` holds values that are no finite numbers", .path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+}
+
+/// Keys under which training scripts nest a state dict.
+const NESTED_UNDER: [&str; 3] = ["state_dict", "model", "model_state_dict"];
+/// What `DataParallel` puts before each name.
+const PARALLEL_PREFIX: &str = "module.";
+
+impl Checkpoint {
+    /// Opens `path`.
+    ///
+    /// # Errors
+    /// Where it cannot be read or is no weights file.
+    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
+        let mut start = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(512).read_to_end(&mut start))
+            .map_err(cannot_read)?;
+        let tensors = match Container::of(&start) {
+            Some(Container::Pytorch) => read_pytorch(path)?,
+            Some(Container::Safetensors) => read_safetensors(path)?,
+            None => return Err(CheckpointError::UnknownFormat(path.to_owned())),
+        };
+        Ok(Self { path: path.to_owned(), tensors })
+    }
+
+    /// The file it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of its tensors, in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor, where there is one of this name.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.get(name).map(|tensor| tensor.shape.to_vec())
+    }
+
+    /// The values of a tensor as f32, where there is one of this name.
+    ///
+    /// # Errors
+    /// Where they cannot be read, are no floating-point numbers, or not all finite.
+    pub fn values(&self, name: &str) -> Result<Option<TensorData>, CheckpointError> {
+        let Some(tensor) = self.tensors.get(name) else { return Ok(None) };
+        if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+            return Err(CheckpointError::NumberType {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: format!("{:?}", tensor.dtype),
+            });
+        }
+        let data = bridge::to_data(tensor)
+            .map_err(|source| CheckpointError::Tensor {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                source,
+            })?
+            .convert::<f32>();
+        let finite = data.iter::<f32>().all(f32::is_finite);
+        match finite {
+            true => Ok(Some(data)),
+            false => {
+                Err(CheckpointError::NotFinite { path: self.path.clone(), name: name.to_owned() })
+            }
+        }
+    }
+}
+
+enum Container {
+    Pytorch,
+    Safetensors,
+}
+
+impl Container {
+    /// By the first bytes: a zip archive, a pickle of protocol 2 or later, or a tar archive
+    /// (PyTorch's three containers); or the eight-byte length of a JSON object (safetensors).
+    fn of(start: &[u8]) -> Option<Self> {
+        let is_tar = start.get(257..262) == Some(b"ustar".as_slice());
+        if start.starts_with(b"PK\x03\x04")
+            || start.starts_with(&[0x80]) && start.get(8) != Some(&b'{')
+            || is_tar
+        {
+            Some(Self::Pytorch)
+        } else if start.get(8) == Some(&b'{') {
+            Some(Self::Safetensors)
+        } else {
+            None
+        }
+    }
+}
+
+fn read_pytorch(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
+    let no_checkpoint = |error| CheckpointError::Pytorch(path.to_owned(), Box::new(error));
+    let mut reader = PytorchReader::new(path).map_err(no_checkpoint)?;
+    let nested =
+        |name: &str, key: &str| name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+    if let Some(key) =
+        NESTED_UNDER.into_iter().find(|key| reader.keys().iter().any(|name| nested(name, key)))
+    {
+        reader = PytorchReader::with_top_level_key(path, key).map_err(no_checkpoint)?;
+    }
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in reader.into_tensors() {
+        let name = name.strip_prefix(PARALLEL_PREFIX).map(str::to_owned).unwrap_or(name);
+        tensors.insert(name, bridge::from_pytorch(tensor));
+    }
+    Ok(tensors)
+}
+
+fn read_safetensors(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
+    let bytes =
+        std::fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| CheckpointError::Safetensors(path.to_owned(), error))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        use safetensors::Dtype;
+        let dtype = match view.dtype() {
+            Dtype::F64 => DType::F64,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::I64 => DType::I64,
+            Dtype::I32 => DType::I32,
+            Dtype::U8 => DType::U8,
+            found => {
+                return Err(CheckpointError::NumberType {
+                    path: path.to_owned(),
+                    name,
+                    found: format!("{found:?}"),
+                });
+            }
+        };
+        let bytes = burn_pack::Bytes::from_bytes_vec(view.data().to_vec());
+        let tensor =
+            burn_pack::Tensor::new(name.clone(), dtype, view.shape().to_vec(), None, bytes);
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
+
+/// The SHA-256 of a file's content, in lower-case hexadecimal.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String, CheckpointError> {
+    let mut hasher = Sha256::new();
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut hasher))
+        .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,87 @@
+//! Running the program, and something to run it on.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The CPU backend of this build.
+pub const CPU: &str = if cfg!(feature = "flex") { "flex" } else { "ndarray" };
+
+/// A command of the program under test.
+pub fn kindling() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kindling"));
+    // A word that only some machines' Vulkan drivers put on stderr is none of the program's.
+    command.env("NODEVICE_SELECT", "1").env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Runs the program in `folder`.
+pub fn run_in<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Output {
+    kindling().current_dir(folder).args(args).output().unwrap()
+}
+
+/// Its stdout, where it succeeded.
+pub fn stdout(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{}", stderr(output));
+    text
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+pub fn json(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+/// A line of JSON each.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A committed fixture.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// The weights of the narrow network, with the backbone's name, as options of `train`.
+pub fn narrow() -> [String; 6] {
+    let weights = fixture("narrow.pth").to_str().unwrap().to_owned();
+    ["--weights", &weights, "--backbone", "resnet18-w4", "--device", CPU].map(String::from)
+}
+
+/// A folder `photos` of stripes, checks and discs, `each` of a class, for training and validation.
+pub fn photos(each: usize) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["train", "val"] {
+        for (class, name) in ["checks", "discs", "stripes"].iter().enumerate() {
+            let place = folder.path().join("photos").join(part).join(name);
+            fs::create_dir_all(&place).unwrap();
+            for index in 0..each {
+                let seed = index + if part == "val" { 1000 } else { 0 };
+                draw(class, seed).save(place.join(format!("{index:03}.png"))).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+fn draw(class: usize, seed: usize) -> RgbImage {
+    let (width, height) = (60 + (seed * 7 % 40) as u32, 60 + (seed * 11 % 40) as u32);
+    let (period, tint) = (6 + (seed % 5) as u32, (seed * 37 % 90) as u8);
+    RgbImage::from_fn(width, height, |x, y| {
+        let (dx, dy) = (x.abs_diff(width / 2), y.abs_diff(height / 2));
+        let on = match class {
+            0 => (x / period + y / period) % 2 == 0,
+            1 => dx * dx + dy * dy < (14 + period).pow(2),
+            _ => (x / period) % 2 == 0,
+        };
+        if on { Rgb([220, 200 - tint, 60]) } else { Rgb([30, 40 + tint, 90]) }
+    })
+}

@@ -1,0 +1,59 @@
+//! Killed runs, readers that leave early.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::fixtures::{CPU, fixture, kindling, narrow, photos, run_in, stdout};
+
+#[test]
+fn a_killed_run_leaves_no_model_or_a_whole_one() {
+    let folder = photos(20);
+    let place = folder.path();
+    let (mut whole, mut none) = (0, 0);
+    // From long before the end to after it.
+    for delay in [50, 150, 300, 600, 1200, 2500, 5000] {
+        let out = format!("run_{delay}");
+        let mut child = kindling()
+            .current_dir(place)
+            .args(["train", "photos", "--epochs", "40", "--quiet", "--out", &out])
+            .args(narrow())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if place.join(&out).exists() {
+            whole += 1;
+            stdout(&run_in(place, ["predict", &out, "photos/val/discs/000.png", "--device", CPU]));
+        } else {
+            none += 1;
+        }
+    }
+    println!("{whole} whole runs, {none} without a model");
+    assert!(none > 0, "no run was killed in time");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let folder = photos(40);
+    let weights = fixture("narrow.pth");
+    let mut child = kindling()
+        .current_dir(folder.path())
+        .args(["predict", weights.to_str().unwrap(), "photos", "--json", "--top", "10"])
+        .args(["--device", CPU])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert!(line.starts_with("{\"path\""));
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(output.status.success());
+}

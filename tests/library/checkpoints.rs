@@ -1,0 +1,143 @@
+//! Weight files are read in all their forms, strictly, and nothing in them is run.
+
+use std::fs;
+use std::path::Path;
+
+use kindling::head::Head;
+use kindling::weights::{self, Checkpoint, ImportError};
+
+use crate::reference::{cpu, fixture, read_numbers, relative_error};
+
+fn logits_of(file: &str) -> burn::tensor::Tensor<2> {
+    let device = cpu();
+    let reference = read_numbers(&fixture("narrow_reference.safetensors"));
+    let checkpoint = Checkpoint::open(&fixture(file)).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, architecture.features(), &device).unwrap();
+    head.forward(backbone.forward(reference["square"].on(&device)))
+}
+
+#[test]
+fn zip_legacy_and_half_precision_files_give_pytorchs_logits() {
+    let reference = read_numbers(&fixture("narrow_reference.safetensors"));
+    for (file, expected) in [
+        ("narrow.pth", "square.logits"),
+        ("narrow_legacy.pth", "square.logits"),
+        ("narrow_f16.safetensors", "square.logits_f16_weights"),
+    ] {
+        let error = relative_error(logits_of(file), &reference[expected]);
+        assert!(error < 1e-5, "{file}: {error}");
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back_bit_for_bit() {
+    let device = cpu();
+    let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, architecture.features(), &device).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    fs::write(&file, weights::safetensors(&backbone, &head).unwrap()).unwrap();
+
+    let written = Checkpoint::open(&file).unwrap();
+    let mut compared = 0;
+    for name in checkpoint.names().filter(|name| !name.ends_with("num_batches_tracked")) {
+        assert_eq!(written.values(name).unwrap(), checkpoint.values(name).unwrap(), "{name}");
+        compared += 1;
+    }
+    assert_eq!((written.names().count(), compared), (102, 102));
+}
+
+#[test]
+fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
+    let checkpoint = Checkpoint::open(&fixture("mismatched.pth")).unwrap();
+    let error = weights::backbone(&checkpoint, "resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
+    let told = error.to_string();
+    for part in [
+        "does not hold a resnet18-w4",
+        "conv1.weight: expected [4, 3, 7, 7], found [4, 3, 5, 5]",
+        "1 tensor missing (layer2.0.downsample.0.weight [8, 4, 1, 1])",
+        "1 tensor that do not belong (surprise [7])",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+
+    let narrow = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let error = weights::backbone(&narrow, "resnet34-w4".parse().unwrap(), &cpu()).unwrap_err();
+    assert!(error.to_string().contains("missing (layer1.2.bn1.bias [4]"), "{error}");
+    let error = weights::backbone(&narrow, "resnet18".parse().unwrap(), &cpu()).unwrap_err();
+    assert!(error.to_string().contains("expected [64], found [4]"), "{error}");
+}
+
+#[test]
+fn a_head_for_another_number_of_features_is_refused() {
+    let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let error = weights::head(&checkpoint, 512, &cpu()).unwrap_err();
+    assert!(matches!(error, ImportError::NoHead { .. }));
+    assert!(error.to_string().contains("found fc.weight [10, 32], fc.bias [10]"), "{error}");
+}
+
+#[test]
+fn a_pickle_that_would_run_a_command_runs_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = std::env::current_dir().unwrap();
+    let attack = fixture("attack.pth");
+    if let Ok(checkpoint) = Checkpoint::open(&attack) {
+        assert!(weights::architecture(&checkpoint).is_err());
+    }
+    for place in [folder.path(), before.as_path()] {
+        assert!(!place.join("kindling-executed-a-pickle").exists());
+    }
+}
+
+#[test]
+fn damaged_and_foreign_files_are_errors_that_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let zip = fs::read(fixture("narrow.pth")).unwrap();
+    let legacy = fs::read(fixture("narrow_legacy.pth")).unwrap();
+    let safetensors = fs::read(fixture("narrow_f16.safetensors")).unwrap();
+    for path in [
+        write("empty.pth", b""),
+        write("text.pth", b"these are no weights, only words"),
+        write("cut_zip.pth", &zip[..zip.len() / 2]),
+        write("cut_legacy.pth", &legacy[..legacy.len() / 2]),
+        write("cut.safetensors", &safetensors[..safetensors.len() / 2]),
+        write("header.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"),
+        folder.path().join("absent.pth"),
+    ] {
+        let error = use_it(&path).unwrap_err();
+        assert!(error.contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
+    }
+}
+
+/// Opens a file and fills a network from it, as `train` does.
+fn use_it(path: &Path) -> Result<(), String> {
+    let checkpoint = Checkpoint::open(path).map_err(|error| error.to_string())?;
+    let architecture = weights::architecture(&checkpoint).map_err(|error| error.to_string())?;
+    weights::backbone(&checkpoint, architecture, &cpu()).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let device = cpu();
+    let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let mut bytes = weights::safetensors(&backbone, &Head::zeros(32, 2, &device)).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nan.safetensors");
+    fs::write(&path, bytes).unwrap();
+    let error = use_it(&path).unwrap_err();
+    assert!(error.contains("no finite numbers"), "{error}");
+}

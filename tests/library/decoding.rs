@@ -1,0 +1,91 @@
+//! Photos of every kind become upright RGB.
+
+use image::Rgb;
+use kindling::photos::decode;
+
+use crate::reference::fixture;
+
+/// The quarters of the fixtures: top left, top right, bottom left, bottom right.
+const COLOURS: [[u8; 3]; 4] = [[200, 30, 40], [30, 180, 60], [40, 60, 190], [220, 210, 60]];
+const CENTRES: [(u32, u32); 4] = [(12, 8), (36, 8), (12, 24), (36, 24)];
+
+/// JPEG and lossy WebP round colours to their own scale.
+const TOLERANCE: u8 = 6;
+
+fn quarters(name: &str) -> [[u8; 3]; 4] {
+    let photo =
+        decode(&fixture("formats").join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(photo.dimensions(), (48, 32), "{name}");
+    CENTRES.map(|(x, y)| {
+        let Rgb(pixel) = *photo.get_pixel(x, y);
+        pixel
+    })
+}
+
+fn assert_close(name: &str, expected: [[u8; 3]; 4]) {
+    let actual = quarters(name);
+    for (actual, expected) in actual.iter().flatten().zip(expected.iter().flatten()) {
+        assert!(actual.abs_diff(*expected) <= TOLERANCE, "{name}: {actual} for {expected}");
+    }
+}
+
+#[test]
+fn colour_photos_of_every_format_keep_their_colours() {
+    for name in [
+        "rgb.jpg",
+        "progressive.JPG",
+        "cmyk.jpg",
+        "rgb.png",
+        "palette.png",
+        "alpha.png",
+        "rgb.bmp",
+        "lossless.webp",
+        "lossy.webp",
+        "animated.gif",
+    ] {
+        assert_close(name, COLOURS);
+    }
+}
+
+#[test]
+fn grey_photos_become_rgb() {
+    // ITU-R 601 luma, as PIL's convert("L").
+    let grey = COLOURS.map(|[r, g, b]| {
+        let luma = 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
+        [luma.round() as u8; 3]
+    });
+    assert_close("grey.jpeg", grey);
+    assert_close("grey16.png", grey);
+}
+
+#[test]
+fn photos_are_turned_as_their_exif_orientation_says() {
+    for orientation in 1..=8 {
+        assert_close(&format!("orientation_{orientation}.jpg"), COLOURS);
+    }
+}
+
+#[test]
+fn damaged_photos_are_errors_and_never_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["rgb.jpg", "rgb.png", "rgb.bmp", "lossless.webp", "lossy.webp", "animated.gif"] {
+        let whole = std::fs::read(fixture("formats").join(name)).unwrap();
+        let path = folder.path().join(name);
+        for keep in 0..whole.len() {
+            std::fs::write(&path, &whole[..keep]).unwrap();
+            // Some decoders give what is there of a cut photo; that is as good as an error here.
+            let _ = decode(&path);
+        }
+        // Every byte changed in turn: wrong sizes, lengths, tables.
+        for at in 0..whole.len().min(200) {
+            let mut changed = whole.clone();
+            changed[at] ^= 0xff;
+            std::fs::write(&path, &changed).unwrap();
+            let _ = decode(&path);
+        }
+    }
+    std::fs::write(folder.path().join("text.jpg"), "no image").unwrap();
+    let error = decode(&folder.path().join("text.jpg")).unwrap_err();
+    assert_eq!(error.to_string(), "is not a JPEG, PNG, WebP, BMP or GIF image");
+    assert!(decode(&folder.path().join("absent.jpg")).is_err());
+}

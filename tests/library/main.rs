@@ -1,0 +1,12 @@
+//! Promises of the library, kept on the processor from committed fixtures, and on the real weights
+//! and photos where `../shared` has them.
+
+mod backbone;
+mod checkpoints;
+mod decoding;
+mod folders;
+mod preprocessing;
+mod reference;
+mod run_folder;
+mod shared;
+mod training;

@@ -1,0 +1,135 @@
+//! A run folder appears whole, and never over something else.
+
+use std::fs;
+use std::path::Path;
+
+use kindling::device::{Choice, resolve};
+use kindling::head::EpochMetrics;
+use kindling::photos::Recipe;
+use kindling::run::{
+    DataRecord, FolderContent, Model, RunConfig, RunError, Summary, Versions, WeightsRecord,
+    check_free, write_run,
+};
+use kindling::weights::{self, Checkpoint};
+
+use crate::reference::{cpu, fixture};
+
+const EPOCH: EpochMetrics = EpochMetrics {
+    epoch: 1,
+    train_loss: 0.5,
+    train_accuracy: 0.75,
+    val_loss: 0.625,
+    val_accuracy: 0.5,
+    seconds: 0.0625,
+};
+
+fn write(folder: &Path, force: bool) -> Result<(), RunError> {
+    let device = cpu();
+    let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, 32, &device).unwrap();
+    let classes: Vec<String> = (0..10).map(|class| format!("class \"{class}\" é")).collect();
+    let config = RunConfig {
+        backbone: architecture.to_string(),
+        options: toml::Table::new(),
+        preprocessing: Recipe::IMAGENET,
+        data: DataRecord { folder: "photos".into(), train_photos: 3, val_photos: 2, skipped: 1 },
+        weights: WeightsRecord { file: "narrow.pth".into(), sha256: "00".into() },
+        device: resolve(Choice::Auto).unwrap(),
+        versions: Versions::current(),
+    };
+    let summary = Summary {
+        best_epoch: EPOCH,
+        epochs: 1,
+        classes: classes.clone(),
+        train_photos: 3,
+        val_photos: 2,
+        skipped: 1,
+        feature_seconds: 1.0,
+        training_seconds: 0.1,
+    };
+    let content = FolderContent {
+        model: &weights::safetensors(&backbone, &head).unwrap(),
+        classes: &classes,
+        config: &config,
+        epochs: &[EPOCH],
+        summary: &summary,
+    };
+    write_run(folder, force, &content)
+}
+
+#[test]
+fn a_run_is_read_back_as_it_was_written_and_leaves_nothing_beside_it() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("deep/down/run");
+    write(&run, false).unwrap();
+    let names: Vec<_> = fs::read_dir(run.parent().unwrap()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let model = Model::open(&run, &cpu()).unwrap();
+    assert_eq!((model.classes.len(), model.recipe), (10, Recipe::IMAGENET));
+    assert_eq!(model.classes[3], "class \"3\" é");
+    assert_eq!(
+        fs::read_to_string(run.join("metrics.csv")).unwrap(),
+        "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n\
+         1,0.500000,0.750000,0.625000,0.500000,0.062\n"
+    );
+    // The model file alone knows its classes too.
+    assert_eq!(Model::open(&run.join("model.safetensors"), &cpu()).unwrap().classes, model.classes);
+}
+
+#[test]
+fn a_run_in_the_way_is_replaced_only_by_force() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    fs::create_dir(&run).unwrap();
+    write(&run, false).expect("an empty folder is free");
+    fs::write(run.join("notes.txt"), "mine").unwrap();
+    assert!(matches!(check_free(&run, false), Err(RunError::Exists(_))));
+    assert!(matches!(write(&run, false), Err(RunError::Exists(_))));
+    assert!(run.join("notes.txt").exists(), "a refusal changes nothing");
+    write(&run, true).unwrap();
+    assert!(!run.join("notes.txt").exists() && run.join("model.safetensors").exists());
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_no_run_is_not_replaced_even_by_force() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("thesis");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("chapter.txt"), "years of work").unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "a file").unwrap();
+    for occupied in [&folder, &file] {
+        assert!(matches!(write(occupied, true), Err(RunError::NotARun(_))));
+    }
+    assert_eq!(fs::read_to_string(folder.join("chapter.txt")).unwrap(), "years of work");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_damaged_run_is_an_error_that_names_what_is_wrong() {
+    let place = tempfile::tempdir().unwrap();
+    let told = |run: &Path| match Model::open(run, &cpu()) {
+        Ok(_) => panic!("{} was opened", run.display()),
+        Err(error) => error.to_string(),
+    };
+    let damage = |name: &str, file: &str, content: Option<&str>| {
+        let run = place.path().join(name);
+        write(&run, false).unwrap();
+        match content {
+            Some(content) => fs::write(run.join(file), content).unwrap(),
+            None => fs::remove_file(run.join(file)).unwrap(),
+        }
+        told(&run)
+    };
+    assert!(damage("a", "classes.txt", None).contains("it has no classes.txt"));
+    assert!(
+        damage("b", "classes.txt", Some("one\n")).contains("names 1 classes and the model has 10")
+    );
+    assert!(damage("c", "config.toml", Some("= nonsense")).contains("is no configuration"));
+    assert!(damage("d", "model.safetensors", Some("short")).contains("is no weights file"));
+    assert!(told(&place.path().join("absent")).contains("there is no model at"));
+    assert!(told(place.path()).contains("is no run folder"));
+}
