@@ -98,8 +98,8 @@ fn patience_ends_training_when_nothing_gets_better() {
 #[test]
 fn a_diverging_run_ends_with_a_word_about_the_step_size() {
     let device = cpu();
-    let train = Examples { width: 1, rows: vec![1e30, -1e30, 1e30], labels: vec![0, 1, 1] };
-    let options = FitOptions { learning_rate: 1e20, ..OPTIONS };
+    let train = Examples { width: 1, rows: vec![2.0, -2.0, 2.0], labels: vec![0, 1, 1] };
+    let options = FitOptions { learning_rate: 3e38, ..OPTIONS };
     let error = fit(&train, &train, 2, &options, &device, |_| ()).unwrap_err();
     assert!(matches!(error, FitError::Diverged { .. }));
     assert!(error.to_string().contains("lower --lr"), "{error}");
