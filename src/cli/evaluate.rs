@@ -1,13 +1,13 @@
 //! `kindling evaluate`
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use kindling::evaluation::{ClassScores, Scores};
 use kindling::features::Extractor;
-use kindling::photos::labelled_as;
+use kindling::photos::{labelled_as, validation_folder};
 use kindling::run::Model;
 use serde::Serialize;
 
@@ -38,6 +38,7 @@ pub struct EvaluateArgs {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Evaluation<'a> {
+    device: &'a str,
     #[serde(flatten)]
     scores: &'a Scores,
     classes: &'a [String],
@@ -58,6 +59,12 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let set = labelled_as(&args.data, &model.classes)?;
     let paths = set.paths();
 
+    if trained_on_these(&model, &args.data) {
+        eprintln!(
+            "warning: the model was trained on photos of `{}`, so the scores flatter it",
+            args.data.display()
+        );
+    }
     let extractor = Extractor {
         backbone: &model.backbone,
         recipe: model.recipe,
@@ -85,6 +92,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let mut out = io::stdout().lock();
     if args.json {
         let evaluation = Evaluation {
+            device: &info.device,
             scores: &scores,
             classes: &model.classes,
             per_class: &per_class,
@@ -112,6 +120,17 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         }
     )?;
     Ok(())
+}
+
+/// Whether the photos in `data` are those that the run took its training photos from.
+fn trained_on_these(model: &Model, data: &Path) -> bool {
+    let same = |folder: &Path| match (folder.canonicalize(), data.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    let trained_on = model.config.as_ref().map(|config| config.data.folder.as_path());
+    validation_folder(data).is_none()
+        && trained_on.is_some_and(|folder| same(folder) || same(&folder.join("train")))
 }
 
 fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()> {

@@ -52,13 +52,22 @@ struct Guess<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Line<'a> {
-    Prediction { path: &'a str, class: &'a str, probability: f64, top: &'a [Guess<'a>] },
-    Failure { path: &'a str, error: &'a str },
+    Prediction {
+        path: &'a str,
+        class: &'a str,
+        probability: f64,
+        top: &'a [Guess<'a>],
+        device: &'a str,
+    },
+    Failure {
+        path: &'a str,
+        error: &'a str,
+    },
 }
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let paths = photos(&args.paths)?;
-    let (_, device) = args.device.open()?;
+    let (info, device) = args.device.open()?;
     let model = Model::open(&args.model, &device)?;
     let extractor = Extractor {
         backbone: &model.backbone,
@@ -70,7 +79,11 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         out: io::stdout().lock(),
         json: args.json,
         width: paths.iter().map(|path| text(path).chars().count()).max().unwrap_or(0).min(60),
+        device: &info.device,
     };
+    if !args.json {
+        writeln!(printer.out, "device    {info}")?;
+    }
     let mut failures = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> io::Result<()> {
         failures += batch.failed.len();
@@ -129,18 +142,20 @@ fn guesses<'a>(logits: &[f32], classes: &'a [String], top: u32) -> Vec<Guess<'a>
         .collect()
 }
 
-struct Printer<W> {
+struct Printer<'a, W> {
     out: W,
     json: bool,
     width: usize,
+    device: &'a str,
 }
 
-impl<W: Write> Printer<W> {
+impl<W: Write> Printer<'_, W> {
     fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
         let (path, best) = (&text(path), &guesses[0]);
         if self.json {
             let Guess { class, probability } = *best;
-            return self.line(&Line::Prediction { path, class, probability, top: guesses });
+            let device = self.device;
+            return self.line(&Line::Prediction { path, class, probability, top: guesses, device });
         }
         let guesses: Vec<String> = guesses
             .iter()

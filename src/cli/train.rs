@@ -77,8 +77,8 @@ pub struct TrainArgs {
     weight_decay: f64,
 
     /// Seed of everything that is drawn
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
-    #[serde(serialize_with = "as_text")]
+    // TOML's integers, which the run's configuration is written in, end at i64::MAX.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Training")]
     seed: u64,
 
     /// Share of each class kept for validation, where DATA has no val folder [default: 0.2]
@@ -191,7 +191,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         options: toml::Table::try_from(args)?,
         preprocessing: recipe,
         data: DataRecord {
-            folder: args.data.clone(),
+            folder: std::path::absolute(&args.data)?,
             train_photos,
             val_photos,
             skipped: skipped.len(),

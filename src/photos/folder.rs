@@ -263,7 +263,7 @@ pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, Folder
 }
 
 /// The folder of validation photos in `data`, by the names that people use.
-pub(super) fn validation_folder(data: &Path) -> Option<PathBuf> {
+pub fn validation_folder(data: &Path) -> Option<PathBuf> {
     ["val", "valid", "validation"]
         .map(|name| data.join(name))
         .into_iter()

@@ -7,7 +7,9 @@ mod split;
 mod stream;
 
 pub use decode::{DecodeError, decode};
-pub use folder::{FolderError, LabelledPhoto, PassedOver, PhotoSet, labelled_as, walk};
+pub use folder::{
+    FolderError, LabelledPhoto, PassedOver, PhotoSet, labelled_as, validation_folder, walk,
+};
 pub use preprocess::{Recipe, RecipeError};
 pub use split::{Split, training_split};
 pub use stream::{Batch, for_each_batch};

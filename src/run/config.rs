@@ -33,7 +33,7 @@ pub struct RunConfig {
 /// The photos of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// The folder.
+    /// The folder, as an absolute path.
     pub folder: PathBuf,
     /// Photos trained on.
     pub train_photos: usize,

@@ -24,6 +24,8 @@ pub struct Model {
     pub recipe: Recipe,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
+    /// How it was trained, where it comes from a run.
+    pub config: Option<RunConfig>,
 }
 
 /// Why there is no model.
@@ -103,7 +105,7 @@ impl Model {
         let head = weights::head(&checkpoint, architecture.features(), device)?;
         let classes = read_classes(&folder.join(CLASSES_FILE), head.classes())?;
         let backbone = weights::backbone(&checkpoint, architecture, device)?;
-        Ok(Self { architecture, backbone, head, recipe, classes })
+        Ok(Self { architecture, backbone, head, recipe, classes, config: Some(config) })
     }
 
     fn from_weights(file: &Path, device: &Device) -> Result<Self, ModelError> {
@@ -118,7 +120,8 @@ impl Model {
             1000 => weights::imagenet_classes(),
             count => (0..count).map(|class| format!("class {class}")).collect(),
         };
-        Ok(Self { architecture, backbone, head, recipe: architecture.recipe(), classes })
+        let recipe = architecture.recipe();
+        Ok(Self { architecture, backbone, head, recipe, classes, config: None })
     }
 }
 

@@ -207,3 +207,17 @@ fn evaluating_strange_classes_names_them_and_the_models() {
         &["`horse`", "checks, discs, stripes"],
     );
 }
+
+#[test]
+fn scores_on_the_photos_that_were_trained_on_come_with_a_warning() {
+    let folder = photos(4);
+    let place = folder.path();
+    let args = ["train", "photos/train", "--epochs", "1", "--out", "run"].map(String::from);
+    stdout(&run_in(place, args.into_iter().chain(narrow())));
+    let flattering = run_in(place, ["evaluate", "run", "photos/train", "--device", CPU]);
+    stdout(&flattering);
+    assert!(stderr(&flattering).contains("trained on photos of `photos/train`"));
+    let fair = run_in(place, ["evaluate", "run", "photos/val", "--device", CPU]);
+    stdout(&fair);
+    assert_eq!(stderr(&fair), "");
+}

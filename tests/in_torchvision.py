@@ -1,0 +1,51 @@
+"""A run's model in torchvision: loads strictly, and gives the program's probabilities.
+
+    python tests/in_torchvision.py target/release/kindling RUN PHOTO...
+
+Needs torch, torchvision, safetensors and pillow. The photos are first made PNG files whose short side
+is 256, so that both sides see the same pixels and only the network is compared.
+"""
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torchvision import models, transforms
+
+program, run, *photos = sys.argv[1:]
+classes = (Path(run) / "classes.txt").read_text().splitlines()
+network = models.resnet18(num_classes=len(classes))
+network.load_state_dict(load_file(Path(run) / "model.safetensors"), strict=True)
+network.eval()
+print(f"loaded strictly: {len(classes)} classes")
+
+prepare = transforms.Compose([
+    transforms.CenterCrop(224),
+    transforms.ToTensor(),
+    transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+])
+with tempfile.TemporaryDirectory() as folder:
+    paths, worst, largest, agreed = [], 0.0, 0.0, 0
+    for index, photo in enumerate(photos):
+        path = f"{folder}/{index:05}.png"
+        transforms.Resize(256)(Image.open(photo).convert("RGB")).save(path)
+        paths.append(path)
+    command = [program, "predict", run, "--json", "--top", str(len(classes)), "--device", "flex"]
+    lines = subprocess.run(command + paths, check=True, capture_output=True, text=True).stdout
+    for path, line in zip(paths, lines.splitlines(), strict=True):
+        ours = {guess["class"]: math.log(guess["probability"]) for guess in json.loads(line)["top"]}
+        with torch.inference_mode():
+            logits = network(prepare(Image.open(path))[None])[0].double()
+        theirs = torch.log_softmax(logits, 0)
+        worst = max(worst, max(abs(ours[name] - value) for name, value in zip(classes, theirs.tolist())))
+        largest = max(largest, logits.abs().max().item())
+        agreed += max(ours, key=ours.get) == classes[theirs.argmax()]
+print(f"{agreed} of {len(photos)} top classes agree")
+print(f"log-probabilities differ by {worst:.1e} at most, {worst / largest:.1e} of the largest logit")
+sys.exit(0 if agreed == len(photos) and worst / largest <= 1e-4 else 1)
