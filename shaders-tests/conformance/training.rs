@@ -1,13 +1,11 @@
 //! Training on the adapter is training on the processor.
 
-use burn::module::Module;
-use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, TensorData};
 use kindling::head::{Examples, FitOptions, Head, fit};
 use kindling::weights::{self, Checkpoint};
 
 use crate::adapter::adapter;
-use crate::reference::fixture;
+use crate::reference::{bits, fixture};
 
 const OPTIONS: FitOptions = FitOptions {
     epochs: 5,
@@ -28,14 +26,6 @@ fn examples() -> Examples {
         })
         .collect();
     Examples { width, rows, labels: (0..count).map(|row| row % 3).collect() }
-}
-
-fn bits(module: &impl Module) -> Vec<Vec<u8>> {
-    module
-        .collect(None, None, true)
-        .iter()
-        .map(|tensor| tensor.to_bytes().unwrap().to_vec())
-        .collect()
 }
 
 #[test]

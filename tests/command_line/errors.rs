@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Output;
 
-use crate::fixtures::{CPU, fixture, narrow, photos, run_in, stderr, stdout};
+use crate::fixtures::{CPU, narrow, photos, run_in, stderr, stdout};
+use crate::reference::fixture;
 
 /// Failed with exit code 1 and one line that has all these parts.
 #[track_caller]

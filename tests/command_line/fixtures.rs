@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::reference::fixture;
 
 /// The CPU backend of this build.
 pub const CPU: &str = if cfg!(feature = "flex") { "flex" } else { "ndarray" };
@@ -43,11 +45,6 @@ pub fn json(output: &Output) -> Value {
 /// A line of JSON each.
 pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// A committed fixture.
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// The weights of the narrow network, with the backbone's name, as options of `train`.

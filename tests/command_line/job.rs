@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::fixtures::{CPU, fixture, json, json_lines, narrow, photos, run_in, stderr, stdout};
+use crate::fixtures::{CPU, json, json_lines, narrow, photos, run_in, stderr, stdout};
+use crate::reference::fixture;
 
 #[test]
 fn train_evaluate_and_predict_agree_with_each_other() {

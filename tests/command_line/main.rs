@@ -4,5 +4,8 @@
 mod errors;
 mod fixtures;
 mod job;
+#[path = "../library/reference.rs"]
+#[allow(dead_code, reason = "written for the library's tests, which use all of it")]
+mod reference;
 mod robustness;
 mod shared;

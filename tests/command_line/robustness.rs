@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::fixtures::{CPU, fixture, kindling, narrow, photos, run_in, stdout};
+use crate::fixtures::{CPU, kindling, narrow, photos, run_in, stdout};
+use crate::reference::fixture;
 
 #[test]
 fn a_killed_run_leaves_no_model_or_a_whole_one() {

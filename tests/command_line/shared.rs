@@ -1,17 +1,9 @@
 //! The reference job on real photos, where `../shared` has them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::fixtures::{CPU, json, json_lines, run_in, stdout};
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
-    if !path.exists() {
-        println!("skipped: ../shared/{name} is not there");
-        return None;
-    }
-    Some(path)
-}
+use crate::reference::shared;
 
 #[test]
 fn cats_and_dogs_are_told_apart_as_well_as_in_pytorch() {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
+use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, TensorData};
 use kindling::device::{self, Backend};
 use safetensors::SafeTensors;
@@ -91,4 +93,13 @@ pub fn relative_error<const D: usize>(actual: Tensor<D>, expected: &Numbers) -> 
         // `f32::max` would pass over NaN.
         .fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst });
     worst / expected.largest()
+}
+
+/// Every tensor of a module, bit for bit.
+pub fn bits(module: &impl Module) -> Vec<Vec<u8>> {
+    module
+        .collect(None, None, true)
+        .iter()
+        .map(|tensor| tensor.to_bytes().unwrap().to_vec())
+        .collect()
 }

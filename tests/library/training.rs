@@ -1,7 +1,5 @@
 //! The head is trained as told, and nothing else is.
 
-use burn::module::Module;
-use burn::store::ModuleSnapshot;
 use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::ResNet;
 use kindling::features::Extractor;
@@ -9,7 +7,7 @@ use kindling::head::{Examples, FitError, FitOptions, Head, fit};
 use kindling::photos::Recipe;
 use kindling::weights::{self, Checkpoint};
 
-use crate::reference::{cpu, cpu_devices, fixture};
+use crate::reference::{bits, cpu, cpu_devices, fixture};
 
 const OPTIONS: FitOptions = FitOptions {
     epochs: 10,
@@ -32,14 +30,6 @@ fn clouds(count: usize, phase: f32) -> Examples {
     examples
 }
 
-fn values(module: &impl Module) -> Vec<Vec<u8>> {
-    module
-        .collect(None, None, true)
-        .iter()
-        .map(|tensor| tensor.to_bytes().unwrap().to_vec())
-        .collect()
-}
-
 #[test]
 fn the_head_learns_and_the_same_seed_gives_the_same_head() {
     let device = cpu();
@@ -49,14 +39,14 @@ fn the_head_learns_and_the_same_seed_gives_the_same_head() {
     let (first, again, other) = (run(3), run(3), run(4));
     assert!(first.best.val_accuracy > 0.9, "{:?}", first.best);
     assert!(first.epochs[9].train_loss < first.epochs[0].train_loss);
-    assert_eq!(values(&first.head), values(&again.head));
-    assert_ne!(values(&first.head), values(&other.head));
+    assert_eq!(bits(&first.head), bits(&again.head));
+    assert_ne!(bits(&first.head), bits(&other.head));
 }
 
 #[test]
 fn the_same_seed_starts_every_backend_from_the_same_head() {
     let heads: Vec<_> =
-        cpu_devices().iter().map(|(_, device)| values(&Head::seeded(512, 5, 9, device))).collect();
+        cpu_devices().iter().map(|(_, device)| bits(&Head::seeded(512, 5, 9, device))).collect();
     assert!(heads.windows(2).all(|pair| pair[0] == pair[1]));
     // And from this one, today and tomorrow: the first weights of seed 9.
     let device = cpu();
@@ -159,7 +149,7 @@ fn the_backbone_is_bit_identical_after_training() {
         let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
         let architecture = weights::architecture(&checkpoint).unwrap();
         let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
-        let before = values(&backbone);
+        let before = bits(&backbone);
         let photos = photos_in_two_colours();
         let paths: Vec<_> =
             (0..12).map(|index| photos.path().join(format!("{index}.png"))).collect();
@@ -178,7 +168,7 @@ fn the_backbone_is_bit_identical_after_training() {
         };
         let fitted = fit(&examples, &examples, 2, &OPTIONS, &device, |_| ()).unwrap();
         assert_eq!(fitted.best.train_accuracy, 1.0, "{name}");
-        assert_eq!(values(&backbone), before, "{name}");
+        assert_eq!(bits(&backbone), before, "{name}");
         assert!(is_frozen(&backbone, &device), "{name}");
     }
 }
