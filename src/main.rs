@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,9 +13,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough (`kindling predict ... | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // `{:#}` joins the causes with ": "; some of them bring several lines.
-            let told = format!("{error:#}");
-            eprintln!("error: {}", told.split_whitespace().collect::<Vec<_>>().join(" "));
+            let _ = writeln!(io::stderr(), "error: {}", cli::told(error.as_ref()));
             ExitCode::FAILURE
         }
     }

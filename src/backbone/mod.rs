@@ -49,7 +49,7 @@ impl Depth {
 /// Channels of the stem in the published networks.
 const PUBLISHED_WIDTH: usize = 64;
 /// Widest stem that is taken: beyond it a name is a typing error, not a network.
-const MAX_WIDTH: usize = 1024;
+const MAX_WIDTH: usize = 256;
 
 impl Architecture {
     /// ResNet-18 with 64 channels in the stem.

@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use kindling::evaluation::{ClassScores, Scores};
 use kindling::features::Extractor;
-use kindling::photos::{labelled_as, validation_folder};
+use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
 
-use super::terminal::{counted, one_line, photo_bar, text, warn_skipped};
+use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
 use super::{DeviceArg, FORWARD_BATCH};
 
 /// Score a trained model on photos whose class is known
@@ -60,10 +60,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let paths = set.paths();
 
     if trained_on_these(&model, &args.data) {
-        eprintln!(
-            "warning: the model was trained on photos of `{}`, so the scores flatter it",
+        warn(&format!(
+            "the model was trained on photos of `{}`, so the scores flatter it",
             args.data.display()
-        );
+        ));
     }
     let extractor = Extractor {
         backbone: &model.backbone,
@@ -76,8 +76,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     bar.finish_and_clear();
 
     let passed_over = set.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
-    let failed =
-        extraction.failed.iter().map(|(index, error)| (text(paths[*index]), one_line(error)));
+    let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
     let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
     warn_skipped(&skipped);
     if extraction.photos.is_empty() {
@@ -85,7 +84,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     }
     let labels: Vec<usize> =
         extraction.photos.iter().map(|index| set.photos[*index].label).collect();
-    let logits = model.head.logits(&extraction.rows, &device);
+    let logits = model.logits(&extraction.rows, &device)?;
     let scores = Scores::of(model.classes.len(), &logits, &labels);
     let per_class = scores.per_class(&model.classes);
 
@@ -129,7 +128,7 @@ fn trained_on_these(model: &Model, data: &Path) -> bool {
         _ => false,
     };
     let trained_on = model.config.as_ref().map(|config| config.data.folder.as_path());
-    validation_folder(data).is_none()
+    validation_part(data).is_none()
         && trained_on.is_some_and(|folder| same(folder) || same(&folder.join("train")))
 }
 

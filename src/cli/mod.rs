@@ -9,6 +9,7 @@ mod train;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kindling::device::{self, Choice, DeviceInfo};
+pub use terminal::told;
 
 /// Train an image classifier from a folder of photos, on any GPU or none.
 #[derive(Parser)]

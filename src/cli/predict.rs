@@ -11,7 +11,7 @@ use kindling::photos::walk;
 use kindling::run::Model;
 use serde::Serialize;
 
-use super::terminal::{one_line, text};
+use super::terminal::{one_line, text, told, warn, warn_skipped};
 use super::{DeviceArg, FORWARD_BATCH};
 
 /// Name the class of photos
@@ -66,7 +66,7 @@ enum Line<'a> {
 }
 
 pub fn run(args: &PredictArgs) -> Result<()> {
-    let paths = photos(&args.paths)?;
+    let (paths, unreadable) = photos(&args.paths)?;
     let (info, device) = args.device.open()?;
     let model = Model::open(&args.model, &device)?;
     let extractor = Extractor {
@@ -85,16 +85,16 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         writeln!(printer.out, "device    {info}")?;
     }
     let mut failures = 0;
-    let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> io::Result<()> {
+    let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
-        let logits = model.head.logits(&batch.rows, &device);
+        let logits = model.logits(&batch.rows, &device)?;
         let mut rows = batch.photos.into_iter().zip(logits.chunks(model.classes.len())).peekable();
         // Failures lie among the photos, and the output keeps the order that was asked for.
         for (failed, error) in &batch.failed {
             while let Some((index, row)) = rows.next_if(|(index, _)| index < failed) {
                 printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
             }
-            printer.failure(&paths[*failed], &one_line(error))?;
+            printer.failure(&paths[*failed], &told(error))?;
         }
         for (index, row) in rows {
             printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
@@ -104,30 +104,44 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     match printed {
         Ok(()) => {}
         // As itself, so that a reader that left early is recognised.
-        Err(ExtractError::Receiver(error)) => return Err(error.into()),
-        Err(error) => return Err(error.into()),
+        Err(ExtractError::Receiver(error)) => return Err(error),
+        Err(ExtractError::Device(reason)) => bail!("the device failed: {reason}"),
+        Err(ExtractError::NotFinite) => {
+            bail!("the device computed features that are no finite numbers")
+        }
     }
     if failures > 0 {
         bail!("{failures} of {} files could not be read", paths.len());
     }
+    if unreadable > 0 {
+        bail!("{unreadable} folders could not be looked into");
+    }
     Ok(())
 }
 
-/// The files to predict, folders walked.
-fn photos(asked: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+/// The files to predict, folders walked, and how much could not be looked into.
+fn photos(asked: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
+    let (mut paths, mut unreadable) = (Vec::new(), 0);
     for path in asked {
-        if path.is_dir() {
-            let walked = walk(path);
-            if walked.photos.is_empty() {
-                bail!("no photo in `{}` (JPEG, PNG, WebP, BMP or GIF)", path.display());
-            }
-            paths.extend(walked.photos);
-        } else {
+        if !path.is_dir() {
             paths.push(path.clone());
+            continue;
         }
+        let walked = walk(path);
+        let left_out: Vec<_> = walked
+            .unreadable
+            .iter()
+            .chain(&walked.passed_over)
+            .map(|file| (text(&file.path), file.reason.clone()))
+            .collect();
+        warn_skipped(&left_out);
+        unreadable += walked.unreadable.len();
+        if walked.photos.is_empty() {
+            bail!("no photo in `{}` (JPEG, PNG, WebP, BMP or GIF)", path.display());
+        }
+        paths.extend(walked.photos);
     }
-    Ok(paths)
+    Ok((paths, unreadable))
 }
 
 /// The `top` most probable classes, most probable first.
@@ -161,6 +175,7 @@ impl<W: Write> Printer<'_, W> {
             .iter()
             .map(|guess| format!("{} {:.1} %", guess.class, guess.probability * 100.0))
             .collect();
+        let path = one_line(path);
         writeln!(self.out, "{path:width$}  {}", guesses.join(", "), width = self.width)
     }
 
@@ -169,7 +184,7 @@ impl<W: Write> Printer<'_, W> {
         match self.json {
             true => self.line(&Line::Failure { path, error }),
             false => {
-                eprintln!("warning: `{path}` {error}");
+                warn(&format!("`{path}` {error}"));
                 Ok(())
             }
         }

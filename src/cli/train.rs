@@ -4,19 +4,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use kindling::backbone::Architecture;
 use kindling::features::{Extraction, Extractor};
 use kindling::head::{EpochMetrics, Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{
-    DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord, check_free, write_run,
+    DataRecord, FolderContent, RunConfig, RunError, RunPlace, Summary, Versions, WeightsRecord,
 };
 use kindling::weights::{self, Checkpoint, sha256_of_file};
 use serde::{Serialize, Serializer};
 
-use super::terminal::{counted, one_line, photo_bar, shell_word, text, warn_skipped};
+use super::terminal::{counted, photo_bar, shell_word, text, told, warn_skipped};
 use super::{DeviceArg, FORWARD_BATCH};
 
 /// Train a classifier on a folder of photos
@@ -103,11 +103,12 @@ fn number(text: &str, valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    number(text, |value| value > 0.0 && value.is_finite(), "a number above 0")
+    // Computed with in f32, where 1e-300 is 0.
+    number(text, |value| value as f32 > 0.0 && (value as f32).is_finite(), "a number above 0")
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {
-    number(text, |value| value >= 0.0 && value.is_finite(), "a number, 0 or above")
+    number(text, |value| value >= 0.0 && (value as f32).is_finite(), "a number, 0 or above")
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -115,8 +116,10 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let out = args.out.clone().unwrap_or_else(default_out);
-    check_free(&out, args.force)?;
+    let mut out = args.out.clone().unwrap_or_else(|| default_out(1));
+    let mut place = RunPlace::reserve(&out, args.force)?;
+    let options = toml::Table::try_from(args)
+        .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let weights_file = match &args.weights {
         Some(file) => file.clone(),
         None => find_weights(args.backbone)?,
@@ -132,15 +135,16 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         split.train.len(),
         split.val.len(),
         split.classes.len()
-    ))?;
+    ));
 
     // 2. The backbone, on a plain device: frozen.
     let (info, device) = args.device.open()?;
-    say.line(format_args!("device    {info}"))?;
+    say.line(format_args!("device    {info}"));
     let start = Instant::now();
+    let sha256 = sha256_of_file(&weights_file)?;
     let checkpoint = Checkpoint::open(&weights_file)?;
     let backbone = weights::backbone(&checkpoint, args.backbone, &device)?;
-    say.line(format_args!("backbone  {} from {}", args.backbone, weights_file.display()))?;
+    say.line(format_args!("backbone  {} from {}", args.backbone, weights_file.display()));
 
     // 3. Each photo through it, once.
     let recipe = args.backbone.recipe();
@@ -156,16 +160,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         "features  {} in {feature_seconds:.1} s ({:.1} photos/s)",
         counted(extraction.photos.len(), "photo"),
         extraction.photos.len() as f64 / feature_seconds,
-    ))?;
-    skipped.extend(
-        extraction.failed.iter().map(|(index, error)| (text(paths[*index]), one_line(error))),
-    );
+    ));
+    skipped
+        .extend(extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error))));
     warn_skipped(&skipped);
     let (train, val) = examples(&extraction, &photos, split.train.len(), args.backbone.features());
     every_class_is_left(&train, &val, &split.classes)?;
 
     // 4. The head, trained on the features.
-    let options = FitOptions {
+    let fit_options = FitOptions {
         epochs: args.epochs as usize,
         batch_size: args.batch_size as usize,
         learning_rate: args.lr,
@@ -174,13 +177,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         patience: args.patience.map(|epochs| epochs as usize),
     };
     let start = Instant::now();
-    let mut printed = Ok(());
-    let fitted = fit(&train, &val, split.classes.len(), &options, &device, |metrics| {
-        if printed.is_ok() {
-            printed = say.line(format_args!("{}", EpochLine(metrics)));
-        }
+    let fitted = fit(&train, &val, split.classes.len(), &fit_options, &device, |metrics| {
+        say.line(format_args!("{}", EpochLine(metrics)));
     })?;
-    printed?;
     let training_seconds = start.elapsed().as_secs_f64();
 
     // 5. The run folder.
@@ -188,7 +187,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
     let config = RunConfig {
         backbone: args.backbone.to_string(),
-        options: toml::Table::try_from(args)?,
+        options,
         preprocessing: recipe,
         data: DataRecord {
             folder: std::path::absolute(&args.data)?,
@@ -196,7 +195,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             val_photos,
             skipped: skipped.len(),
         },
-        weights: WeightsRecord { sha256: sha256_of_file(&weights_file)?, file: weights_file },
+        weights: WeightsRecord { file: weights_file, sha256 },
         device: info,
         versions: Versions::current(),
     };
@@ -217,36 +216,52 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         epochs: &fitted.epochs,
         summary: &summary,
     };
-    write_run(&out, args.force, &content)?;
+    // Of two runs that chose the same default name the second takes the next one.
+    let mut attempt = 1;
+    while let Err(error) = place.write(&content) {
+        attempt += 1;
+        match error {
+            RunError::Exists(_) if args.out.is_none() && attempt < 100 => {
+                out = default_out(attempt);
+                place = RunPlace::reserve(&out, false).or(Ok::<_, RunError>(place))?;
+            }
+            error => return Err(error.into()),
+        }
+    }
 
     if args.quiet {
-        writeln!(io::stdout(), "{}", out.display())?;
+        let _ = writeln!(io::stdout(), "{}", out.display());
         return Ok(());
     }
     if !skipped.is_empty() {
-        say.line(format_args!("skipped   {}", counted(skipped.len(), "file")))?;
+        say.line(format_args!("skipped   {}", counted(skipped.len(), "file")));
     }
     say.line(format_args!(
         "model     {} (epoch {} of {})",
         out.display(),
         fitted.best.epoch,
         fitted.epochs.len()
-    ))?;
-    say.line(format_args!("validation accuracy {:.4}", fitted.best.val_accuracy))?;
-    say.line(format_args!("try it:   kindling predict {} PHOTO", shell_word(&out)))
+    ));
+    say.line(format_args!("validation accuracy {:.4}", fitted.best.val_accuracy));
+    say.line(format_args!("try it:   {} predict {} PHOTO", this_program(), shell_word(&out)));
+    Ok(())
 }
 
-/// Prints for people, unless told not to.
+/// The program as it was called, for commands to paste.
+fn this_program() -> String {
+    std::env::args_os().next().map_or("kindling".into(), |program| shell_word(Path::new(&program)))
+}
+
+/// Prints for people, unless told not to. A reader that has left is no reason to stop training.
 struct Speaker {
     quiet: bool,
 }
 
 impl Speaker {
-    fn line(&self, line: std::fmt::Arguments) -> Result<()> {
+    fn line(&self, line: std::fmt::Arguments) {
         if !self.quiet {
-            writeln!(io::stdout(), "{line}")?;
+            let _ = writeln!(io::stdout(), "{line}");
         }
-        Ok(())
     }
 }
 
@@ -265,9 +280,10 @@ impl std::fmt::Display for EpochLine<'_> {
     }
 }
 
-/// `runs/2026-01-31_17-05-09`, in local time.
-fn default_out() -> PathBuf {
-    Path::new("runs").join(chrono::Local::now().format("%Y-%m-%d_%H-%M-%S").to_string())
+/// `runs/2026-01-31_17-05-09`, in local time; with `-2` where two runs start in one second.
+fn default_out(attempt: usize) -> PathBuf {
+    let time = chrono::Local::now().format("%Y-%m-%d_%H-%M-%S").to_string();
+    Path::new("runs").join(if attempt == 1 { time } else { format!("{time}-{attempt}") })
 }
 
 /// torchvision's file of a backbone, in `weights/`.

@@ -82,7 +82,8 @@ pub struct Fitted {
 pub enum FitError {
     /// Loss without a number.
     #[error(
-        "training diverged in epoch {epoch}: the loss is {loss}; try a lower --lr than {learning_rate}"
+        "training diverged in epoch {epoch}: the loss is {loss}; try a lower --lr than \
+         {learning_rate:e} or a lower --weight-decay"
     )]
     Diverged {
         /// The epoch.

@@ -1,10 +1,14 @@
 //! One file to one upright RGB photo.
 
+use std::fs;
 use std::io::{self, Cursor};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
+
+/// Most bytes that a file, and the pixels in it, may take: 178 megapixels of RGB. A kilobyte of JPEG
+/// can claim to be 65500 pixels square, and every core decodes one at a time.
+const MAX_BYTES: u64 = 512 << 20;
 
 /// Why a file gave no photo.
 #[derive(Debug, thiserror::Error)]
@@ -12,17 +16,23 @@ pub enum DecodeError {
     /// The file could not be read.
     #[error("cannot be read")]
     Read(#[source] io::Error),
+    /// It is a folder, a pipe or a device: reading one might never end.
+    #[error("is no regular file")]
+    NotAFile,
+    /// More than is taken.
+    #[error("is too large: {0} MiB, and at most {max} are taken", max = MAX_BYTES >> 20)]
+    TooLarge(u64),
     /// The content is of no format that is compiled in.
     #[error("is not a JPEG, PNG, WebP, BMP or GIF image")]
     UnknownFormat,
-    /// The content is damaged, or larger than the decoder's limits (512 MiB of pixels).
+    /// The content is damaged.
     #[error("cannot be decoded")]
     Decode(#[source] ImageError),
     /// The image has no pixels.
     #[error("has no pixels")]
     Empty,
     /// A decoder broke off on this content.
-    #[error("cannot be decoded: the decoder broke off")]
+    #[error("cannot be decoded: the decoder broke off on it")]
     Panic,
 }
 
@@ -31,20 +41,22 @@ pub enum DecodeError {
 /// does; CMYK and grey are converted.
 ///
 /// # Errors
-/// Where the file cannot be read, is of no known format, or is damaged.
+/// Where the file cannot be read, is of no known format, is damaged or too large.
 pub fn decode(path: &Path) -> Result<RgbImage, DecodeError> {
-    let bytes = std::fs::read(path).map_err(DecodeError::Read)?;
-    // Decoders meet arbitrary bytes here; one that panics must not take the run with it.
-    catch_unwind(AssertUnwindSafe(|| decode_bytes(&bytes))).unwrap_or(Err(DecodeError::Panic))
-}
-
-fn decode_bytes(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+    let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
+    if !metadata.is_file() {
+        return Err(DecodeError::NotAFile);
+    }
+    check_size(metadata.len())?;
+    let bytes = fs::read(path).map_err(DecodeError::Read)?;
     let reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DecodeError::Read)?;
+        ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map_err(DecodeError::Read)?;
     if reader.format().is_none() {
         return Err(DecodeError::UnknownFormat);
     }
     let mut decoder = reader.into_decoder().map_err(DecodeError::Decode)?;
+    // The reader's own limits do not cover what `from_decoder` allocates.
+    check_size(decoder.total_bytes())?;
     // A photo whose EXIF block is damaged is still a photo: it stays as it was stored.
     let orientation = decoder.orientation().ok();
     let mut photo = DynamicImage::from_decoder(decoder).map_err(DecodeError::Decode)?;
@@ -55,4 +67,8 @@ fn decode_bytes(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
         true => Ok(photo.into_rgb8()),
         false => Err(DecodeError::Empty),
     }
+}
+
+fn check_size(bytes: u64) -> Result<(), DecodeError> {
+    if bytes > MAX_BYTES { Err(DecodeError::TooLarge(bytes >> 20)) } else { Ok(()) }
 }

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+/// Names of the parts that people divide their photos into.
+const PARTS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
+/// Those that are read as validation photos.
+const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
 /// File name endings of the formats that are decoded, in lower case.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif"];
 /// Files that systems put beside photos, besides those whose name starts with a dot.
@@ -75,6 +79,15 @@ pub enum FolderError {
          folder", .0.display()
     )]
     EmptyClass(PathBuf),
+    /// Something inside cannot be looked into, so photos may be missing.
+    #[error("`{}` {}", .0.path.display(), .0.reason)]
+    Unreadable(PassedOver),
+    /// What looks like a part of the data and not like a class.
+    #[error(
+        "`{}` holds folders of its own, so it is no class: photos to train on belong in train/<class>/, \
+         those to validate on in val/<class>/; to evaluate, give the folder itself", .0.display()
+    )]
+    PartAsClass(PathBuf),
     /// A name that cannot be a class name.
     #[error(
         "the name of `{}` cannot be a class name: it must be UTF-8 text on one line", .0.display()
@@ -116,7 +129,7 @@ pub enum FolderError {
     },
     /// A class that the model does not know.
     #[error(
-        "the class `{class}` in `{}` is none of the model's: {}", .folder.display(), .known.join(", ")
+        "the class `{class}` in `{}` is none of the model's: {}", .folder.display(), first_of(.known)
     )]
     UnknownClass {
         /// The class.
@@ -141,8 +154,11 @@ impl PhotoSet {
         let (folders, files) = entries(folder)?;
         let mut walks = Vec::new();
         for class_folder in folders {
-            let walked = walk(&class_folder);
-            walks.push((class_folder, walked));
+            let mut walked = walk(&class_folder);
+            match walked.unreadable.pop() {
+                Some(unreadable) => return Err(FolderError::Unreadable(unreadable)),
+                None => walks.push((class_folder, walked)),
+            }
         }
         if walks.iter().any(|(_, walked)| !walked.photos.is_empty()) {
             Self::from_class_folders(folder, walks, files)
@@ -163,7 +179,11 @@ impl PhotoSet {
             if walked.photos.is_empty() {
                 return Err(FolderError::EmptyClass(class_folder));
             }
-            set.classes.push(class_name(&class_folder)?);
+            let class = class_name(&class_folder)?;
+            if PARTS.iter().any(|part| class.eq_ignore_ascii_case(part)) && is_part(&class_folder) {
+                return Err(FolderError::PartAsClass(class_folder));
+            }
+            set.classes.push(class);
             set.photos.extend(walked.photos.into_iter().map(|path| LabelledPhoto { path, label }));
             set.passed_over.extend(walked.passed_over);
         }
@@ -183,20 +203,17 @@ impl PhotoSet {
                 passed_over.push(not_a_photo(path));
                 continue;
             }
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // <class>.<anything>.<ending>: with a single dot there is no class in the name.
-            match name.split_once('.') {
-                Some((class, rest)) if rest.contains('.') && !class.is_empty() => {
-                    if path.to_str().is_none() || class.contains(['\n', '\r']) {
-                        return Err(FolderError::ClassName(path));
-                    }
-                    by_class.entry(class.to_owned()).or_default().push(path);
+            match class_in_name(&path) {
+                Some(class) if class.contains(['\n', '\r']) => {
+                    return Err(FolderError::ClassName(path));
                 }
-                _ => {
-                    return Err(FolderError::Unlabelled {
-                        folder: folder.to_owned(),
-                        example: name,
-                    });
+                Some(class) => {
+                    let class = class.to_owned();
+                    by_class.entry(class).or_default().push(path);
+                }
+                None => {
+                    let example = path.file_name().unwrap_or_default().to_string_lossy().into();
+                    return Err(FolderError::Unlabelled { folder: folder.to_owned(), example });
                 }
             }
         }
@@ -240,7 +257,7 @@ impl PhotoSet {
 /// # Errors
 /// Where there is none, or one of a class that is not in `classes`.
 pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, FolderError> {
-    let folder = &validation_folder(folder).unwrap_or_else(|| folder.to_owned());
+    let folder = &validation_part(folder).unwrap_or_else(|| folder.to_owned());
     let mut set = PhotoSet::read(folder)?;
     let labels = set
         .classes
@@ -262,12 +279,48 @@ pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, Folder
     Ok(set)
 }
 
-/// The folder of validation photos in `data`, by the names that people use.
-pub fn validation_folder(data: &Path) -> Option<PathBuf> {
-    ["val", "valid", "validation"]
-        .map(|name| data.join(name))
-        .into_iter()
-        .find(|path| path.is_dir())
+/// The folder of training photos in `data`, where it is divided into parts.
+pub(super) fn training_part(data: &Path) -> Option<PathBuf> {
+    subfolder(data, &["train"]).filter(|folder| is_part(folder))
+}
+
+/// The folder of validation photos in `data`, where it is divided into parts.
+pub fn validation_part(data: &Path) -> Option<PathBuf> {
+    let folder = subfolder(data, &VALIDATION)?;
+    (training_part(data).is_some() || is_part(&folder)).then_some(folder)
+}
+
+/// The first of `names` that is a folder in `data`, in whatever case.
+fn subfolder(data: &Path, names: &[&str]) -> Option<PathBuf> {
+    let (folders, _) = entries(data).ok()?;
+    names.iter().find_map(|name| {
+        let called = |folder: &&PathBuf| {
+            folder.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
+        };
+        folders.iter().find(called).cloned()
+    })
+}
+
+/// Whether a folder is divided into classes itself: by folders, or by the names of its photos. One
+/// that is called `train` and is not may be a class of trains.
+fn is_part(folder: &Path) -> bool {
+    entries(folder).is_ok_and(|(folders, files)| {
+        !folders.is_empty()
+            || files.iter().any(|file| is_photo_name(file) && class_in_name(file).is_some())
+    })
+}
+
+/// The class in `<class>.<anything>.<ending>`; with a single dot there is none.
+fn class_in_name(path: &Path) -> Option<&str> {
+    let (class, rest) = path.file_name()?.to_str()?.split_once('.')?;
+    (rest.contains('.') && !class.is_empty()).then_some(class)
+}
+
+/// The first few names of many.
+fn first_of(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    names[..names.len().min(SHOWN)].join(", ") + more
 }
 
 /// What a walk through a folder found.
@@ -275,32 +328,60 @@ pub fn validation_folder(data: &Path) -> Option<PathBuf> {
 pub struct Walked {
     /// Files whose name says that they are photos, in byte order.
     pub photos: Vec<PathBuf>,
-    /// The others, and what could not be looked into.
+    /// The others, and links that lead back up.
     pub passed_over: Vec<PassedOver>,
+    /// What could not be looked into.
+    pub unreadable: Vec<PassedOver>,
 }
 
-/// Everything under `folder`, following links, without hidden files and folders.
+/// Everything under `folder`, following links, without hidden files and folders. A link to a folder
+/// above it is not followed: what is there belongs to other classes.
 pub fn walk(folder: &Path) -> Walked {
     let mut walked = Walked::default();
-    let entries = WalkDir::new(folder)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_clutter(entry.path()));
-    for entry in entries {
+    let top = folder.canonicalize().ok();
+    let leads_back = |path: &Path| {
+        path.is_symlink()
+            && path.canonicalize().is_ok_and(|target| {
+                target.is_dir() && top.as_ref().is_some_and(|top| top.starts_with(&target))
+            })
+    };
+    let back = |path: &Path| PassedOver {
+        path: path.to_owned(),
+        reason: "is a link that leads back to a folder above it".into(),
+    };
+    let mut links_back = Vec::new();
+    let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    for entry in entries.filter_entry(|entry| {
+        if entry.depth() == 0 {
+            return true;
+        }
+        let follow = !is_clutter(entry.path());
+        if follow && leads_back(entry.path()) {
+            links_back.push(back(entry.path()));
+            return false;
+        }
+        follow
+    }) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) if !entry.file_type().is_file() => walked
+                .passed_over
+                .push(PassedOver { path: entry.into_path(), reason: "is no regular file".into() }),
             Ok(entry) if is_photo_name(entry.path()) => walked.photos.push(entry.into_path()),
             Ok(entry) => walked.passed_over.push(not_a_photo(entry.into_path())),
-            Err(error) => walked.passed_over.push(PassedOver {
-                path: error.path().unwrap_or(folder).to_owned(),
-                reason: match error.io_error() {
-                    Some(error) => format!("cannot be looked into: {error}"),
-                    None => "is a link that leads back to a folder above it".into(),
-                },
-            }),
+            Err(error) => {
+                let path = error.path().unwrap_or(folder);
+                match error.io_error() {
+                    Some(error) => walked.unreadable.push(PassedOver {
+                        path: path.to_owned(),
+                        reason: format!("cannot be looked into: {error}"),
+                    }),
+                    None => walked.passed_over.push(back(path)),
+                }
+            }
         }
     }
+    walked.passed_over.extend(links_back);
     walked
 }
 
@@ -320,8 +401,10 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), FolderError> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder).map_err(cannot_open)? {
         let path = entry.map_err(cannot_open)?.path();
+        if is_clutter(&path) {
+            continue;
+        }
         match path.is_dir() {
-            _ if is_clutter(&path) => {}
             true => folders.push(path),
             false => files.push(path),
         }

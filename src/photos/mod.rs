@@ -8,7 +8,7 @@ mod stream;
 
 pub use decode::{DecodeError, decode};
 pub use folder::{
-    FolderError, LabelledPhoto, PassedOver, PhotoSet, labelled_as, validation_folder, walk,
+    FolderError, LabelledPhoto, PassedOver, PhotoSet, labelled_as, validation_part, walk,
 };
 pub use preprocess::{Recipe, RecipeError};
 pub use split::{Split, training_split};

@@ -24,8 +24,9 @@ pub struct Recipe {
 /// A recipe that cannot be followed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the preprocessing {0:?} cannot be followed: the crop must be 1 to 4096 pixels and no more than \
-     the resized side, and the standard deviations positive"
+    "its preprocessing cannot be followed (resize {}, crop {}, mean {:?}, std {:?}): the crop must \
+     be 1 to 4096 pixels and no more than the resized side, and the standard deviations positive",
+    .0.resize, .0.crop, .0.mean, .0.std
 )]
 pub struct RecipeError(Recipe);
 
@@ -68,14 +69,17 @@ impl Recipe {
         let (resized_width, resized_height) = self.resized(width, height);
         let (scale_x, scale_y) =
             (f64::from(width) / resized_width as f64, f64::from(height) / resized_height as f64);
+        let (left, top) =
+            (self.margin(resized_width) * scale_x, self.margin(resized_height) * scale_y);
         let side = f64::from(self.crop);
-        let options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-                self.margin(resized_width) * scale_x,
-                self.margin(resized_height) * scale_y,
-                side * scale_x,
-                side * scale_y,
-            );
+        // Where the crop is the whole side, rounding may put its far edge beyond the photo's.
+        let (crop_width, crop_height) = (
+            (side * scale_x).min(f64::from(width) - left),
+            (side * scale_y).min(f64::from(height) - top),
+        );
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .crop(left, top, crop_width, crop_height);
         let source = ImageRef::new(width, height, photo.as_raw(), PixelType::U8x3)
             .expect("an RgbImage holds three bytes a pixel");
         let mut crop = Image::new(self.crop, self.crop, PixelType::U8x3);
@@ -129,6 +133,17 @@ mod tests {
             let crop = Recipe::IMAGENET.crop(&photo);
             assert_eq!(crop.len(), Recipe::IMAGENET.values());
             assert!(crop.chunks(3).all(|pixel| pixel == [9, 99, 199]), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn a_crop_of_the_whole_side_stays_inside_every_photo() {
+        let recipe = Recipe { resize: 224, ..Recipe::IMAGENET };
+        for side in (1..6000).step_by(7).chain([225]) {
+            for (width, height) in [(side, 224), (225, side)] {
+                let photo = RgbImage::new(width, height);
+                assert_eq!(recipe.crop(&photo).len(), recipe.values());
+            }
         }
     }
 

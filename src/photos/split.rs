@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use super::folder::validation_folder;
+use super::folder::{training_part, validation_part};
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
 use crate::seed::{Purpose, generator};
 
@@ -36,13 +36,14 @@ pub fn training_split(
     val_split: Option<f64>,
     seed: u64,
 ) -> Result<Split, FolderError> {
-    let train_folder = data.join("train");
-    let own_train = train_folder.is_dir();
-    match validation_folder(data).filter(|_| own_train) {
-        Some(val_folder) if val_split.is_none() => as_given(&train_folder, &val_folder),
-        Some(val_folder) => Err(FolderError::SplitTwice(val_folder)),
-        None => {
-            let folder = if own_train { &train_folder } else { data };
+    let train_folder = training_part(data);
+    match (&train_folder, train_folder.as_ref().and_then(|_| validation_part(data))) {
+        (Some(train_folder), Some(val_folder)) if val_split.is_none() => {
+            as_given(train_folder, &val_folder)
+        }
+        (_, Some(val_folder)) => Err(FolderError::SplitTwice(val_folder)),
+        (train_folder, None) => {
+            let folder = train_folder.as_deref().unwrap_or(data);
             let set = PhotoSet::read(folder)?.with_several_classes(folder)?;
             let split = stratified(set, val_split.unwrap_or(DEFAULT_SHARE), seed);
             match split.val.is_empty() {

@@ -1,6 +1,7 @@
 //! Photos decoded on all cores, delivered in order, never far ahead of the consumer.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -20,6 +21,15 @@ pub struct Batch {
 }
 
 type Decoded = Result<Vec<f32>, DecodeError>;
+
+/// Decodes and preprocesses one photo.
+///
+/// Decoders meet arbitrary bytes. One that panics must not take the run with it, and the consumer
+/// waits for every photo, so there is a result whatever happens.
+fn prepare(path: &Path, recipe: &Recipe) -> Decoded {
+    let prepare = || decode(path).map(|photo| recipe.normalise(&recipe.crop(&photo)));
+    catch_unwind(AssertUnwindSafe(prepare)).unwrap_or(Err(DecodeError::Panic))
+}
 
 /// What decoders and consumer share.
 struct Window {
@@ -93,7 +103,7 @@ where
                 return;
             }
             drop(state);
-            let decoded = decode(path.as_ref()).map(|photo| recipe.normalise(&recipe.crop(&photo)));
+            let decoded = prepare(path.as_ref(), recipe);
             window.lock().ready.insert(index, decoded);
             window.changed.notify_all();
         }

@@ -93,8 +93,13 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It is no TOML, or lacks what is needed.
-    #[error("`{}` is no configuration of a run", .0.display())]
-    Parse(PathBuf, #[source] Box<toml::de::Error>),
+    #[error("`{}` is no configuration of a run: {reason}", .file.display())]
+    Parse {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong in it.
+        reason: String,
+    },
 }
 
 impl RunConfig {
@@ -103,7 +108,10 @@ impl RunConfig {
     /// # Errors
     /// Where it is not one.
     pub fn parse(file: &std::path::Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| ConfigError::Parse(file.to_owned(), Box::new(error)))
+        toml::from_str(text).map_err(|error: toml::de::Error| ConfigError::Parse {
+            file: file.to_owned(),
+            reason: error.message().to_owned(),
+        })
     }
 }
 

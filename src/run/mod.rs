@@ -7,7 +7,7 @@ mod model;
 pub use config::{
     BURN_VERSION, ConfigError, DataRecord, RunConfig, Summary, Versions, WeightsRecord,
 };
-pub use folder::{FolderContent, RunError, check_free, write_run};
+pub use folder::{FolderContent, RunError, RunPlace};
 pub use model::{Model, ModelError};
 
 /// The whole network, in torchvision's names.

@@ -60,6 +60,9 @@ pub enum ModelError {
     /// The weights do not fit.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The head overflows.
+    #[error("the model's fc layer gives no finite numbers for these photos")]
+    NotFinite,
     /// Names and logits do not agree.
     #[error("`{}` names {names} classes and the model has {classes}", .file.display())]
     ClassCount {
@@ -82,6 +85,21 @@ impl Model {
             Ok(found) if found.is_dir() => Self::from_run(path, device),
             Ok(_) => Self::from_weights(path, device),
             Err(_) => Err(ModelError::NotThere(path.to_owned())),
+        }
+    }
+
+    /// Logits of rows of features, `[rows, features]` in and `[rows, classes]` out.
+    ///
+    /// # Errors
+    /// Where they are no finite numbers.
+    ///
+    /// # Panics
+    /// As [`Head::logits`].
+    pub fn logits(&self, rows: &[f32], device: &Device) -> Result<Vec<f32>, ModelError> {
+        let logits = self.head.logits(rows, device);
+        match logits.iter().all(|logit| logit.is_finite()) {
+            true => Ok(logits),
+            false => Err(ModelError::NotFinite),
         }
     }
 
@@ -116,7 +134,9 @@ impl Model {
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
             // A run's own model file, named by itself.
-            count if beside.is_file() => read_classes(&beside, count)?,
+            count if file.ends_with(MODEL_FILE) && beside.is_file() => {
+                read_classes(&beside, count)?
+            }
             1000 => weights::imagenet_classes(),
             count => (0..count).map(|class| format!("class {class}")).collect(),
         };

@@ -1,7 +1,7 @@
 //! A weights file, opened: PyTorch's containers and safetensors, told apart by their content.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,9 @@ pub enum CheckpointError {
     /// Nothing is there, or it cannot be read.
     #[error("the weights file `{}` cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("the weights `{}` are no regular file", .0.display())]
+    NotAFile(PathBuf),
     /// It looks like a PyTorch file and is none.
     #[error("`{}` is no PyTorch checkpoint that can be read", .0.display())]
     Pytorch(PathBuf, #[source] Box<PytorchError>),
@@ -83,6 +86,10 @@ impl Checkpoint {
     /// Where it cannot be read or is no weights file.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
+        // A pipe or a device might never end.
+        if !fs::metadata(path).map_err(cannot_read)?.is_file() {
+            return Err(CheckpointError::NotAFile(path.to_owned()));
+        }
         let mut start = Vec::new();
         File::open(path)
             .and_then(|file| file.take(512).read_to_end(&mut start))
@@ -92,7 +99,7 @@ impl Checkpoint {
             Some(Container::Safetensors) => read_safetensors(path)?,
             None => return Err(CheckpointError::UnknownFormat(path.to_owned())),
         };
-        Ok(Self { path: path.to_owned(), tensors })
+        Ok(Self { path: path.to_owned(), tensors: without_parallel_prefix(tensors) })
     }
 
     /// The file it was read from.
@@ -173,17 +180,26 @@ fn read_pytorch(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, Chec
     {
         reader = PytorchReader::with_top_level_key(path, key).map_err(no_checkpoint)?;
     }
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in reader.into_tensors() {
-        let name = name.strip_prefix(PARALLEL_PREFIX).map(str::to_owned).unwrap_or(name);
-        tensors.insert(name, bridge::from_pytorch(tensor));
+    let tensors = reader.into_tensors().into_iter();
+    Ok(tensors.map(|(name, tensor)| (name, bridge::from_pytorch(tensor))).collect())
+}
+
+/// The names without `DataParallel`'s prefix, where every one has it. Where only some have it they
+/// are left alone: stripped, two might be called the same.
+fn without_parallel_prefix(
+    tensors: BTreeMap<String, burn_pack::Tensor>,
+) -> BTreeMap<String, burn_pack::Tensor> {
+    if !tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
+        return tensors;
     }
-    Ok(tensors)
+    tensors
+        .into_iter()
+        .map(|(name, tensor)| (name[PARALLEL_PREFIX.len()..].to_owned(), tensor))
+        .collect()
 }
 
 fn read_safetensors(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
-    let bytes =
-        std::fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
+    let bytes = fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| CheckpointError::Safetensors(path.to_owned(), error))?;
     let mut tensors = BTreeMap::new();

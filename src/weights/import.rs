@@ -108,7 +108,7 @@ impl std::fmt::Display for Differences {
             ),
             list(
                 self.extra.len(),
-                "that do not belong",
+                "too many",
                 self.extra
                     .iter()
                     .take(NAMED)
@@ -129,9 +129,14 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError
     let unknown =
         |reason: String| ImportError::UnknownNetwork { path: checkpoint.path().to_owned(), reason };
     let stem = checkpoint.shape("conv1.weight").ok_or_else(|| {
-        let names = checkpoint.names().take(NAMED).collect::<Vec<_>>().join(", ");
-        unknown(format!("it has no conv1.weight; its first tensors are {names}"))
+        unknown(match checkpoint.names().take(NAMED).collect::<Vec<_>>().as_slice() {
+            [] => "it holds no tensors".into(),
+            names => format!("it has no conv1.weight; its first tensors are {}", names.join(", ")),
+        })
     })?;
+    let [width, _, _, _] = stem[..] else {
+        return Err(unknown(format!("its conv1.weight has the shape {stem:?}")));
+    };
     if checkpoint.shape("layer1.0.conv3.weight").is_some() {
         return Err(unknown("its blocks have three convolutions (ResNet-50 and deeper)".into()));
     }
@@ -142,8 +147,8 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError
             })
             .count()
     });
-    Architecture::from_measures(blocks, stem[0]).ok_or_else(|| {
-        unknown(format!("its stages have {blocks:?} blocks and its stem {} channels", stem[0]))
+    Architecture::from_measures(blocks, width).ok_or_else(|| {
+        unknown(format!("its stages have {blocks:?} blocks and its stem {} channels", width))
     })
 }
 

@@ -25,7 +25,7 @@ fn train_evaluate_and_predict_agree_with_each_other() {
         "24 to train on, 24 to validate on, 3 classes",
         "epoch  30  train loss",
         "model     run (epoch",
-        "try it:   kindling predict run PHOTO",
+        " predict run PHOTO",
     ] {
         assert!(told.contains(part), "{told}");
     }

@@ -38,6 +38,21 @@ fn a_killed_run_leaves_no_model_or_a_whole_one() {
 }
 
 #[test]
+fn training_goes_on_when_its_reader_leaves() {
+    let folder = photos(4);
+    let mut child = kindling()
+        .current_dir(folder.path())
+        .args(["train", "photos", "--out", "run"])
+        .args(narrow())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert!(folder.path().join("run/model.safetensors").exists());
+}
+
+#[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let folder = photos(40);
     let weights = fixture("narrow.pth");

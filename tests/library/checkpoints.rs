@@ -60,7 +60,7 @@ fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
         "does not hold a resnet18-w4",
         "conv1.weight: expected [4, 3, 7, 7], found [4, 3, 5, 5]",
         "1 tensor missing (layer2.0.downsample.0.weight [8, 4, 1, 1])",
-        "1 tensor that do not belong (surprise [7])",
+        "1 tensor too many (surprise [7])",
     ] {
         assert!(told.contains(part), "{told}");
     }
@@ -140,4 +140,52 @@ fn weights_that_are_no_numbers_are_refused() {
     fs::write(&path, bytes).unwrap();
     let error = use_it(&path).unwrap_err();
     assert!(error.contains("no finite numbers"), "{error}");
+}
+
+/// A safetensors file of these tensors, all zero.
+fn zeros(path: &Path, tensors: &[(String, Vec<usize>)]) {
+    let values = vec![0u8; 4 * 64 * 1024];
+    let views = tensors.iter().map(|(name, shape)| {
+        let bytes = &values[..4 * shape.iter().product::<usize>()];
+        (
+            name,
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)
+                .unwrap(),
+        )
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_prefix_that_every_name_has_is_dropped_and_one_that_some_have_is_an_extra_tensor() {
+    let folder = tempfile::tempdir().unwrap();
+    let narrow = Checkpoint::open(&fixture("narrow.pth")).unwrap();
+    let tensors: Vec<(String, Vec<usize>)> = narrow
+        .names()
+        .filter(|name| !name.ends_with("num_batches_tracked"))
+        .map(|name| (name.to_owned(), narrow.shape(name).unwrap()))
+        .collect();
+    let all = folder.path().join("all.safetensors");
+    let prefixed: Vec<_> =
+        tensors.iter().map(|(name, shape)| (format!("module.{name}"), shape.clone())).collect();
+    zeros(&all, &prefixed);
+    use_it(&all).unwrap();
+    let some = folder.path().join("some.safetensors");
+    zeros(&some, &[tensors, prefixed[..1].to_vec()].concat());
+    assert!(use_it(&some).unwrap_err().contains("too many (module."));
+}
+
+#[test]
+fn tensors_of_odd_shapes_and_empty_files_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, tensors, expected) in [
+        ("scalar", vec![("conv1.weight".to_owned(), vec![])], "its conv1.weight has the shape []"),
+        ("empty", vec![], "it holds no tensors"),
+        ("other", vec![("weight".to_owned(), vec![3])], "it has no conv1.weight"),
+    ] {
+        let path = folder.path().join(name);
+        zeros(&path, &tensors);
+        let error = use_it(&path).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
 }

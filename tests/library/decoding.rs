@@ -89,3 +89,32 @@ fn damaged_photos_are_errors_and_never_panics() {
     assert_eq!(error.to_string(), "is not a JPEG, PNG, WebP, BMP or GIF image");
     assert!(decode(&folder.path().join("absent.jpg")).is_err());
 }
+
+#[test]
+fn a_small_file_that_claims_a_huge_photo_is_refused_before_memory_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    // JPEG: height and width, two bytes each, stand five bytes into the start-of-frame segment.
+    let mut jpeg = std::fs::read(fixture("formats/rgb.jpg")).unwrap();
+    let frame = jpeg.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
+    // GIF: the canvas' width and height, little-endian, behind the signature.
+    let mut gif = std::fs::read(fixture("formats/animated.gif")).unwrap();
+    gif[6..10].copy_from_slice(&[0xff, 0xff, 0xff, 0xff]);
+    for (name, bytes) in [("bomb.jpg", jpeg), ("bomb.gif", gif)] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        let error = decode(&folder.path().join(name)).unwrap_err().to_string();
+        assert!(error.contains("is too large"), "{name}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_photo_and_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.jpg");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(decode(&pipe).unwrap_err().to_string(), "is no regular file");
+    assert!(kindling::weights::Checkpoint::open(&pipe).is_err());
+    let walked = kindling::photos::walk(folder.path());
+    assert_eq!((walked.photos.len(), walked.passed_over.len()), (0, 1));
+}

@@ -169,6 +169,34 @@ fn photos_to_evaluate_take_the_models_labels() {
     assert!(error.contains("`horse`") && error.contains("cat, cow, dog"), "{error}");
 }
 
+#[test]
+fn parts_are_recognised_in_any_case_and_never_taken_for_classes() {
+    let folder = folder_of(&["Train/a/1.jpg", "Train/b/1.jpg", "Val/a/1.jpg", "Val/b/1.jpg"]);
+    let split = training_split(folder.path(), None, 0).unwrap();
+    assert_eq!((split.classes, split.val.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
+    for files in [
+        ["training/a/1.jpg", "training/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg"],
+        ["test/a/1.jpg", "test/b/1.jpg", "validate/1.jpg", "validate/2.jpg"],
+    ] {
+        let folder = folder_of(&files);
+        let error = training_split(folder.path(), None, 0).unwrap_err().to_string();
+        assert!(error.contains("holds folders of its own, so it is no class"), "{error}");
+    }
+    // Somebody tells trains from buses.
+    let folder = folder_of(&["train/1.jpg", "train/2.jpg", "bus/1.jpg", "bus/2.jpg"]);
+    assert_eq!(training_split(folder.path(), None, 0).unwrap().classes, ["bus", "train"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_folder_of_all_classes_brings_no_photo_of_another_class() {
+    let folder = folder_of(&["cat/1.jpg", "dog/1.jpg"]);
+    std::os::unix::fs::symlink("..", folder.path().join("cat/up")).unwrap();
+    let set = PhotoSet::read(folder.path()).unwrap();
+    assert_eq!(names(folder.path(), &set.photos), own(&[("cat/1.jpg", 0), ("dog/1.jpg", 1)]));
+    assert_eq!(set.passed_over.len(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_that_leads_back_up_ends_the_walk_with_a_word() {

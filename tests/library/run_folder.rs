@@ -7,8 +7,8 @@ use kindling::device::{Choice, resolve};
 use kindling::head::EpochMetrics;
 use kindling::photos::Recipe;
 use kindling::run::{
-    DataRecord, FolderContent, Model, RunConfig, RunError, Summary, Versions, WeightsRecord,
-    check_free, write_run,
+    DataRecord, FolderContent, Model, RunConfig, RunError, RunPlace, Summary, Versions,
+    WeightsRecord,
 };
 use kindling::weights::{self, Checkpoint};
 
@@ -56,7 +56,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         epochs: &[EPOCH],
         summary: &summary,
     };
-    write_run(folder, force, &content)
+    RunPlace::reserve(folder, force)?.write(&content)
 }
 
 #[test]
@@ -84,13 +84,32 @@ fn a_run_in_the_way_is_replaced_only_by_force() {
     let run = place.path().join("run");
     fs::create_dir(&run).unwrap();
     write(&run, false).expect("an empty folder is free");
-    fs::write(run.join("notes.txt"), "mine").unwrap();
-    assert!(matches!(check_free(&run, false), Err(RunError::Exists(_))));
+    let model = fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap();
     assert!(matches!(write(&run, false), Err(RunError::Exists(_))));
-    assert!(run.join("notes.txt").exists(), "a refusal changes nothing");
+    assert_eq!(fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap(), model);
     write(&run, true).unwrap();
-    assert!(!run.join("notes.txt").exists() && run.join("model.safetensors").exists());
+    assert_ne!(fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap(), model);
+    // What the user put beside it is not ours to delete.
+    fs::write(run.join("notes.txt"), "mine").unwrap();
+    assert!(matches!(write(&run, true), Err(RunError::NotOnlyARun { .. })));
+    assert!(run.join("notes.txt").exists() && run.join("model.safetensors").exists());
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_folders_in_use_are_met_before_any_work() {
+    use std::os::unix::fs::symlink;
+    let place = tempfile::tempdir().unwrap();
+    let reserve = |name: &str| RunPlace::reserve(&place.path().join(name), false);
+    fs::create_dir(place.path().join("empty")).unwrap();
+    symlink(place.path().join("empty"), place.path().join("link")).unwrap();
+    symlink(place.path().join("absent"), place.path().join("dangling")).unwrap();
+    write(&place.path().join("link/."), false).unwrap();
+    assert!(place.path().join("empty/model.safetensors").exists());
+    assert!(matches!(reserve("dangling"), Err(RunError::NotARun(_))));
+    assert!(matches!(RunPlace::reserve(Path::new("."), true), Err(RunError::WorkingFolder(_))));
+    assert!(matches!(RunPlace::reserve(Path::new("/dev/null/x"), true), Err(RunError::Write(..))));
 }
 
 #[test]
