@@ -1,10 +1,11 @@
 //! What the commands share in how they print.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar with photos per second and time left, on stderr; nothing where `quiet`, or where nobody
 /// watches (stdout is no terminal).
@@ -13,10 +14,12 @@ pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar 
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
-    let style = ProgressStyle::with_template(
-        "{msg:10} {wide_bar} {pos}/{len} photos  {per_sec}  {eta} left",
-    )
-    .expect("the template is right");
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.1} photos/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}  {rate}  {eta} left")
+        .expect("the template is right")
+        .with_key("rate", rate);
     ProgressBar::with_draw_target(Some(photos as u64), target).with_style(style).with_message(what)
 }
 

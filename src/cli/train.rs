@@ -141,8 +141,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
     say.line(format_args!("device    {info}"));
     let start = Instant::now();
-    let sha256 = sha256_of_file(&weights_file)?;
     let checkpoint = Checkpoint::open(&weights_file)?;
+    let sha256 = sha256_of_file(&weights_file)?;
     let backbone = weights::backbone(&checkpoint, args.backbone, &device)?;
     say.line(format_args!("backbone  {} from {}", args.backbone, weights_file.display()));
 

@@ -1,5 +1,6 @@
 //! Which backend and which adapter computes: list what is there, choose, open.
 
+mod choice;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -7,10 +8,11 @@ mod cuda;
 mod wgpu;
 
 use std::fmt;
-use std::str::FromStr;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+
+pub use choice::Choice;
 
 /// A family of devices that one cargo feature compiles in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,48 +137,6 @@ impl fmt::Display for DeviceInfo {
         match &self.driver {
             Some(driver) => write!(formatter, ", {driver})"),
             None => formatter.write_str(")"),
-        }
-    }
-}
-
-/// What `--device` asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// A real GPU if there is one, else the fastest CPU backend that is compiled in.
-    Auto,
-    /// A backend, and which of its devices; without an index its best one.
-    Named(Backend, Option<usize>),
-}
-
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "expected auto, wgpu, wgpu:N, cuda, cuda:N, flex or ndarray".to_owned();
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        let (name, index) = match text.split_once(':') {
-            Some((name, index)) => (name, Some(index.parse().map_err(|_| wrong())?)),
-            None => (text, None),
-        };
-        let backend = Backend::ALL.into_iter().find(|backend| backend.name() == name);
-        match backend.ok_or_else(wrong)? {
-            backend @ (Backend::Flex | Backend::Ndarray) if index.is_none() => {
-                Ok(Self::Named(backend, None))
-            }
-            backend @ (Backend::Wgpu | Backend::Cuda) => Ok(Self::Named(backend, index)),
-            _ => Err(wrong()),
-        }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => formatter.write_str("auto"),
-            Self::Named(backend, None) => backend.fmt(formatter),
-            Self::Named(backend, Some(index)) => write!(formatter, "{backend}:{index}"),
         }
     }
 }
@@ -328,16 +288,6 @@ pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_device_choice_reads_back_as_itself() {
-        for text in ["auto", "wgpu", "wgpu:1", "cuda", "cuda:0", "flex", "ndarray"] {
-            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
-        }
-        for wrong in ["gpu", "wgpu:", "wgpu:x", "flex:0", "ndarray:1", "", "cuda:-1"] {
-            assert!(wrong.parse::<Choice>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_software_driver_is_never_preferred_to_a_gpu() {

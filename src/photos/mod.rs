@@ -2,14 +2,16 @@
 
 mod decode;
 mod folder;
+mod folder_error;
 mod preprocess;
 mod split;
 mod stream;
+mod walk;
 
 pub use decode::{DecodeError, decode};
-pub use folder::{
-    FolderError, LabelledPhoto, PassedOver, PhotoSet, labelled_as, validation_part, walk,
-};
+pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
+pub use folder_error::FolderError;
 pub use preprocess::{Recipe, RecipeError};
 pub use split::{Split, training_split};
 pub use stream::{Batch, for_each_batch};
+pub use walk::{PassedOver, Walked, walk};
