@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif"];
 /// Files that systems put beside photos, besides those whose name starts with a dot.
 const CLUTTER: [&str; 2] = ["thumbs.db", "desktop.ini"];
+
 /// A file that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
