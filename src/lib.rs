@@ -11,6 +11,7 @@
 //! The library never prints and never exits; the command line is built from it in the binary.
 
 pub mod backbone;
+pub mod demo;
 pub mod device;
 pub mod evaluation;
 pub mod features;

@@ -2,18 +2,19 @@
 
 mod cli;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
+    let cli = cli::Cli::read();
+    // Silent unless RUST_LOG asks: what the libraries below log is for those who look for it.
+    env_logger::Builder::new().filter_level(log::LevelFilter::Off).parse_default_env().init();
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough (`kindling predict ... | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {}", cli::told(error.as_ref()));
+            cli::fail(error.as_ref());
             ExitCode::FAILURE
         }
     }

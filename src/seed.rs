@@ -17,6 +17,8 @@ pub enum Purpose {
     Order,
     /// Which photos of the class with this index are for validation.
     Split(usize),
+    /// The demo's drawing of this number.
+    Drawing(u32),
 }
 
 /// The generator of `seed` for `purpose`.
@@ -26,6 +28,8 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Head => 0,
         Purpose::Order => 1,
         Purpose::Split(class) => 2 + class as u64,
+        // Beyond any number of classes.
+        Purpose::Drawing(number) => (1 << 40) + u64::from(number),
     });
     generator
 }

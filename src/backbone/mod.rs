@@ -1,102 +1,114 @@
 //! The frozen network that turns photos into features.
+//!
+//! An [`Architecture`] is a backbone before its weights: a name, what it wants of a photo, how many
+//! features it gives, what published files call its tensors. [`Architecture::init`] makes the
+//! [`Backbone`] itself. Each family of networks is a file here and a line in `FAMILIES`.
 
+mod efficientnet_lite;
+mod naming;
+mod network;
 mod resnet;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::store::burn_pack;
+use burn::tensor::{Device, Tensor};
 
+pub use efficientnet_lite::{EfficientNetLite, MBConv};
+pub use naming::Naming;
+pub use network::{Forward, Tensors};
 pub use resnet::{BasicBlock, Downsample, ResNet, ResNetConfig};
 
 use crate::photos::Recipe;
+use network::Network;
 
-/// Which backbone: a name that can be written on the command line and read back from a run.
+/// Every family of networks that is known here.
+const FAMILIES: [Family; 2] = [resnet::FAMILY, efficientnet_lite::FAMILY];
+
+/// Networks that are built alike.
+struct Family {
+    /// The names under which weights are published.
+    published: &'static [&'static str],
+    /// The network of this name.
+    named: fn(&str) -> Option<Architecture>,
+    /// Which network a file holds, told by the shapes of its tensors; the reason where it is one of
+    /// the family and none that is known; nothing where it is of another family.
+    recognised: fn(&Shapes) -> Option<Result<Architecture, String>>,
+}
+
+/// The shape of each tensor of a file, by name.
+type Shapes<'a> = dyn Fn(&str) -> Option<Vec<usize>> + 'a;
+
+/// Which backbone: a name that can be written on the command line and read back from a run, and what
+/// there is to know about it before it has weights.
 ///
-/// `resnet18` and `resnet34` are the published networks; `resnet18-w16` is one of the same topology
-/// that starts with 16 channels instead of 64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `resnet18`, `resnet34` and `efficientnet-lite0` are the published networks; `resnet18-w16` is one
+/// of ResNet-18's topology that starts with 16 channels instead of 64.
+#[derive(Clone)]
 pub struct Architecture {
-    depth: Depth,
-    width: usize,
+    name: String,
+    features: usize,
+    recipe: Recipe,
+    naming: Naming,
+    build: Arc<dyn Fn(&Device) -> Box<dyn Network> + Send + Sync>,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Depth {
-    Eighteen,
-    ThirtyFour,
-}
-
-impl Depth {
-    const ALL: [Self; 2] = [Self::Eighteen, Self::ThirtyFour];
-
-    /// Table 1 of the ResNet paper.
-    fn blocks(self) -> [usize; 4] {
-        match self {
-            Self::Eighteen => [2, 2, 2, 2],
-            Self::ThirtyFour => [3, 4, 6, 3],
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Eighteen => "resnet18",
-            Self::ThirtyFour => "resnet34",
-        }
-    }
-}
-
-/// Channels of the stem in the published networks.
-const PUBLISHED_WIDTH: usize = 64;
-/// Widest stem that is taken: beyond it a name is a typing error, not a network.
-const MAX_WIDTH: usize = 256;
 
 impl Architecture {
-    /// ResNet-18 with 64 channels in the stem.
-    pub const RESNET18: Self = Self { depth: Depth::Eighteen, width: PUBLISHED_WIDTH };
-
-    /// The architecture with these measures, where it is one that is known here.
-    pub fn from_measures(blocks: [usize; 4], width: usize) -> Option<Self> {
-        let depth = Depth::ALL.into_iter().find(|depth| depth.blocks() == blocks)?;
-        (1..=MAX_WIDTH).contains(&width).then_some(Self { depth, width })
-    }
-
-    /// The network's measures.
-    pub fn config(&self) -> ResNetConfig {
-        ResNetConfig { blocks: self.depth.blocks(), width: self.width }
-    }
-
     /// Length of a photo's feature vector.
     pub fn features(&self) -> usize {
-        self.config().features()
+        self.features
     }
 
     /// How a photo is made ready for it.
     pub fn recipe(&self) -> Recipe {
-        Recipe::IMAGENET
+        self.recipe
+    }
+
+    /// What published files call its tensors.
+    pub fn naming(&self) -> Naming {
+        self.naming
     }
 
     /// The network with zero weights on `device`, to be imported into.
-    pub fn init(&self, device: &Device) -> ResNet {
-        self.config().init(device)
+    pub fn init(&self, device: &Device) -> Backbone {
+        Backbone { architecture: self.clone(), network: (self.build)(device) }
+    }
+
+    /// The names under which weights are published, of every family.
+    pub fn published() -> impl Iterator<Item = &'static str> {
+        FAMILIES.iter().flat_map(|family| family.published.iter().copied())
+    }
+
+    /// Which network a file holds, told by the shapes of its tensors: `None` where it looks like no
+    /// family that is known here.
+    ///
+    /// # Errors
+    /// Where it looks like one and is none that is known: says why.
+    pub fn recognised(shape: impl Fn(&str) -> Option<Vec<usize>>) -> Option<Result<Self, String>> {
+        FAMILIES.iter().find_map(|family| (family.recognised)(&shape))
     }
 }
 
 impl fmt::Display for Architecture {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.depth.name())?;
-        match self.width {
-            PUBLISHED_WIDTH => Ok(()),
-            width => write!(formatter, "-w{width}"),
-        }
+        formatter.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for Architecture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Architecture({})", self.name)
     }
 }
 
 /// A name that is no backbone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no backbone is called `{0}`; there are resnet18 and resnet34, and narrower or wider ones \
-     with the stem's channels behind them, such as resnet18-w16"
+    "no backbone is called `{0}`; there are {names}, and narrower or wider ResNets with the \
+     stem's channels behind them, such as resnet18-w16",
+    names = Architecture::published().collect::<Vec<_>>().join(", ")
 )]
 pub struct UnknownBackbone(String);
 
@@ -104,16 +116,58 @@ impl FromStr for Architecture {
     type Err = UnknownBackbone;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownBackbone(name.to_owned());
-        let (depth, width) = match name.split_once("-w") {
-            Some((depth, width)) => (depth, width.parse().map_err(|_| unknown())?),
-            None => (name, PUBLISHED_WIDTH),
-        };
-        Depth::ALL
-            .into_iter()
-            .find(|known| known.name() == depth)
-            .and_then(|depth| Self::from_measures(depth.blocks(), width))
-            .ok_or_else(unknown)
+        FAMILIES
+            .iter()
+            .find_map(|family| (family.named)(name))
+            .ok_or_else(|| UnknownBackbone(name.to_owned()))
+    }
+}
+
+/// A network that turns photos into features.
+///
+/// Keep it on a plain (not autodiff) device: there BatchNorm uses its running statistics and never
+/// updates them.
+pub struct Backbone {
+    architecture: Architecture,
+    network: Box<dyn Network>,
+}
+
+impl Backbone {
+    /// Which one it is.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Features of a batch of preprocessed photos.
+    ///
+    /// # Shapes
+    /// - `photos`: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, features]`
+    ///
+    /// # Panics
+    /// Where the photos do not have three channels, or live on another device.
+    pub fn forward(&self, photos: Tensor<4>) -> Tensor<2> {
+        self.forward_observed(photos, |_, _| ())
+    }
+
+    /// [`forward`](Self::forward), showing `observe` what leaves each stage, by name, each
+    /// `[batch, channels, height, width]`.
+    pub fn forward_observed(
+        &self,
+        photos: Tensor<4>,
+        mut observe: impl FnMut(&str, &Tensor<4>),
+    ) -> Tensor<2> {
+        self.network.forward_observed(photos, &mut observe)
+    }
+}
+
+impl Tensors for Backbone {
+    fn tensors(&self) -> Vec<burn_pack::Tensor> {
+        self.network.tensors()
+    }
+
+    fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String> {
+        self.network.fill(tensors)
     }
 }
 
@@ -123,7 +177,15 @@ mod tests {
 
     #[test]
     fn a_backbones_name_reads_back_as_itself() {
-        for name in ["resnet18", "resnet34", "resnet18-w8", "resnet34-w16"] {
+        for name in ["resnet18", "resnet34", "resnet18-w8", "resnet34-w16", "efficientnet-lite0"] {
+            assert_eq!(name.parse::<Architecture>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn every_published_backbone_is_known_by_its_name() {
+        assert_eq!(Architecture::published().count(), 3);
+        for name in Architecture::published() {
             assert_eq!(name.parse::<Architecture>().unwrap().to_string(), name);
         }
     }
@@ -132,7 +194,18 @@ mod tests {
     fn a_wrong_backbone_name_says_which_ones_there_are() {
         for name in ["resnet50", "resnet18-w", "resnet18-w0", "resnet18-w99999999", "", "-w8"] {
             let error = name.parse::<Architecture>().unwrap_err().to_string();
-            assert!(error.contains("resnet18 and resnet34"), "{error}");
+            assert!(error.contains("resnet18, resnet34, efficientnet-lite0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn published_names_of_tensors_read_back_as_the_modules_own() {
+        for name in Architecture::published() {
+            let architecture: Architecture = name.parse().unwrap();
+            let naming = architecture.naming();
+            for ours in ["fc.weight", "fc.bias", "bn1.running_mean", "blocks.3.bn2.weight"] {
+                assert_eq!(naming.module(&naming.published(ours)), ours, "{name}");
+            }
         }
     }
 }

@@ -4,12 +4,61 @@
 //! <https://arxiv.org/abs/1512.03385>. Fields carry torchvision's names, so that its state dict maps
 //! onto this module with one renaming (`downsample.0` and `.1` are `downsample.conv` and `.bn`).
 
+use std::sync::Arc;
+
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+
+use super::{Architecture, Family, Forward, Naming, Shapes};
+use crate::photos::Recipe;
+
+/// ResNet-18 and ResNet-34 as published, and of other widths.
+pub(super) const FAMILY: Family =
+    Family { published: &["resnet18", "resnet34"], named, recognised };
+
+/// torchvision's names: a `Sequential` has numbers where a struct has names.
+const TORCHVISION: Naming =
+    Naming(&[(".downsample.conv.", ".downsample.0."), (".downsample.bn.", ".downsample.1.")]);
+
+/// Names and blocks in each stage (table 1 of the paper).
+const DEPTHS: [(&str, [usize; 4]); 2] = [("resnet18", [2, 2, 2, 2]), ("resnet34", [3, 4, 6, 3])];
+/// Channels of the stem in the published networks.
+const PUBLISHED_WIDTH: usize = 64;
+/// Widest stem that is taken: beyond it a name is a typing error, not a network.
+const MAX_WIDTH: usize = 256;
+
+fn named(name: &str) -> Option<Architecture> {
+    let (depth, width) = match name.split_once("-w") {
+        Some((depth, width)) => (depth, width.parse().ok()?),
+        None => (name, PUBLISHED_WIDTH),
+    };
+    let (_, blocks) = DEPTHS.into_iter().find(|(known, _)| *known == depth)?;
+    ResNetConfig { blocks, width }.architecture()
+}
+
+fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
+    let stem = shape("conv1.weight")?;
+    let [width, _, _, _] = stem[..] else {
+        return Some(Err(format!("its conv1.weight has the shape {stem:?}")));
+    };
+    if shape("layer1.0.conv3.weight").is_some() {
+        return Some(Err("its blocks have three convolutions (ResNet-50 and deeper)".into()));
+    }
+    let blocks = [1, 2, 3, 4].map(|stage| {
+        (0..)
+            .take_while(|block| shape(&format!("layer{stage}.{block}.conv1.weight")).is_some())
+            .count()
+    });
+    Some(
+        ResNetConfig { blocks, width }.architecture().ok_or_else(|| {
+            format!("its stages have {blocks:?} blocks and its stem {width} channels")
+        }),
+    )
+}
 
 /// The measures of a ResNet made of basic blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +73,21 @@ impl ResNetConfig {
     /// Length of the feature vector: the channels of the last stage.
     pub fn features(&self) -> usize {
         self.width * 8
+    }
+
+    /// What there is to know about it, where its measures are those of a network that is known here.
+    fn architecture(self) -> Option<Architecture> {
+        let (depth, _) = DEPTHS.into_iter().find(|(_, blocks)| *blocks == self.blocks)?;
+        (1..=MAX_WIDTH).contains(&self.width).then(|| Architecture {
+            name: match self.width {
+                PUBLISHED_WIDTH => depth.to_owned(),
+                width => format!("{depth}-w{width}"),
+            },
+            features: self.features(),
+            recipe: Recipe::IMAGENET,
+            naming: TORCHVISION,
+            build: Arc::new(move |device| Box::new(self.init(device))),
+        })
     }
 
     /// A network of these measures on `device`, every convolution zero: it is there to be imported
@@ -67,9 +131,6 @@ fn conv(from: usize, to: usize, kernel: usize, stride: usize, device: &Device) -
 }
 
 /// The frozen part of a ResNet: everything before the fully connected layer.
-///
-/// Keep it on a plain (not autodiff) device: there BatchNorm uses its running statistics and never
-/// updates them.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
@@ -82,25 +143,12 @@ pub struct ResNet {
     avgpool: AdaptiveAvgPool2d,
 }
 
-impl ResNet {
-    /// Features of a batch of preprocessed photos.
-    ///
-    /// # Shapes
-    /// - `photos`: `[batch, 3, height, width]`, normalised
-    /// - output: `[batch, features]`
-    ///
-    /// # Panics
-    /// Where the photos do not have three channels, or live on another device.
-    pub fn forward(&self, photos: Tensor<4>) -> Tensor<2> {
-        self.forward_observed(photos, |_, _| ())
-    }
-
-    /// [`forward`](Self::forward), showing `observe` what leaves each stage: `maxpool`, `layer1` to
-    /// `layer4`, each `[batch, channels, height, width]`.
-    pub fn forward_observed(
+impl Forward for ResNet {
+    /// The stages are torchvision's: `maxpool`, `layer1` to `layer4`.
+    fn forward_observed(
         &self,
         photos: Tensor<4>,
-        mut observe: impl FnMut(&str, &Tensor<4>),
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
     ) -> Tensor<2> {
         let x = relu(self.bn1.forward(self.conv1.forward(photos)));
         let mut x = self.maxpool.forward(x);

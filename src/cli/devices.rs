@@ -6,8 +6,15 @@ use anyhow::Result;
 use clap::Args;
 use kindling::device::{self, Backend, DeviceInfo};
 
+use super::terminal::table;
+
 /// List what this build can compute on, on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kindling devices
+  kindling devices --json
+  kindling train photos --device wgpu:1      the second GPU of the list")]
 pub struct DevicesArgs {
     /// Print a JSON array
     #[arg(long)]
@@ -25,14 +32,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
         std::iter::once(["DEVICE", "KIND", "NAME", "DRIVER", "MEMORY", "F16"].map(String::from))
             .chain(devices.iter().map(row))
             .collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-    });
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
+    table(&mut out, rows)?;
     for backend in Backend::ALL {
         if !backend.is_compiled_in() {
             writeln!(out, "{backend}: not in this build (cargo feature `{backend}`)")?;

@@ -11,6 +11,7 @@ use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::pretrained::NetworkArg;
 use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
 use super::{DeviceArg, FORWARD_BATCH};
 
@@ -19,9 +20,12 @@ use super::{DeviceArg, FORWARD_BATCH};
 /// Takes DATA/val where there is one, else DATA's own class folders. Their names must be classes of
 /// the model.
 #[derive(Args)]
-#[command(after_help = "Example:\n  kindling evaluate runs/first photos --json")]
+#[command(after_help = "\
+Examples:
+  kindling evaluate runs/first photos
+  kindling evaluate runs/first other-photos --json | jq .accuracy")]
 pub struct EvaluateArgs {
-    /// Run folder, or a weights file with its own fc layer
+    /// Run folder, weights file with its own fc layer, or the name of a published network
     run: PathBuf,
 
     /// Folder of photos
@@ -29,6 +33,9 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     device: DeviceArg,
+
+    #[command(flatten)]
+    network: NetworkArg,
 
     /// Print one JSON object
     #[arg(long)]
@@ -55,7 +62,7 @@ struct SkippedFile<'a> {
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
-    let model = Model::open(&args.run, &device)?;
+    let model = args.network.model(&args.run, args.json, &device)?;
     let set = labelled_as(&args.data, &model.classes)?;
     let paths = set.paths();
 

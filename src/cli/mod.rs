@@ -1,40 +1,97 @@
 //! The command line: a file for each subcommand, its options and what it prints.
 
+mod color;
+mod completions;
+mod demo;
 mod devices;
 mod evaluate;
 mod predict;
+mod pretrained;
 mod terminal;
 mod train;
+mod weights;
+
+use std::sync::LazyLock;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
-use kindling::device::{self, Choice, DeviceInfo};
-pub use terminal::told;
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use kindling::device::{self, Backend, Choice, DeviceInfo};
+use kindling::run::BURN_VERSION;
+use kindling::weights::PublishedWeights;
+pub use terminal::fail;
 
-/// Train an image classifier from a folder of photos, on any GPU or none.
+/// Train an image classifier from a folder of photos, on any GPU or none
+///
+/// A network that was pretrained on ImageNet turns each photo into numbers, once; a new last layer learns
+/// your classes from them. No Python, no CUDA toolkit, no cloud.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "kindling", version = VERSION.as_str(), max_term_width = 100, after_help = TOUR)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// When to colour: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_default_value = true, hide_possible_values = true)]
+    color: ColorChoice,
 }
+
+const TOUR: &str = "\
+A first tour:
+  kindling demo                             draws cats and dogs and learns to tell them apart
+  kindling train photos                     photos/<class>/*.jpg in, a run folder out
+  kindling evaluate runs/first photos       how good it is, class by class
+  kindling predict runs/first photo.jpg     what is in the photo
+  kindling devices                          what this machine can compute on
+  kindling weights list                     pretrained networks, and where they are
+
+Each command has examples at the end of its own --help.
+RUST_LOG=kindling=debug shows what happens in detail, NO_COLOR=1 takes the colours away.";
+
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let backends: Vec<&str> = Backend::ALL
+        .into_iter()
+        .filter(|backend| backend.is_compiled_in())
+        .map(Backend::name)
+        .collect();
+    let built_in: String = PublishedWeights::all()
+        .iter()
+        .filter(|weights| weights.built_in().is_some())
+        .map(|weights| format!("; {} built in", weights.name))
+        .collect();
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{version} (backends {}{built_in}; Burn {BURN_VERSION})", backends.join(", "))
+});
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Devices(devices::DevicesArgs),
+    Weights(weights::WeightsArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 impl Cli {
+    /// Reads the command line; ends the program where it asks for help or is wrong.
+    pub fn read() -> Self {
+        let color = color::asked(std::env::args_os());
+        color::apply(color);
+        let matches = Self::command().color(color).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     /// Does what the command line says.
     pub fn run(self) -> Result<()> {
         match self.command {
+            Command::Demo(args) => demo::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Devices(args) => devices::run(&args),
+            Command::Weights(args) => weights::run(&args),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }
@@ -58,6 +115,7 @@ impl DeviceArg {
     /// Finds and opens the device.
     fn open(self) -> Result<(DeviceInfo, burn::tensor::Device)> {
         let info = device::resolve(self.device)?;
+        log::debug!("computing on {info}");
         let device = device::open(&info)?;
         Ok((info, device))
     }

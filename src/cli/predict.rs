@@ -8,21 +8,24 @@ use clap::Args;
 use kindling::evaluation::probabilities;
 use kindling::features::{ExtractError, Extractor, FeatureBatch};
 use kindling::photos::walk;
-use kindling::run::Model;
 use serde::Serialize;
 
+use super::pretrained::NetworkArg;
 use super::terminal::{one_line, text, told, warn, warn_skipped};
 use super::{DeviceArg, FORWARD_BATCH};
 
 /// Name the class of photos
 ///
-/// MODEL is a run folder, or a weights file with its own fc layer: one of 1000 classes names
-/// ImageNet's. Folders are walked.
+/// MODEL is a run folder, a weights file with its own fc layer, or the name of a published network: one
+/// of 1000 classes names ImageNet's. Folders are walked.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  kindling predict runs/first holiday.jpg\n  \
-                        kindling predict weights/resnet18-f37072fd.pth holiday/ --top 5 --json")]
+#[command(after_help = "\
+Examples:
+  kindling predict runs/first holiday.jpg
+  kindling predict runs/first holiday/ --top 5 --json
+  kindling predict efficientnet-lite0 holiday.jpg      one of ImageNet's 1000 classes, no download")]
 pub struct PredictArgs {
-    /// Run folder, or a weights file with its own fc layer
+    /// Run folder, weights file with its own fc layer, or the name of a published network
     model: PathBuf,
 
     /// Photos, or folders of photos
@@ -35,6 +38,9 @@ pub struct PredictArgs {
 
     #[command(flatten)]
     device: DeviceArg,
+
+    #[command(flatten)]
+    network: NetworkArg,
 
     /// Print a JSON object a line, one for each photo
     #[arg(long)]
@@ -68,7 +74,7 @@ enum Line<'a> {
 pub fn run(args: &PredictArgs) -> Result<()> {
     let (paths, unreadable) = photos(&args.paths)?;
     let (info, device) = args.device.open()?;
-    let model = Model::open(&args.model, &device)?;
+    let model = args.network.model(&args.model, args.json, &device)?;
     let extractor = Extractor {
         backbone: &model.backbone,
         recipe: model.recipe,

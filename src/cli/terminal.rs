@@ -5,22 +5,56 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use anstyle::{AnsiColor, Style};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar with photos per second and time left, on stderr; nothing where `quiet`, or where nobody
 /// watches (stdout is no terminal).
 pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar {
-    let target = match !quiet && io::stdout().is_terminal() {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
         let _ = write!(out, "{:.1} photos/s", state.per_sec());
     };
     let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}  {rate}  {eta} left")
         .expect("the template is right")
         .with_key("rate", rate);
-    ProgressBar::with_draw_target(Some(photos as u64), target).with_style(style).with_message(what)
+    let bar = ProgressBar::with_draw_target(Some(photos as u64), watched(quiet));
+    bar.with_style(style).with_message(what)
+}
+
+/// A bar of bytes that arrive, likewise.
+pub fn byte_bar(quiet: bool) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{msg:9} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
+    )
+    .expect("the template is right");
+    ProgressBar::with_draw_target(Some(0), watched(quiet))
+        .with_style(style)
+        .with_message("download")
+}
+
+fn watched(quiet: bool) -> ProgressDrawTarget {
+    match !quiet && io::stdout().is_terminal() {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    }
+}
+
+/// A size for people: `46.83 MB`.
+pub fn bytes(count: u64) -> String {
+    DecimalBytes(count).to_string()
+}
+
+/// Rows in columns, two blanks apart.
+pub fn table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> io::Result<()> {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+    });
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 /// How many files a warning lists one by one.
@@ -28,7 +62,17 @@ const LISTED: usize = 20;
 
 /// A warning on stderr, on one line. Where stderr takes nothing there is nobody to warn.
 pub fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "warning: {}", one_line(text));
+    labelled("warning", AnsiColor::Yellow, &one_line(text));
+}
+
+/// Why the program ends, likewise.
+pub fn fail(error: &(dyn Error + 'static)) {
+    labelled("error", AnsiColor::Red, &told(error));
+}
+
+fn labelled(label: &str, colour: AnsiColor, text: &str) {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
 }
 
 /// Files that were left out: the first of them one by one.
@@ -74,9 +118,15 @@ pub fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// `1 photo`, `2 photos`.
+/// `1 photo`, `2 photos`; `1 class`, `2 classes`.
 pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    let plural = if what.ends_with('s') { "es" } else { "s" };
+    format!("{count} {what}{}", if count == 1 { "" } else { plural })
+}
+
+/// The program as it was called, for commands to paste.
+pub fn this_program() -> String {
+    std::env::args_os().next().map_or("kindling".into(), |program| shell_word(Path::new(&program)))
 }
 
 /// The path as it must be written in a shell command.

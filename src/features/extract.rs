@@ -4,13 +4,13 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::backbone::ResNet;
+use crate::backbone::Backbone;
 use crate::photos::{Batch, DecodeError, Recipe, for_each_batch};
 
 /// What turns photos into features.
 pub struct Extractor<'a> {
     /// The frozen network, on `device`.
-    pub backbone: &'a ResNet,
+    pub backbone: &'a Backbone,
     /// What it wants of a photo.
     pub recipe: Recipe,
     /// A plain device: there BatchNorm keeps its statistics, and nothing is recorded for gradients.

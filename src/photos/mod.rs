@@ -11,7 +11,7 @@ mod walk;
 pub use decode::{DecodeError, decode};
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
-pub use preprocess::{Recipe, RecipeError};
+pub use preprocess::{Filter, Recipe, RecipeError};
 pub use split::{Split, training_split};
 pub use stream::{Batch, for_each_batch};
 pub use walk::{PassedOver, Walked, walk};

@@ -11,14 +11,38 @@ use serde::{Deserialize, Serialize};
 /// `ToTensor()`, `Normalize(mean, std)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Length of the short side after resizing, in pixels (antialiased bilinear, as PIL's).
+    /// Length of the short side after resizing, in pixels.
     pub resize: u32,
+    /// What resizing weighs pixels by. Runs of before it could be chosen have none written down.
+    #[serde(default)]
+    pub filter: Filter,
     /// Side of the square cut from the centre, in pixels.
     pub crop: u32,
     /// Mean of each channel (red, green, blue) on a scale of 0 to 1.
     pub mean: [f32; 3],
     /// Standard deviation of each channel, likewise.
     pub std: [f32; 3],
+}
+
+/// What a resized pixel is the weighted mean by; widened by the scale when shrinking (antialiased),
+/// as PIL does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// A triangle: PIL's `BILINEAR`.
+    #[default]
+    Bilinear,
+    /// Keys' cubic with a = -1/2 (Catmull-Rom): PIL's `BICUBIC`.
+    Bicubic,
+}
+
+impl Filter {
+    fn kernel(self) -> FilterType {
+        match self {
+            Self::Bilinear => FilterType::Bilinear,
+            Self::Bicubic => FilterType::CatmullRom,
+        }
+    }
 }
 
 /// A recipe that cannot be followed.
@@ -37,8 +61,13 @@ thread_local! {
 
 impl Recipe {
     /// torchvision's preset for its ImageNet classifiers (`ImageClassification(crop_size=224)`).
-    pub const IMAGENET: Self =
-        Self { resize: 256, crop: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    pub const IMAGENET: Self = Self {
+        resize: 256,
+        filter: Filter::Bilinear,
+        crop: 224,
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    };
 
     /// Whether the recipe can be followed: for one that was read from a file.
     ///
@@ -78,7 +107,7 @@ impl Recipe {
             (side * scale_y).min(f64::from(height) - top),
         );
         let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .resize_alg(ResizeAlg::Convolution(self.filter.kernel()))
             .crop(left, top, crop_width, crop_height);
         let source = ImageRef::new(width, height, photo.as_raw(), PixelType::U8x3)
             .expect("an RgbImage holds three bytes a pixel");
@@ -149,7 +178,13 @@ mod tests {
 
     #[test]
     fn normalising_puts_each_channel_in_its_own_plane() {
-        let recipe = Recipe { resize: 2, crop: 2, mean: [0.0, 0.5, 1.0], std: [1.0, 0.5, 0.25] };
+        let recipe = Recipe {
+            resize: 2,
+            crop: 2,
+            mean: [0.0, 0.5, 1.0],
+            std: [1.0, 0.5, 0.25],
+            ..Recipe::IMAGENET
+        };
         let planes = recipe.normalise(&[0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 255]);
         assert_eq!(planes, [0.0, 1.0, 0.0, 1.0, -1.0, 1.0, 1.0, -1.0, -4.0, 0.0, -4.0, 0.0]);
     }

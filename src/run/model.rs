@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
-use crate::backbone::{Architecture, ResNet, UnknownBackbone};
+use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::head::Head;
 use crate::photos::{Recipe, RecipeError};
 use crate::weights::{self, Checkpoint, CheckpointError, ImportError};
 
 /// A backbone with its head, and what the logits stand for.
 pub struct Model {
-    /// The backbone's name and measures.
-    pub architecture: Architecture,
     /// The frozen network.
-    pub backbone: ResNet,
+    pub backbone: Backbone,
     /// The layer that predicts.
     pub head: Head,
     /// How photos are made ready for it.
@@ -83,7 +81,7 @@ impl Model {
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Self::from_run(path, device),
-            Ok(_) => Self::from_weights(path, device),
+            Ok(_) => Self::from_weights(&Checkpoint::open(path)?, device),
             Err(_) => Err(ModelError::NotThere(path.to_owned())),
         }
     }
@@ -120,17 +118,21 @@ impl Model {
             .check()
             .map_err(|error| ModelError::Recipe(config_file.clone(), error))?;
         let checkpoint = Checkpoint::open(&folder.join(MODEL_FILE))?;
-        let head = weights::head(&checkpoint, architecture.features(), device)?;
+        let head = weights::head(&checkpoint, &architecture, device)?;
         let classes = read_classes(&folder.join(CLASSES_FILE), head.classes())?;
-        let backbone = weights::backbone(&checkpoint, architecture, device)?;
-        Ok(Self { architecture, backbone, head, recipe, classes, config: Some(config) })
+        let backbone = weights::backbone(&checkpoint, &architecture, device)?;
+        Ok(Self { backbone, head, recipe, classes, config: Some(config) })
     }
 
-    fn from_weights(file: &Path, device: &Device) -> Result<Self, ModelError> {
-        let checkpoint = Checkpoint::open(file)?;
-        let architecture = weights::architecture(&checkpoint)?;
-        let head = weights::head(&checkpoint, architecture.features(), device)?;
-        let backbone = weights::backbone(&checkpoint, architecture, device)?;
+    /// The model in a weights file that has its own fc layer.
+    ///
+    /// # Errors
+    /// Where it holds no network that is known here, or one without that layer.
+    pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let architecture = weights::architecture(checkpoint)?;
+        let head = weights::head(checkpoint, &architecture, device)?;
+        let backbone = weights::backbone(checkpoint, &architecture, device)?;
+        let file = checkpoint.path();
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
             // A run's own model file, named by itself.
@@ -141,7 +143,7 @@ impl Model {
             count => (0..count).map(|class| format!("class {class}")).collect(),
         };
         let recipe = architecture.recipe();
-        Ok(Self { architecture, backbone, head, recipe, classes, config: None })
+        Ok(Self { backbone, head, recipe, classes, config: None })
     }
 }
 

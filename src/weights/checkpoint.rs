@@ -102,6 +102,16 @@ impl Checkpoint {
         Ok(Self { path: path.to_owned(), tensors: without_parallel_prefix(tensors) })
     }
 
+    /// The safetensors file `name`, whose content is `bytes`.
+    ///
+    /// # Errors
+    /// Where they are no safetensors file.
+    pub fn from_safetensors(name: &str, bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let path = PathBuf::from(name);
+        let tensors = safetensors(&path, bytes)?;
+        Ok(Self { path, tensors })
+    }
+
     /// The file it was read from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -200,7 +210,14 @@ fn without_parallel_prefix(
 
 fn read_safetensors(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
     let bytes = fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-    let file = SafeTensors::deserialize(&bytes)
+    safetensors(path, &bytes)
+}
+
+fn safetensors(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
+    let file = SafeTensors::deserialize(bytes)
         .map_err(|error| CheckpointError::Safetensors(path.to_owned(), error))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
@@ -238,5 +255,15 @@ pub fn sha256_of_file(path: &Path) -> Result<String, CheckpointError> {
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut hasher))
         .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(hasher))
+}
+
+/// The SHA-256 of `bytes`, likewise.
+pub(super) fn sha256_of(bytes: &[u8]) -> String {
+    hexadecimal(Sha256::new_with_prefix(bytes))
+}
+
+/// The digest of what `hasher` has seen, likewise.
+pub(super) fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

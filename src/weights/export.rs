@@ -1,4 +1,4 @@
-//! Backbone and head as one safetensors file in torchvision's naming.
+//! Backbone and head as one safetensors file, with the names that the backbone's published files have.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,7 @@ use burn::tensor::DType;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::naming::torchvision_tensors;
-use crate::backbone::ResNet;
+use crate::backbone::{Backbone, Tensors};
 use crate::head::Head;
 
 /// Why the network could not be written down.
@@ -28,20 +27,19 @@ pub enum ExportError {
     Safetensors(#[from] SafeTensorError),
 }
 
-/// The whole network as the bytes of a safetensors file, f32, so that
+/// The whole network as the bytes of a safetensors file, f32, so that for a ResNet
 /// `torchvision.models.resnet18(num_classes=N).load_state_dict(load_file(...), strict=True)` takes it.
 ///
 /// # Errors
 /// Where the device does not give the values back.
-pub fn safetensors(backbone: &ResNet, head: &Head) -> Result<Vec<u8>, ExportError> {
-    let mut tensors = torchvision_tensors(backbone);
-    tensors.extend(torchvision_tensors(head));
-    let mut values = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
+pub fn safetensors(backbone: &Backbone, head: &Head) -> Result<Vec<u8>, ExportError> {
+    let naming = backbone.architecture().naming();
+    let mut values = Vec::new();
+    for tensor in backbone.tensors().into_iter().chain(head.tensors()) {
         let data = bridge::to_data(&tensor)
             .map_err(|source| ExportError::Device { name: tensor.name.clone(), source })?
             .convert_dtype(DType::F32);
-        values.push((tensor.name, data));
+        values.push((naming.published(&tensor.name), data));
     }
     let views = values
         .iter()

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use burn::module::Module;
-use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
+use burn::store::burn_pack;
 use burn::tensor::{DType, Device};
 
-use super::naming::{module_name, torchvision_tensors};
 use super::{Checkpoint, CheckpointError};
-use crate::backbone::{Architecture, ResNet};
+use crate::backbone::{Architecture, Backbone, Naming, Tensors};
 use crate::head::Head;
 
 /// Why weights do not fit.
@@ -30,8 +28,8 @@ pub enum ImportError {
     },
     /// No network that is known here.
     #[error(
-        "`{}` holds no network that is known here (ResNet-18 or ResNet-34 in torchvision's naming): \
-         {reason}", .path.display()
+        "`{}` holds no network that is known here ({names}): {reason}",
+        .path.display(), names = Architecture::published().collect::<Vec<_>>().join(", ")
     )]
     UnknownNetwork {
         /// The file.
@@ -41,12 +39,15 @@ pub enum ImportError {
     },
     /// A network without the layer that predicts.
     #[error(
-        "`{}` has no fc layer for {features} features (fc.weight [classes, {features}], fc.bias \
-         [classes]), so it predicts no classes; found fc.weight {weight}, fc.bias {bias}", .path.display()
+        "`{}` has no fc layer for {features} features ({layer}.weight [classes, {features}], \
+         {layer}.bias [classes]), so it predicts no classes; found {layer}.weight {weight}, \
+         {layer}.bias {bias}", .path.display()
     )]
     NoHead {
         /// The file.
         path: PathBuf,
+        /// What the layer is called in such files.
+        layer: String,
         /// Features that reach the layer.
         features: usize,
         /// What was found.
@@ -120,36 +121,20 @@ impl std::fmt::Display for Differences {
     }
 }
 
-/// Which network a file holds, told by its tensors: the width of the stem and the blocks in each
-/// stage.
+/// Which network a file holds, told by its tensors.
 ///
 /// # Errors
 /// Where it is none that is known here.
 pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError> {
-    let unknown =
-        |reason: String| ImportError::UnknownNetwork { path: checkpoint.path().to_owned(), reason };
-    let stem = checkpoint.shape("conv1.weight").ok_or_else(|| {
-        unknown(match checkpoint.names().take(NAMED).collect::<Vec<_>>().as_slice() {
+    let reason = match Architecture::recognised(|name| checkpoint.shape(name)) {
+        Some(Ok(architecture)) => return Ok(architecture),
+        Some(Err(reason)) => reason,
+        None => match checkpoint.names().take(NAMED).collect::<Vec<_>>().as_slice() {
             [] => "it holds no tensors".into(),
-            names => format!("it has no conv1.weight; its first tensors are {}", names.join(", ")),
-        })
-    })?;
-    let [width, _, _, _] = stem[..] else {
-        return Err(unknown(format!("its conv1.weight has the shape {stem:?}")));
+            names => format!("its first tensors are {}", names.join(", ")),
+        },
     };
-    if checkpoint.shape("layer1.0.conv3.weight").is_some() {
-        return Err(unknown("its blocks have three convolutions (ResNet-50 and deeper)".into()));
-    }
-    let blocks = [1, 2, 3, 4].map(|stage| {
-        (0..)
-            .take_while(|block| {
-                checkpoint.shape(&format!("layer{stage}.{block}.conv1.weight")).is_some()
-            })
-            .count()
-    });
-    Architecture::from_measures(blocks, width).ok_or_else(|| {
-        unknown(format!("its stages have {blocks:?} blocks and its stem {} channels", width))
-    })
+    Err(ImportError::UnknownNetwork { path: checkpoint.path().to_owned(), reason })
 }
 
 /// The backbone in a file, on `device`. The file's own fc layer and BatchNorm's
@@ -159,40 +144,50 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError
 /// Where a tensor is missing, extra, of another shape, or holds no finite floating-point numbers.
 pub fn backbone(
     checkpoint: &Checkpoint,
-    architecture: Architecture,
+    architecture: &Architecture,
     device: &Device,
-) -> Result<ResNet, ImportError> {
-    let module = architecture.init(device);
-    let expected = shapes(&module);
+) -> Result<Backbone, ImportError> {
+    let mut backbone = architecture.init(device);
+    let naming = architecture.naming();
+    let expected: BTreeMap<String, Vec<usize>> = backbone
+        .tensors()
+        .into_iter()
+        .map(|tensor| (naming.published(&tensor.name), tensor.shape.to_vec()))
+        .collect();
+    let head = naming.published("fc.");
     let differences = differences(checkpoint, &expected, |name| {
-        name.ends_with(".num_batches_tracked") || name.starts_with("fc.")
+        name.ends_with(".num_batches_tracked") || name.starts_with(&head)
     });
     if differences != Differences::default() {
         return Err(ImportError::Mismatch {
             path: checkpoint.path().to_owned(),
-            architecture,
+            architecture: architecture.clone(),
             differences,
         });
     }
-    apply(module, expected.keys(), checkpoint)
+    fill(&mut backbone, expected.keys(), naming, checkpoint)?;
+    Ok(backbone)
 }
 
-/// The fc layer in a file, on `device`, for `features` features.
+/// The fc layer in a file, on `device`, for the features of `architecture`.
 ///
 /// # Errors
 /// Where there is none, or one for another number of features.
 pub fn head(
     checkpoint: &Checkpoint,
-    features: usize,
+    architecture: &Architecture,
     device: &Device,
 ) -> Result<Head, ImportError> {
-    let (weight, bias) = (checkpoint.shape("fc.weight"), checkpoint.shape("fc.bias"));
+    let (features, naming) = (architecture.features(), architecture.naming());
+    let names = ["fc.weight", "fc.bias"].map(|name| naming.published(name));
+    let [weight, bias] = names.each_ref().map(|name| checkpoint.shape(name));
     match (weight.as_deref(), bias.as_deref()) {
         (Some([classes, width]), Some([biases]))
             if *width == features && classes == biases && *classes > 0 =>
         {
-            let module = Head::zeros(features, *classes, device);
-            apply(module, ["fc.weight", "fc.bias"].map(String::from).iter(), checkpoint)
+            let mut head = Head::zeros(features, *classes, device);
+            fill(&mut head, names.iter(), naming, checkpoint)?;
+            Ok(head)
         }
         _ => {
             let found = |shape: Option<Vec<usize>>| {
@@ -200,19 +195,13 @@ pub fn head(
             };
             Err(ImportError::NoHead {
                 path: checkpoint.path().to_owned(),
+                layer: naming.published("fc.").trim_end_matches('.').to_owned(),
                 features,
                 weight: found(weight),
                 bias: found(bias),
             })
         }
     }
-}
-
-fn shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
-    torchvision_tensors(module)
-        .into_iter()
-        .map(|tensor| (tensor.name, tensor.shape.to_vec()))
-        .collect()
 }
 
 fn differences(
@@ -238,35 +227,21 @@ fn differences(
     differences
 }
 
-fn apply<'a, M: Module>(
-    mut module: M,
+/// Fills `module` with the tensors that the file has under `names`, which were checked.
+fn fill<'a>(
+    module: &mut impl Tensors,
     names: impl Iterator<Item = &'a String>,
+    naming: Naming,
     checkpoint: &Checkpoint,
-) -> Result<M, ImportError> {
+) -> Result<(), ImportError> {
     let mut tensors = Vec::new();
     for name in names {
         let data = checkpoint.values(name)?.expect("the names were checked");
         let shape = data.shape().clone();
-        tensors.push(burn_pack::Tensor::new(
-            module_name(name),
-            DType::F32,
-            shape,
-            None,
-            data.into_bytes(),
-        ));
+        let name = naming.module(name);
+        tensors.push(burn_pack::Tensor::new(name, DType::F32, shape, None, data.into_bytes()));
     }
-    let asked = tensors.len();
-    let result = module.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-    let problem = match (result.errors.first(), result.missing.first()) {
-        (Some(error), _) => Some(error.to_string()),
-        (None, Some((name, _))) => Some(format!("nothing was found for `{name}`")),
-        (None, None) if result.applied.len() != asked => {
-            Some(format!("{} of {} tensors were used", result.applied.len(), asked))
-        }
-        (None, None) => None,
-    };
-    match problem {
-        Some(reason) => Err(ImportError::Apply { path: checkpoint.path().to_owned(), reason }),
-        None => Ok(module),
-    }
+    module
+        .fill(tensors)
+        .map_err(|reason| ImportError::Apply { path: checkpoint.path().to_owned(), reason })
 }

@@ -1,12 +1,17 @@
-//! Weight files in torchvision's naming, in and out.
+//! Weight files: known ones found or downloaded, any one read strictly, a trained network written.
 
 mod checkpoint;
+mod download;
 mod export;
 mod imagenet;
 mod import;
-mod naming;
+mod manifest;
+mod pretrained;
 
 pub use checkpoint::{Checkpoint, CheckpointError, sha256_of_file};
+pub use download::{Download, DownloadError, Patience, Progress};
 pub use export::{ExportError, safetensors};
 pub use imagenet::imagenet_classes;
 pub use import::{ImportError, architecture, backbone, head};
+pub use manifest::{Digest, PublishedWeights};
+pub use pretrained::{Pretrained, PretrainedError, WEIGHTS_FOLDER, cache_folder};

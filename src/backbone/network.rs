@@ -1,0 +1,56 @@
+//! What every network can do, whichever struct it is.
+
+use burn::module::Module;
+use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
+use burn::tensor::Tensor;
+
+/// Photos in, features out.
+pub trait Forward {
+    /// Features of a batch of preprocessed photos, showing `observe` what leaves each stage
+    /// (`[batch, channels, height, width]`, with the stage's name).
+    ///
+    /// # Shapes
+    /// - `photos`: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, features]`
+    fn forward_observed(
+        &self,
+        photos: Tensor<4>,
+        observe: &mut dyn FnMut(&str, &Tensor<4>),
+    ) -> Tensor<2>;
+}
+
+/// A module's tensors, with the names of its fields and PyTorch's shapes. Every Burn module is one.
+pub trait Tensors {
+    /// The tensors; their data is read from the device when it is asked for.
+    fn tensors(&self) -> Vec<burn_pack::Tensor>;
+
+    /// Puts the tensors in their places.
+    ///
+    /// # Errors
+    /// Where one of them has no place, or a place stays empty.
+    fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String>;
+}
+
+impl<M: Module> Tensors for M {
+    fn tensors(&self) -> Vec<burn_pack::Tensor> {
+        self.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+    }
+
+    fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String> {
+        let asked = tensors.len();
+        let result = self.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+        match (result.errors.first(), result.missing.first()) {
+            (Some(error), _) => Err(error.to_string()),
+            (None, Some((name, _))) => Err(format!("nothing was found for `{name}`")),
+            (None, None) if result.applied.len() != asked => {
+                Err(format!("{} of {} tensors were used", result.applied.len(), asked))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A network of any family.
+pub(super) trait Network: Forward + Tensors {}
+
+impl<N: Forward + Tensors> Network for N {}

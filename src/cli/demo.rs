@@ -1,0 +1,136 @@
+//! `kindling demo`
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anstyle::Style;
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser};
+use kindling::demo::{Animal, DrawingError, Part, write_drawings};
+
+use super::terminal::{counted, shell_word, text, this_program};
+use super::{Cli, DeviceArg};
+
+/// Draw cats and dogs, train on them, and try the result
+///
+/// Needs no photos, no network and no GPU. The drawings are made up by the program and lie in the demo's
+/// folder as PNG files; what follows are the same commands that you would give for your own photos. How
+/// well it does on drawings says nothing about photos.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kindling demo
+  kindling demo --out /tmp/try --seed 7 --device wgpu")]
+pub struct DemoArgs {
+    /// Folder to put everything in; it must not be there yet [default: kindling-demo]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+
+    /// Seed of the drawings and of the training
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: u64,
+
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+/// The backbone that is built in.
+const BACKBONE: &str = "efficientnet-lite0";
+
+pub fn run(args: &DemoArgs) -> Result<()> {
+    let folder = match &args.out {
+        Some(folder) => fresh(folder)?,
+        None => default_folder()?,
+    };
+    let (drawings, run) = (folder.join("drawings"), folder.join("run"));
+    let count: usize = Part::ALL.iter().map(|part| part.drawings_of_each()).sum();
+    heading("1. Drawings of cats and dogs, to train, validate and test on")?;
+    write_drawings(&drawings, args.seed).map_err(|error: DrawingError| error)?;
+    say(&format!(
+        "{} in {} (look at them)",
+        counted(count * Animal::ALL.len(), "drawing"),
+        text(&drawings)
+    ))?;
+
+    let [seed, device] = [args.seed.to_string(), args.device.device.to_string()];
+    let test = drawings.join(Part::Test.name());
+    let examples = Animal::ALL.map(|animal| test.join(animal.name()).join("000.png"));
+    let [drawings, run, test] = [&drawings, &run, &test].map(|path| path.as_path());
+    let word = |word: &'static str| PathBuf::from(word);
+    let device = [word("--device"), PathBuf::from(&device)];
+
+    heading("2. Training: each drawing through a pretrained network once, then a new last layer")?;
+    let options = [
+        word("--backbone"),
+        word(BACKBONE),
+        word("--out"),
+        run.into(),
+        word("--seed"),
+        seed.into(),
+    ];
+    command([&[word("train"), drawings.into()], &options[..], &device].concat())?;
+
+    heading("3. How good it is, on drawings that it has not seen")?;
+    command([&[word("evaluate"), run.into(), test.into()], &device[..]].concat())?;
+
+    heading("4. What is in two of them")?;
+    command([&[word("predict"), run.into()], &examples[..], &device].concat())?;
+
+    let program = this_program();
+    heading("Now with your photos, in a folder for each class")?;
+    say(&format!("{program} train photos --backbone {BACKBONE} --out runs/first"))?;
+    say(&format!("{program} evaluate runs/first photos"))?;
+    say(&format!("{program} predict runs/first photo.jpg"))?;
+    heading("Where everything is")?;
+    say(&format!("{}  the drawings", text(drawings)))?;
+    say(&format!("{}  the trained model, and how it came about", text(run)))?;
+    say("These were drawings: how well it does on them says nothing about photos.")?;
+    Ok(())
+}
+
+/// `kindling-demo`, or the first of `kindling-demo-2`, ... that is free.
+fn default_folder() -> Result<PathBuf> {
+    let names = (1..1000).map(|number| match number {
+        1 => "kindling-demo".to_owned(),
+        _ => format!("kindling-demo-{number}"),
+    });
+    for name in names {
+        match fs::create_dir(&name) {
+            Ok(()) => return Ok(name.into()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).context("a folder for the demo cannot be made here; give --out");
+            }
+        }
+    }
+    bail!("there are a thousand demos here already; give --out")
+}
+
+/// Makes the folder, which must not hold anything: nothing of the user's is touched.
+fn fresh(folder: &Path) -> Result<PathBuf> {
+    let failed = || format!("`{}` cannot be written", folder.display());
+    fs::create_dir_all(folder).with_context(failed)?;
+    if fs::read_dir(folder).with_context(failed)?.next().is_some() {
+        bail!("`{}` is not empty; give another --out", folder.display());
+    }
+    Ok(folder.to_owned())
+}
+
+/// Shows a command as it would be typed, and does what it says.
+fn command(words: Vec<PathBuf>) -> Result<()> {
+    let typed: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+    let style = Style::new().bold();
+    writeln!(anstream::stdout(), "{style}$ {} {}{style:#}", this_program(), typed.join(" "))?;
+    let words = std::iter::once(PathBuf::from("kindling")).chain(words);
+    Cli::try_parse_from(words)?.run()
+}
+
+fn heading(text: &str) -> io::Result<()> {
+    let style = Style::new().bold().underline();
+    writeln!(anstream::stdout(), "\n{style}{text}{style:#}")
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}

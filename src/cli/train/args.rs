@@ -1,0 +1,115 @@
+//! The options of `kindling train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use kindling::backbone::Architecture;
+use serde::{Serialize, Serializer};
+
+use crate::cli::DeviceArg;
+use crate::cli::pretrained::NetworkArg;
+
+/// Train a classifier on a folder of photos
+///
+/// DATA holds train/<class>/* and val/<class>/*, or <class>/* (a share of each class is then kept for
+/// validation), or photos named <class>.<anything>.jpg. Each photo goes through a pretrained network
+/// once; a new last layer is trained on what comes out, and the epoch that does best on the
+/// validation photos is kept.
+#[derive(Args, Serialize)]
+#[command(after_help = "\
+Examples:
+  kindling train photos                                   ResNet-18, downloaded once
+  kindling train photos --backbone efficientnet-lite0     built in: no download, and faster
+  kindling train photos --out runs/first --epochs 30 --patience 5
+  kindling train photos --weights my-resnet34.pth --device wgpu:1")]
+pub struct TrainArgs {
+    /// Folder of photos
+    pub data: PathBuf,
+
+    /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
+    ///
+    /// efficientnet-lite0 is built in. The others' weights are looked for in weights/ and in the cache
+    /// folder, and downloaded once. Where --weights is given, the network is the one that is in that file.
+    /// A ResNet with another number of channels in its stem has them behind its name: resnet18-w16.
+    #[arg(long, value_name = "NAME")]
+    #[serde(serialize_with = "as_text")]
+    pub backbone: Option<Architecture>,
+
+    /// Pretrained weights of your own: .pth, .pt or .safetensors, with the published files' names
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub network: NetworkArg,
+
+    #[command(flatten)]
+    #[serde(serialize_with = "device_as_text")]
+    pub device: DeviceArg,
+
+    /// Folder for the run [default: runs/<date-time>]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+
+    /// Replace a run that is in the way
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print nothing but warnings, errors and, at the end, the run folder
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// Passes over the training photos, at most
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub epochs: u32,
+
+    /// Photos in a step of the optimiser
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub batch_size: u32,
+
+    /// Step size of Adam
+    #[arg(long, value_name = "X", default_value_t = 1e-3, value_parser = positive, help_heading = "Training")]
+    pub lr: f64,
+
+    /// L2 penalty on the new layer
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = not_negative, help_heading = "Training")]
+    pub weight_decay: f64,
+
+    /// Seed of everything that is drawn
+    // TOML's integers, which the run's configuration is written in, end at i64::MAX.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Training")]
+    pub seed: u64,
+
+    /// Share of each class kept for validation, where DATA has no val folder [default: 0.2]
+    #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
+    pub val_split: Option<f64>,
+
+    /// Stop after N epochs without a better one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub patience: Option<u32>,
+}
+
+fn as_text<S: Serializer>(value: &Option<impl ToString>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+fn device_as_text<S: Serializer>(arg: &DeviceArg, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&arg.device.to_string())
+}
+
+fn number(text: &str, valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value| valid(*value)).ok_or_else(|| format!("expected {expected}"))
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    // Computed with in f32, where 1e-300 is 0.
+    number(text, |value| value as f32 > 0.0 && (value as f32).is_finite(), "a number above 0")
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0 && (value as f32).is_finite(), "a number, 0 or above")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0 && value < 1.0, "a number between 0 and 1")
+}

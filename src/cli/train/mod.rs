@@ -1,0 +1,208 @@
+//! `kindling train`
+
+mod args;
+mod place;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use kindling::features::{Extraction, Extractor};
+use kindling::head::{EpochMetrics, Examples, FitOptions, fit};
+use kindling::photos::{LabelledPhoto, training_split};
+use kindling::run::{DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
+use kindling::weights::{self, Pretrained};
+
+use super::FORWARD_BATCH;
+use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
+pub use args::TrainArgs;
+use place::Place;
+
+/// Without `--backbone` and `--weights`.
+const DEFAULT_BACKBONE: &str = "resnet18";
+
+pub fn run(args: &TrainArgs) -> Result<()> {
+    let place = Place::reserve(args.out.as_deref(), args.force)?;
+    let options = toml::Table::try_from(args)
+        .context("the options cannot be written into the run (are all paths UTF-8?)")?;
+    let say = Speaker { quiet: args.quiet };
+
+    // 1. The photos.
+    let split = training_split(&args.data, args.val_split, args.seed)?;
+    let mut skipped: Vec<(String, String)> =
+        split.passed_over.iter().map(|file| (text(&file.path), file.reason.clone())).collect();
+    say.line(format_args!(
+        "photos    {} to train on, {} to validate on, {} classes",
+        split.train.len(),
+        split.val.len(),
+        split.classes.len()
+    ));
+
+    // 2. The backbone, on a plain device: frozen.
+    let pretrained = match (&args.weights, &args.backbone) {
+        (Some(file), _) => Pretrained::file(file)?,
+        (None, Some(backbone)) => args.network.pretrained(&backbone.to_string(), args.quiet)?,
+        (None, None) => args.network.pretrained(DEFAULT_BACKBONE, args.quiet)?,
+    };
+    let (info, device) = args.device.open()?;
+    say.line(format_args!("device    {info}"));
+    let start = Instant::now();
+    let checkpoint = pretrained.open()?;
+    let architecture = match &args.backbone {
+        Some(architecture) => architecture.clone(),
+        None => weights::architecture(&checkpoint)?,
+    };
+    let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
+    say.line(format_args!("backbone  {architecture} from {pretrained}"));
+
+    // 3. Each photo through it, once.
+    let recipe = architecture.recipe();
+    let extractor =
+        Extractor { backbone: &backbone, recipe, device: &device, batch_size: FORWARD_BATCH };
+    let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
+    let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
+    let bar = photo_bar(paths.len(), "features", args.quiet);
+    let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let feature_seconds = start.elapsed().as_secs_f64();
+    say.line(format_args!(
+        "features  {} in {feature_seconds:.1} s ({:.1} photos/s)",
+        counted(extraction.photos.len(), "photo"),
+        extraction.photos.len() as f64 / feature_seconds,
+    ));
+    skipped
+        .extend(extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error))));
+    warn_skipped(&skipped);
+    let (train, val) = examples(&extraction, &photos, split.train.len(), architecture.features());
+    every_class_is_left(&train, &val, &split.classes)?;
+
+    // 4. The head, trained on the features.
+    let fit_options = FitOptions {
+        epochs: args.epochs as usize,
+        batch_size: args.batch_size as usize,
+        learning_rate: args.lr,
+        weight_decay: args.weight_decay,
+        seed: args.seed,
+        patience: args.patience.map(|epochs| epochs as usize),
+    };
+    let start = Instant::now();
+    let fitted = fit(&train, &val, split.classes.len(), &fit_options, &device, |metrics| {
+        say.line(format_args!("{}", EpochLine(metrics)));
+    })?;
+    let training_seconds = start.elapsed().as_secs_f64();
+
+    // 5. The run folder.
+    let model = weights::safetensors(&backbone, &fitted.head)?;
+    let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
+    let config = RunConfig {
+        backbone: architecture.to_string(),
+        options,
+        preprocessing: recipe,
+        data: DataRecord {
+            folder: std::path::absolute(&args.data)?,
+            train_photos,
+            val_photos,
+            skipped: skipped.len(),
+        },
+        weights: WeightsRecord {
+            file: pretrained.to_string().into(),
+            sha256: pretrained.sha256().to_owned(),
+        },
+        device: info,
+        versions: Versions::current(),
+    };
+    let summary = Summary {
+        best_epoch: fitted.best,
+        epochs: fitted.epochs.len(),
+        classes: split.classes.clone(),
+        train_photos,
+        val_photos,
+        skipped: skipped.len(),
+        feature_seconds,
+        training_seconds,
+    };
+    let content = FolderContent {
+        model: &model,
+        classes: &split.classes,
+        config: &config,
+        epochs: &fitted.epochs,
+        summary: &summary,
+    };
+    let out = place.write(&content)?;
+
+    if args.quiet {
+        let _ = writeln!(io::stdout(), "{}", out.display());
+        return Ok(());
+    }
+    if !skipped.is_empty() {
+        say.line(format_args!("skipped   {}", counted(skipped.len(), "file")));
+    }
+    say.line(format_args!(
+        "model     {} (epoch {} of {})",
+        out.display(),
+        fitted.best.epoch,
+        fitted.epochs.len()
+    ));
+    say.line(format_args!("validation accuracy {:.4}", fitted.best.val_accuracy));
+    say.line(format_args!("try it:   {} predict {} PHOTO", this_program(), shell_word(&out)));
+    Ok(())
+}
+
+/// Prints for people, unless told not to. A reader that has left is no reason to stop training.
+struct Speaker {
+    quiet: bool,
+}
+
+impl Speaker {
+    fn line(&self, line: std::fmt::Arguments) {
+        if !self.quiet {
+            let _ = writeln!(io::stdout(), "{line}");
+        }
+    }
+}
+
+/// An epoch on one line.
+struct EpochLine<'a>(&'a EpochMetrics);
+
+impl std::fmt::Display for EpochLine<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
+            self.0;
+        write!(
+            formatter,
+            "epoch {epoch:3}  train loss {train_loss:.4} accuracy {train_accuracy:.4}  \
+             val loss {val_loss:.4} accuracy {val_accuracy:.4}  {seconds:.2} s"
+        )
+    }
+}
+
+/// The features as examples; the first `train_photos` of `photos` are for training.
+fn examples(
+    extraction: &Extraction,
+    photos: &[&LabelledPhoto],
+    train_photos: usize,
+    width: usize,
+) -> (Examples, Examples) {
+    let boundary = extraction.photos.partition_point(|index| *index < train_photos);
+    let labels: Vec<usize> = extraction.photos.iter().map(|index| photos[*index].label).collect();
+    let part = |from: usize, to: usize| Examples {
+        width,
+        rows: extraction.rows[from * width..to * width].to_vec(),
+        labels: labels[from..to].to_vec(),
+    };
+    (part(0, boundary), part(boundary, labels.len()))
+}
+
+/// A class whose every file was skipped is as empty as a folder without files.
+fn every_class_is_left(train: &Examples, val: &Examples, classes: &[String]) -> Result<()> {
+    for (label, class) in classes.iter().enumerate() {
+        if !train.labels.contains(&label) {
+            bail!("no photo of the class `{class}` could be decoded, so it cannot be trained");
+        }
+    }
+    if val.labels.is_empty() {
+        bail!("no photo to validate on could be decoded");
+    }
+    Ok(())
+}

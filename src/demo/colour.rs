@@ -1,0 +1,62 @@
+//! Colours, and the mixing of them.
+
+use rand::Rng;
+
+/// Red, green, blue and opacity, each on a scale of 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Colour(pub [f32; 4]);
+
+impl Colour {
+    pub const BLACK: Self = Self::hex(0x1d_1a_20);
+    pub const WHITE: Self = Self::hex(0xfb_f9_f5);
+
+    /// An opaque colour from its web notation, as `0xe8_92_3c`.
+    pub const fn hex(code: u32) -> Self {
+        Self([
+            ((code >> 16) & 255) as f32 / 255.0,
+            ((code >> 8) & 255) as f32 / 255.0,
+            (code & 255) as f32 / 255.0,
+            1.0,
+        ])
+    }
+
+    /// This colour with `share` of `other` in it.
+    pub fn mix(self, other: Self, share: f32) -> Self {
+        let channel = |index: usize| self.0[index] + (other.0[index] - self.0[index]) * share;
+        Self([channel(0), channel(1), channel(2), self.0[3]])
+    }
+
+    pub fn darker(self, share: f32) -> Self {
+        self.mix(Self::hex(0x14_0c_14), share)
+    }
+
+    pub fn lighter(self, share: f32) -> Self {
+        self.mix(Self::hex(0xff_fd_f8), share)
+    }
+
+    /// This colour as a glaze that covers only `opacity` of what lies below.
+    pub fn glaze(self, opacity: f32) -> Self {
+        Self([self.0[0], self.0[1], self.0[2], opacity])
+    }
+
+    /// Mean of the channels, 0 to 1.
+    pub fn brightness(self) -> f32 {
+        (self.0[0] + self.0[1] + self.0[2]) / 3.0
+    }
+
+    /// A colour near this one: lighter or darker by up to `range`, each channel by half of that
+    /// again.
+    pub fn varied(self, range: f32, random: &mut impl Rng) -> Self {
+        let shift = random.random_range(-range..=range);
+        let mut channel = |index: usize| {
+            let own = random.random_range(-range..=range) / 2.0;
+            (self.0[index] + shift + own).clamp(0.0, 1.0)
+        };
+        Self([channel(0), channel(1), channel(2), self.0[3]])
+    }
+}
+
+/// One of `choices`, each as likely as the next.
+pub fn pick<T: Copy>(choices: &[T], random: &mut impl Rng) -> T {
+    choices[random.random_range(0..choices.len())]
+}
