@@ -58,8 +58,8 @@ fn agrees(
 ) {
     let checkpoint = Checkpoint::open(weights).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, device).unwrap();
-    let head = weights::head(&checkpoint, architecture.features(), device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, device).unwrap();
+    let head = weights::head(&checkpoint, &architecture, device).unwrap();
     let mut checked = 0;
     let mut check = |stage: &str, values: Tensor<4>| {
         if let Some(error) = error(stage, values) {

@@ -52,7 +52,7 @@ fn the_backbone_is_bit_identical_after_training() {
     let Some(device) = adapter() else { return };
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
     let before = bits(&backbone);
     let photos = (0..6 * 3 * 64 * 64).map(|index| (index as f32 * 0.137).sin()).collect();
     let photos = Tensor::<4>::from_data(TensorData::new(photos, [6, 3, 64, 64]), &device);

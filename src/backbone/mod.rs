@@ -161,6 +161,12 @@ impl Backbone {
     }
 }
 
+impl fmt::Debug for Backbone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Backbone({})", self.architecture)
+    }
+}
+
 impl Tensors for Backbone {
     fn tensors(&self) -> Vec<burn_pack::Tensor> {
         self.network.tensors()

@@ -1,5 +1,6 @@
 //! `kindling demo`
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anstyle::Style;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
-use kindling::demo::{Animal, DrawingError, Part, write_drawings};
+use kindling::demo::{Animal, Part, write_drawings};
 
 use super::terminal::{counted, shell_word, text, this_program};
 use super::{Cli, DeviceArg};
@@ -46,36 +47,27 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let (drawings, run) = (folder.join("drawings"), folder.join("run"));
     let count: usize = Part::ALL.iter().map(|part| part.drawings_of_each()).sum();
     heading("1. Drawings of cats and dogs, to train, validate and test on")?;
-    write_drawings(&drawings, args.seed).map_err(|error: DrawingError| error)?;
+    write_drawings(&drawings, args.seed)?;
     say(&format!(
         "{} in {} (look at them)",
         counted(count * Animal::ALL.len(), "drawing"),
         text(&drawings)
     ))?;
 
-    let [seed, device] = [args.seed.to_string(), args.device.device.to_string()];
     let test = drawings.join(Part::Test.name());
-    let examples = Animal::ALL.map(|animal| test.join(animal.name()).join("000.png"));
-    let [drawings, run, test] = [&drawings, &run, &test].map(|path| path.as_path());
-    let word = |word: &'static str| PathBuf::from(word);
-    let device = [word("--device"), PathBuf::from(&device)];
+    let [cat, dog] = Animal::ALL.map(|animal| test.join(animal.name()).join("000.png"));
+    let [drawings, run, test, cat, dog] =
+        [&drawings, &run, &test, &cat, &dog].map(|path| path.as_os_str());
+    let (seed, device) = (args.seed.to_string(), args.device.device.to_string());
+    let device = ["--device", &device].map(OsStr::new);
 
     heading("2. Training: each drawing through a pretrained network once, then a new last layer")?;
-    let options = [
-        word("--backbone"),
-        word(BACKBONE),
-        word("--out"),
-        run.into(),
-        word("--seed"),
-        seed.into(),
-    ];
-    command([&[word("train"), drawings.into()], &options[..], &device].concat())?;
-
+    let options = ["--backbone", BACKBONE, "--seed", &seed, "--out"].map(OsStr::new);
+    command("train", &[&[drawings], &options[..], &[run], &device])?;
     heading("3. How good it is, on drawings that it has not seen")?;
-    command([&[word("evaluate"), run.into(), test.into()], &device[..]].concat())?;
-
+    command("evaluate", &[&[run, test], &device])?;
     heading("4. What is in two of them")?;
-    command([&[word("predict"), run.into()], &examples[..], &device].concat())?;
+    command("predict", &[&[run, cat, dog], &device])?;
 
     let program = this_program();
     heading("Now with your photos, in a folder for each class")?;
@@ -83,8 +75,10 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     say(&format!("{program} evaluate runs/first photos"))?;
     say(&format!("{program} predict runs/first photo.jpg"))?;
     heading("Where everything is")?;
-    say(&format!("{}  the drawings", text(drawings)))?;
-    say(&format!("{}  the trained model, and how it came about", text(run)))?;
+    let (drawings, run) = (text(Path::new(drawings)), text(Path::new(run)));
+    let width = drawings.len();
+    say(&format!("{drawings}  the drawings"))?;
+    say(&format!("{run:width$}  the trained model, and how it came about"))?;
     say("These were drawings: how well it does on them says nothing about photos.")?;
     Ok(())
 }
@@ -118,12 +112,18 @@ fn fresh(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Shows a command as it would be typed, and does what it says.
-fn command(words: Vec<PathBuf>) -> Result<()> {
-    let typed: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
+fn command(name: &str, arguments: &[&[&OsStr]]) -> Result<()> {
+    let words: Vec<&OsStr> = std::iter::once(OsStr::new(name)).chain(arguments.concat()).collect();
+    let typed: Vec<String> = words
+        .iter()
+        .map(|word| match word.to_str() {
+            Some(option) if option.starts_with("--") => option.to_owned(),
+            _ => shell_word(Path::new(word)),
+        })
+        .collect();
     let style = Style::new().bold();
     writeln!(anstream::stdout(), "{style}$ {} {}{style:#}", this_program(), typed.join(" "))?;
-    let words = std::iter::once(PathBuf::from("kindling")).chain(words);
-    Cli::try_parse_from(words)?.run()
+    Cli::try_parse_from(std::iter::once(OsStr::new("kindling")).chain(words))?.run()
 }
 
 fn heading(text: &str) -> io::Result<()> {

@@ -4,7 +4,7 @@ use image::RgbImage;
 use rand::Rng;
 
 use super::body::{self, Pose};
-use super::canvas::{Canvas, placement};
+use super::canvas::placement;
 use super::coat::Coat;
 use super::colour::pick;
 use super::{light, scene, things};
@@ -32,10 +32,11 @@ impl Animal {
 }
 
 /// Width to height.
-const ASPECTS: [(u32, u32); 6] = [(1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 10)];
+const ASPECTS: [(u32, u32); 7] = [(1, 1), (5, 4), (4, 5), (4, 3), (3, 4), (3, 2), (2, 3)];
 
-/// One drawing, every choice drawn from `random`. Its short side is 180 to 360 pixels, its long side
-/// up to one and a half times as much.
+/// One drawing, every choice drawn from `random`.
+///
+/// Its short side is 180 to 360 pixels, its long side up to one and a half times as much.
 pub fn draw(animal: Animal, random: &mut impl Rng) -> RgbImage {
     let short = random.random_range(180..=360);
     let aspect = pick(&ASPECTS, random);
@@ -44,8 +45,9 @@ pub fn draw(animal: Animal, random: &mut impl Rng) -> RgbImage {
 
     let mut canvas = scene::draw(width, height, random);
     things::behind(&mut canvas, random);
-    let (pose, coat) = (Pose::random(random), Coat::random(random));
-    let (at, scale, slope) = place(pose, &canvas, random);
+    let pose = Pose::random(random);
+    let (at, scale, slope) = place(pose, canvas.width(), canvas.height(), random);
+    let coat = Coat::random(canvas.colour_at(at), random);
     let facing = if random.random_bool(0.5) { -scale } else { scale };
     canvas.placed(placement(at, (facing, scale), slope), |canvas| {
         body::draw(canvas, animal, pose, &coat, random);
@@ -56,22 +58,119 @@ pub fn draw(animal: Animal, random: &mut impl Rng) -> RgbImage {
     picture
 }
 
-/// Where the head goes, the length of its radius, and the slope of the whole. A body may be cut off
-/// by the edges; the head lies in the square in the middle, where a classifier looks.
-fn place(pose: Pose, canvas: &Canvas, random: &mut impl Rng) -> ((f32, f32), f32, f32) {
-    let (width, height) = (canvas.width(), canvas.height());
+/// Where the head goes, the length of its radius in pixels, and the slope of the whole. A body may
+/// be cut off by the edges; the head lies in the square in the middle, where a classifier looks.
+fn place(pose: Pose, width: f32, height: f32, random: &mut impl Rng) -> ((f32, f32), f32, f32) {
     let [left, top, right, bottom] = pose.extent();
     let room = (width / (right - left)).min(height / (bottom - top));
     let side = width.min(height);
     let scale = (room * random.random_range(0.72..1.12)).min(side / 3.2);
-    // The animal may face either way, so its middle is half its reach to one side, on average none.
     let x = width * random.random_range(0.32..0.68);
     let foot = height * random.random_range(0.86..1.06);
     let y = foot - bottom * scale;
-    let reach = 1.35 * scale;
-    let (middle_x, middle_y) = (width / 2.0, height / 2.0);
-    let free = (side / 2.0 - reach).max(0.0);
-    let x = x.clamp(middle_x - free, middle_x + free);
-    let y = y.clamp(middle_y - free, middle_y + free);
-    ((x, y), scale, random.random_range(-0.12..0.12))
+    let free = side / 2.0 - HEAD * scale;
+    let at = (
+        x.clamp(width / 2.0 - free, width / 2.0 + free),
+        y.clamp(height / 2.0 - free, height / 2.0 + free),
+    );
+    (at, scale, random.random_range(-0.12..0.12))
+}
+
+/// How far a head reaches from its middle, most ears included, in head radii.
+const HEAD: f32 = 1.35;
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    fn drawings(seed: u64, each: usize) -> Vec<(Animal, RgbImage)> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let animals = Animal::ALL.into_iter().cycle().take(2 * each);
+        animals.map(|animal| (animal, draw(animal, &mut random))).collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_pixels() {
+        assert_eq!(drawings(7, 6), drawings(7, 6));
+    }
+
+    #[test]
+    fn another_seed_gives_other_pixels() {
+        for (one, other) in drawings(7, 6).into_iter().zip(drawings(8, 6)) {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn from_the_same_random_numbers_a_cat_differs_from_a_dog() {
+        for seed in 0..6 {
+            let [cat, dog] =
+                Animal::ALL.map(|animal| draw(animal, &mut ChaCha8Rng::seed_from_u64(seed)));
+            assert_ne!(cat, dog);
+        }
+    }
+
+    #[test]
+    fn sides_are_in_range_and_of_every_shape() {
+        let drawings = drawings(3, 40);
+        for (_, picture) in &drawings {
+            let (width, height) = picture.dimensions();
+            assert!((180..=360).contains(&width.min(height)), "{width}x{height}");
+            assert!(2 * width.max(height) <= 3 * width.min(height), "{width}x{height}");
+        }
+        let upright = drawings.iter().filter(|(_, picture)| picture.height() > picture.width());
+        assert!((8..72).contains(&upright.count()));
+    }
+
+    #[test]
+    fn the_head_lies_in_the_square_in_the_middle() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        for _ in 0..500 {
+            for (width, height) in [(180.0, 180.0), (360.0, 270.0), (200.0, 300.0)] {
+                let pose = Pose::random(&mut random);
+                let ((x, y), scale, _) = place(pose, width, height, &mut random);
+                let half = f32::min(width, height) / 2.0 + 0.01;
+                for offset in [x - width / 2.0, y - height / 2.0] {
+                    assert!(offset.abs() + HEAD * scale <= half, "{pose:?} {width}x{height}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mean_colour_does_not_tell_cats_from_dogs() {
+        let mean = |picture: &RgbImage| {
+            let mut sum = [0.0; 3];
+            // One pixel in 7 is plenty for a mean, and quicker without optimisation.
+            for pixel in picture.pixels().step_by(7) {
+                for (sum, value) in sum.iter_mut().zip(pixel.0) {
+                    *sum += f64::from(value);
+                }
+            }
+            sum.map(|sum| sum / f64::from((picture.width() * picture.height()).div_ceil(7)))
+        };
+        let colours = |seed| -> Vec<(Animal, [f64; 3])> {
+            drawings(seed, 100).iter().map(|(animal, picture)| (*animal, mean(picture))).collect()
+        };
+        let known = colours(1);
+        let centroids = Animal::ALL.map(|animal| {
+            std::array::from_fn::<f64, 3, _>(|channel| {
+                let own = known.iter().filter(|(other, _)| *other == animal);
+                own.map(|(_, mean)| mean[channel]).sum::<f64>() / 100.0
+            })
+        });
+        let distance = |mean: &[f64; 3], centroid: &[f64; 3]| {
+            mean.iter().zip(centroid).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+        };
+        let fresh = colours(2);
+        let right = fresh.iter().filter(|(animal, mean)| {
+            let cat = distance(mean, &centroids[0]) < distance(mean, &centroids[1]);
+            cat == (*animal == Animal::Cat)
+        });
+        let accuracy = right.count() as f64 / fresh.len() as f64;
+        assert!(accuracy < 0.62, "nearest centroid is right {accuracy} of the time");
+    }
 }

@@ -14,6 +14,7 @@ use super::{Animal, cat, dog};
 pub enum Pose {
     /// Head and shoulders.
     Portrait,
+    /// From the front, on its haunches.
     Sitting,
     /// Side on, facing right.
     Standing,
@@ -22,6 +23,7 @@ pub enum Pose {
 }
 
 impl Pose {
+    /// Any pose, portraits twice as often as each other.
     pub fn random(random: &mut impl Rng) -> Self {
         pick(&[Self::Portrait, Self::Portrait, Self::Sitting, Self::Standing, Self::Lying], random)
     }
@@ -41,8 +43,9 @@ impl Pose {
 struct Build {
     /// Width of a leg.
     leg: f32,
-    /// Breadth of chest and back beside a middling animal's.
+    /// Breadth of the torso, 1 for a middling animal.
     girth: f32,
+    /// Slope of the head.
     tilt: f32,
     collar: Option<Colour>,
     tail: Path,
@@ -93,8 +96,8 @@ fn portrait(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl R
         (0.0, 5.2),
     ]);
     coat.body_part(canvas, &torso, random);
-    coat.chest(canvas, (0.0, 1.75), 0.45 * breadth, 0.75);
-    collar(canvas, coat, build, [(-0.72, 0.75), (0.0, 1.14), (0.72, 0.75)]);
+    coat.chest(canvas, (0.0, 1.55), 0.5 * breadth, 0.95);
+    collar(canvas, coat, build, &torso, [(-0.72, 0.75), (0.0, 1.14), (0.72, 0.75)]);
 }
 
 fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
@@ -118,13 +121,14 @@ fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rn
         (0.0, 3.15),
     ]);
     coat.body_part(canvas, &torso, random);
-    coat.chest(canvas, (0.0, 1.45), 0.42 * girth, 0.75);
     for side in [-1.0, 1.0] {
         let x = side * 0.36 * girth;
         coat.leg(canvas, &[(x, 1.9), (x, 3.1)], build.leg, false);
         coat.paw_front(canvas, (x + side * 0.03, 3.2), 0.31);
     }
-    collar(canvas, coat, build, [(-0.6, 0.76), (0.0, 1.1), (0.6, 0.76)]);
+    // Over the legs, for fur hangs over them.
+    coat.chest(canvas, (0.0, 1.4), 0.44 * girth, 0.8);
+    collar(canvas, coat, build, &torso, [(-0.6, 0.76), (0.0, 1.1), (0.6, 0.76)]);
 }
 
 fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
@@ -145,6 +149,7 @@ fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl R
     };
     legs(canvas, -step, true);
     coat.body_part(canvas, &build.tail, random);
+    legs(canvas, step, false);
     let back = 1.5 - 0.68 * girth;
     let torso = blob(&[
         (0.35, 0.2),
@@ -161,8 +166,7 @@ fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl R
     ]);
     coat.body_part(canvas, &torso, random);
     coat.chest(canvas, (0.1, 1.35), 0.26, 0.5);
-    legs(canvas, step, false);
-    collar(canvas, coat, build, [(-0.85, 0.62), (-0.2, 1.12), (0.55, 0.85)]);
+    collar(canvas, coat, build, &torso, [(-0.85, 0.62), (-0.2, 1.12), (0.55, 0.85)]);
 }
 
 fn lying(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
@@ -188,16 +192,19 @@ fn lying(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng)
     coat.plain_part(canvas, &ellipse((-2.5, 1.4), 0.72, 0.6), coat.fur.darker(0.1));
     coat.leg(canvas, &[(-2.6, 1.85), (-1.75, 1.85)], build.leg * 0.85, false);
     coat.leg(canvas, &[(-0.3, 1.8), (0.85, 1.82)], build.leg, false);
-    collar(canvas, coat, build, [(-0.8, 0.62), (-0.1, 1.12), (0.6, 0.8)]);
+    collar(canvas, coat, build, &torso, [(-0.8, 0.62), (-0.1, 1.12), (0.6, 0.8)]);
 }
 
-fn collar(canvas: &mut Canvas, coat: &Coat, build: &Build, line: [Point; 3]) {
+/// A band around the neck, and its tag.
+fn collar(canvas: &mut Canvas, coat: &Coat, build: &Build, torso: &Path, line: [Point; 3]) {
     let Some(colour) = build.collar else { return };
-    canvas.stroke(&curve(&line), coat.line.glaze(0.35), 0.3);
-    canvas.stroke(&curve(&line), colour, 0.22);
-    let tag = (line[1].0, line[1].1 + 0.16);
-    canvas.fill(&ellipse(tag, 0.13, 0.13), Colour::hex(0xf0_c8_4a));
-    canvas.stroke(&ellipse(tag, 0.13, 0.13), coat.line.glaze(0.5), 0.03);
+    canvas.clipped(torso, |canvas| {
+        canvas.stroke(&curve(&line), coat.line.glaze(0.35), 0.3);
+        canvas.stroke(&curve(&line), colour, 0.22);
+    });
+    let tag = ellipse((line[1].0, line[1].1 + 0.16), 0.13, 0.13);
+    canvas.fill(&tag, Colour::hex(0xf0_c8_4a));
+    canvas.stroke(&tag, coat.line.glaze(0.5), 0.03);
 }
 
 /// On the ground below.

@@ -2,8 +2,7 @@
 
 use image::RgbImage;
 use tiny_skia::{
-    Color, FillRule, LineCap, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, Shader, Stroke,
-    Transform,
+    Color, FillRule, LineCap, LineJoin, Mask, Paint, Path, Pixmap, Shader, Stroke, Transform,
 };
 
 use super::colour::Colour;
@@ -28,16 +27,28 @@ impl Canvas {
         Self { pixmap, placement: Transform::identity(), clip: None }
     }
 
+    /// In pixels.
     pub fn width(&self) -> f32 {
         self.pixmap.width() as f32
     }
 
+    /// In pixels.
     pub fn height(&self) -> f32 {
         self.pixmap.height() as f32
     }
 
+    /// What is drawn at a pixel so far; opaque black outside.
+    pub fn colour_at(&self, at: Point) -> Colour {
+        let pixel = self.pixmap.pixel(at.0 as u32, at.1 as u32);
+        let channels = pixel.map_or([0; 3], |pixel| [pixel.red(), pixel.green(), pixel.blue()]);
+        let [red, green, blue] = channels.map(|channel| f32::from(channel) / 255.0);
+        Colour([red, green, blue, 1.0])
+    }
+
+    /// Fills the path with one colour.
     pub fn fill(&mut self, path: &Path, ink: Colour) {
-        self.fill_by(FillRule::Winding, path, ink);
+        let clip = self.clip.as_ref();
+        self.pixmap.fill_path(path, &paint(ink), FillRule::Winding, self.placement, clip);
     }
 
     /// Strokes the path with round ends and joins.
@@ -53,29 +64,31 @@ impl Canvas {
 
     /// Fills what is inside the path but would not be, were the path moved by `offset`: a crescent
     /// of shade along its far side.
+    ///
+    /// # Panics
+    /// Inside [`Canvas::clipped`]: the crescent is a clip itself, and two are not combined.
     pub fn fill_crescent(&mut self, path: &Path, offset: Point, ink: Colour) {
-        let moved = path.clone().transform(Transform::from_translate(offset.0, offset.1));
-        let mut both = PathBuilder::new();
-        both.push_path(path);
-        both.push_path(&moved.expect("an offset keeps numbers finite"));
-        let both = both.finish().expect("it holds two paths");
-        self.clipped(path, |canvas| canvas.fill_by(FillRule::EvenOdd, &both, ink));
+        assert!(self.clip.is_none(), "a crescent inside a clip");
+        let moved = self.placement.pre_translate(offset.0, offset.1);
+        let mut outside = self.mask();
+        outside.fill_path(path, FillRule::Winding, true, moved);
+        outside.invert();
+        self.clip = Some(outside);
+        self.fill(path, ink);
+        self.clip = None;
     }
 
     /// What `draw` draws shows only inside `path`.
+    ///
+    /// # Panics
+    /// Inside another such call.
     pub fn clipped(&mut self, path: &Path, draw: impl FnOnce(&mut Self)) {
-        let outer = self.clip.take();
-        let mut clip = match &outer {
-            Some(mask) => mask.clone(),
-            None => Mask::new(self.pixmap.width(), self.pixmap.height()).expect("as the pixmap"),
-        };
-        match outer {
-            Some(_) => clip.intersect_path(path, FillRule::Winding, true, self.placement),
-            None => clip.fill_path(path, FillRule::Winding, true, self.placement),
-        }
+        assert!(self.clip.is_none(), "a clip inside a clip");
+        let mut clip = self.mask();
+        clip.fill_path(path, FillRule::Winding, true, self.placement);
         self.clip = Some(clip);
         draw(self);
-        self.clip = outer;
+        self.clip = None;
     }
 
     /// What `draw` draws is in the coordinates of `placement`.
@@ -89,14 +102,16 @@ impl Canvas {
     /// The finished picture.
     pub fn into_image(self) -> RgbImage {
         let (width, height) = (self.pixmap.width(), self.pixmap.height());
-        let pixels = self.pixmap.pixels();
-        let bytes = pixels.iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]);
-        RgbImage::from_raw(width, height, bytes.collect()).expect("three bytes a pixel")
+        let mut bytes = Vec::with_capacity(3 * width as usize * height as usize);
+        // Every pixel is opaque, as the ground was: its colour is not multiplied by less than one.
+        for pixel in self.pixmap.data().chunks_exact(4) {
+            bytes.extend_from_slice(&pixel[..3]);
+        }
+        RgbImage::from_raw(width, height, bytes).expect("three bytes a pixel")
     }
 
-    fn fill_by(&mut self, rule: FillRule, path: &Path, ink: Colour) {
-        let clip = self.clip.as_ref();
-        self.pixmap.fill_path(path, &paint(ink), rule, self.placement, clip);
+    fn mask(&self) -> Mask {
+        Mask::new(self.pixmap.width(), self.pixmap.height()).expect("both sides are positive")
     }
 }
 

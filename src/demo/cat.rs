@@ -6,7 +6,9 @@ use tiny_skia::Path;
 use super::canvas::Canvas;
 use super::coat::Coat;
 use super::colour::{Colour, pick};
-use super::shape::{Point, between, curve, ellipse, mirrored_blob, polygon, rounded, tapered};
+use super::shape::{
+    Point, between, blob, curve, ellipse, mirrored_blob, polygon, rounded, tapered,
+};
 
 const EYES: [u32; 5] = [0x8c_b8_4a, 0xe3_b5_3a, 0x5f_a9_c9, 0xc9_8a_2e, 0x63_a0_6d];
 
@@ -34,6 +36,18 @@ pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
         (0.74, 0.62),
         (0.0, 0.84),
     ]);
+    if random.random_bool(0.35) {
+        for side in [-1.0, 1.0] {
+            let tuft = [
+                (side * 0.9, 0.0),
+                (side * 1.32, 0.4),
+                (side * 1.02, 0.45),
+                (side * 1.1, 0.72),
+                (side * 0.5, 0.7),
+            ];
+            coat.plain_part(canvas, &rounded(&tuft, 0.12), coat.fur.darker(0.06));
+        }
+    }
     coat.face(canvas, &face, random);
     for side in [-1.0, 1.0] {
         canvas.fill(&ellipse((side * 0.17, 0.47), 0.25, 0.19), coat.muzzle());
@@ -65,7 +79,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
     for side in [-1.0, 1.0] {
         // An almond whose outer corner is the higher one.
         let (inner, outer) = ((side * (x - 0.23), y + 0.07), (side * (x + 0.25), y - 0.08));
-        let almond = super::shape::blob(&[
+        let almond = blob(&[
             inner,
             (side * (x - 0.06), y - open * 0.85),
             (side * (x + 0.13), y - open),

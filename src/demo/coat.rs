@@ -1,11 +1,12 @@
-//! Fur: its colours and its markings, which cats and dogs share.
+//! Fur, which cats and dogs share: its colours, and how each part of a body wears it.
 
 use rand::Rng;
 use tiny_skia::Path;
 
 use super::canvas::Canvas;
 use super::colour::{Colour, pick};
-use super::shape::{Point, blob, curve, ellipse, polygon};
+use super::markings::Marking;
+use super::shape::{Point, curve, curve_end, ellipse, rounded};
 
 /// Coats that both animals wear: fur, its light parts (muzzle, chest), its dark markings.
 const FURS: [[u32; 3]; 10] = [
@@ -21,53 +22,31 @@ const FURS: [[u32; 3]; 10] = [
     [0xb8_b0_a4, 0xf0_ea_df, 0x6b_60_56],
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Marking {
-    Plain,
-    Stripes,
-    Patches,
-    Spots,
-    /// White muzzle, chest and paws.
-    Bib,
-    /// Dark mask, ears, tail and paws.
-    Points,
-}
-
 /// One animal's fur.
 pub struct Coat {
+    /// The colour that there is most of.
     pub fur: Colour,
     /// Of muzzle and chest.
     pub light: Colour,
+    /// Of stripes, patches and spots.
     pub mark: Colour,
     /// Inside the ears.
     pub skin: Colour,
-    /// Of contours, mouth and whisker roots.
+    /// Of mouth, lids and toes.
     pub line: Colour,
-    /// Width of the contours in head radii; 0 for none.
-    pub contour: f32,
-    /// Where the shade lies: opposite the light.
+    /// Colour and width, in head radii, of the line around every part.
+    contour: Option<(Colour, f32)>,
+    /// How far, and which way, each part is lit past its own edge: what is left lies in shade.
     pub shade: Point,
     marking: Marking,
 }
 
 impl Coat {
-    pub fn random(random: &mut impl Rng) -> Self {
+    /// Any coat. One that `behind` would swallow gets a contour that stands out.
+    pub fn random(behind: Colour, random: &mut impl Rng) -> Self {
         let [fur, light, mark] = pick(&FURS, random).map(Colour::hex);
         let fur = fur.varied(0.05, random);
-        let marking = pick(
-            &[
-                Marking::Plain,
-                Marking::Stripes,
-                Marking::Stripes,
-                Marking::Patches,
-                Marking::Patches,
-                Marking::Spots,
-                Marking::Bib,
-                Marking::Bib,
-                Marking::Points,
-            ],
-            random,
-        );
+        let marking = Marking::random(random);
         // Patches may be of any other coat's colour; stripes and points are of the coat's own.
         let mark = match marking {
             Marking::Patches | Marking::Spots if random.random_bool(0.6) => {
@@ -81,14 +60,19 @@ impl Coat {
             Marking::Bib => Colour::WHITE,
             _ => light.mix(fur, random.random_range(0.0..0.4)),
         };
-        let contour = if random.random_bool(0.4) { random.random_range(0.03..0.07) } else { 0.0 };
+        let line = fur.darker(0.75);
+        let swallowed = fur.distance(behind) < 0.2;
+        let contour = (random.random_bool(0.4) || swallowed).then(|| {
+            let pale = swallowed && fur.brightness() < 0.35;
+            (if pale { light.mix(fur, 0.3) } else { line }, random.random_range(0.03..0.07))
+        });
         let side = random.random_range(-0.16..0.16);
         Self {
             fur,
             light,
             mark,
             skin: Colour::hex(0xe8_9b_98).mix(fur, random.random_range(0.1..0.5)),
-            line: fur.darker(0.75),
+            line,
             contour,
             shade: (side, -random.random_range(0.08..0.2)),
             marking,
@@ -122,8 +106,8 @@ impl Coat {
 
     /// Fills one shape of one colour, with its contour.
     pub fn plain_part(&self, canvas: &mut Canvas, path: &Path, ink: Colour) {
-        if self.contour > 0.0 {
-            canvas.stroke(path, self.line, 2.0 * self.contour);
+        if let Some((line, width)) = self.contour {
+            canvas.stroke(path, line, 2.0 * width);
         }
         canvas.fill(path, ink);
     }
@@ -131,7 +115,7 @@ impl Coat {
     /// Fills torso or tail with its markings and its shade.
     pub fn body_part(&self, canvas: &mut Canvas, path: &Path, random: &mut impl Rng) {
         self.plain_part(canvas, path, self.fur);
-        canvas.clipped(path, |canvas| self.mark_body(canvas, path, random));
+        canvas.clipped(path, |canvas| self.marking.on_body(canvas, path, self.mark, random));
         canvas.fill_crescent(path, self.shade, self.line.glaze(0.2));
     }
 
@@ -139,13 +123,12 @@ impl Coat {
     pub fn leg(&self, canvas: &mut Canvas, line: &[Point], width: f32, far: bool) {
         let leg = curve(line);
         let shade = |ink: Colour| if far { ink.darker(0.22) } else { ink };
-        if self.contour > 0.0 {
-            canvas.stroke(&leg, self.line, width + 2.0 * self.contour);
+        if let Some((line, contour)) = self.contour {
+            canvas.stroke(&leg, line, width + 2.0 * contour);
         }
         canvas.stroke(&leg, shade(self.fur), width);
         if self.paw() != self.fur {
-            let (end, start) = (line[line.len() - 1], line[line.len() - 2]);
-            let sock = curve(&[super::shape::between(end, start, 0.35), end]);
+            let sock = curve_end(line, 0.48);
             canvas.stroke(&sock, shade(self.paw()), width);
         }
     }
@@ -163,53 +146,8 @@ impl Coat {
     /// The markings of a face about one unit in radius around the origin.
     pub fn face(&self, canvas: &mut Canvas, face: &Path, random: &mut impl Rng) {
         self.plain_part(canvas, face, self.fur);
-        canvas.clipped(face, |canvas| match self.marking {
-            Marking::Plain => {}
-            Marking::Stripes => {
-                for (x, depth) in [(-0.3, -0.42), (0.0, -0.32), (0.3, -0.42)] {
-                    let stripe = [(x * 1.3 - 0.09, -1.1), (x * 1.3 + 0.09, -1.1), (x, depth)];
-                    canvas.fill(&polygon(&stripe), self.mark);
-                }
-                for side in [-1.0, 1.0] {
-                    for y in [0.12, 0.38] {
-                        let stripe = [
-                            (side * 1.2, y - 0.08),
-                            (side * 1.2, y + 0.1),
-                            (side * 0.72, y + 0.05),
-                        ];
-                        canvas.fill(&polygon(&stripe), self.mark);
-                    }
-                }
-            }
-            Marking::Patches => {
-                let side = pick(&[-1.0, 1.0], random);
-                let patch = around((side * 0.5, -0.25), 0.52, 0.5, random);
-                canvas.fill(&patch, self.mark);
-            }
-            Marking::Spots => {
-                for _ in 0..5 {
-                    let at = (random.random_range(-0.9..0.9), random.random_range(-0.9..-0.3));
-                    let radius = random.random_range(0.06..0.14);
-                    canvas.fill(&ellipse(at, radius, radius), self.mark);
-                }
-            }
-            Marking::Bib => {
-                let top = random.random_range(0.08..0.2);
-                let blaze = [
-                    (-top, -1.2),
-                    (top, -1.2),
-                    (0.16, -0.2),
-                    (0.5, 0.3),
-                    (0.6, 1.2),
-                    (-0.6, 1.2),
-                    (-0.5, 0.3),
-                    (-0.16, -0.2),
-                ];
-                canvas.fill(&blob(&blaze), self.light);
-            }
-            Marking::Points => {
-                canvas.fill(&ellipse((0.0, 0.25), 0.72, 0.6), self.mark.glaze(0.55));
-            }
+        canvas.clipped(face, |canvas| {
+            self.marking.on_face(canvas, self.mark, self.light, random);
         });
         canvas.fill_crescent(face, (self.shade.0 * 0.7, self.shade.1 * 0.7), self.line.glaze(0.2));
     }
@@ -217,66 +155,15 @@ impl Coat {
     /// The light chest that most coats have, on a body that is drawn already.
     pub fn chest(&self, canvas: &mut Canvas, at: Point, radius_x: f32, radius_y: f32) {
         if !matches!(self.marking, Marking::Plain | Marking::Points) {
-            canvas.fill(&ellipse(at, radius_x, radius_y), self.light);
+            // The fur ends in tufts.
+            let right = [(0.85, -0.9), (1.0, -0.05), (0.72, 0.5), (0.45, 0.45), (0.25, 0.85)];
+            let tufts = right.iter().copied().chain([(0.0, 0.68)]);
+            let left = right.iter().rev().map(|(x, y)| (-x, *y));
+            let corners: Vec<Point> = tufts
+                .chain(left)
+                .map(|(x, y)| (at.0 + x * radius_x, at.1 + y * radius_y))
+                .collect();
+            canvas.fill(&rounded(&corners, 0.22), self.light);
         }
     }
-
-    fn mark_body(&self, canvas: &mut Canvas, path: &Path, random: &mut impl Rng) {
-        let bounds = path.bounds();
-        let (left, top) = (bounds.left(), bounds.top());
-        let (width, height) = (bounds.width(), bounds.height());
-        match self.marking {
-            Marking::Plain | Marking::Bib | Marking::Points => {}
-            Marking::Stripes if height > 1.4 * width => {
-                // Upright: rings from both sides.
-                let count = (height / 0.32) as usize;
-                for index in 0..count {
-                    let y = top + height * (index as f32 + 0.6) / count as f32;
-                    for (x, inward) in [(left, 0.34 * width), (left + width, -0.34 * width)] {
-                        let stripe = [(x, y - 0.1), (x, y + 0.08), (x + inward, y + 0.12)];
-                        canvas.fill(&polygon(&stripe), self.mark);
-                    }
-                }
-            }
-            Marking::Stripes => {
-                let count = (width / 0.38).max(2.0) as usize;
-                for index in 0..count {
-                    let x = left + width * (index as f32 + 0.5) / count as f32;
-                    let depth = top + height * random.random_range(0.45..0.7);
-                    let lean = random.random_range(-0.12..0.12);
-                    let stripe = [(x - 0.11, top - 0.1), (x + 0.11, top - 0.1), (x + lean, depth)];
-                    canvas.fill(&polygon(&stripe), self.mark);
-                }
-            }
-            Marking::Patches => {
-                for _ in 0..3 {
-                    let at = (
-                        left + width * random.random_range(0.0..1.0),
-                        top + height * random.random_range(0.0..0.9),
-                    );
-                    let radius = random.random_range(0.3..0.65);
-                    canvas.fill(&around(at, radius * 1.2, radius, random), self.mark);
-                }
-            }
-            Marking::Spots => {
-                for _ in 0..(4.0 * width * height).clamp(4.0, 24.0) as usize {
-                    let at = (
-                        left + width * random.random_range(0.0..1.0),
-                        top + height * random.random_range(0.0..1.0),
-                    );
-                    let radius = random.random_range(0.08..0.18);
-                    canvas.fill(&ellipse(at, radius, radius * 0.85), self.mark);
-                }
-            }
-        }
-    }
-}
-
-/// An uneven patch around a point.
-fn around(at: Point, radius_x: f32, radius_y: f32, random: &mut impl Rng) -> Path {
-    let corners = [(0.0, -1.0), (0.85, -0.5), (0.9, 0.5), (0.1, 1.0), (-0.8, 0.6), (-0.9, -0.5)];
-    blob(&corners.map(|(x, y)| {
-        let reach = random.random_range(0.75..1.15);
-        (at.0 + x * radius_x * reach, at.1 + y * radius_y * reach)
-    }))
 }

@@ -7,7 +7,9 @@ use rand::Rng;
 pub struct Colour(pub [f32; 4]);
 
 impl Colour {
+    /// Of pupils and noses: softer than black.
     pub const BLACK: Self = Self::hex(0x1d_1a_20);
+    /// Of eyes and gleams: warmer than white.
     pub const WHITE: Self = Self::hex(0xfb_f9_f5);
 
     /// An opaque colour from its web notation, as `0xe8_92_3c`.
@@ -20,16 +22,18 @@ impl Colour {
         ])
     }
 
-    /// This colour with `share` of `other` in it.
+    /// This colour with `share` (0 to 1) of `other` in it.
     pub fn mix(self, other: Self, share: f32) -> Self {
         let channel = |index: usize| self.0[index] + (other.0[index] - self.0[index]) * share;
         Self([channel(0), channel(1), channel(2), self.0[3]])
     }
 
+    /// This colour with `share` (0 to 1) of near black in it.
     pub fn darker(self, share: f32) -> Self {
         self.mix(Self::hex(0x14_0c_14), share)
     }
 
+    /// This colour with `share` (0 to 1) of near white in it.
     pub fn lighter(self, share: f32) -> Self {
         self.mix(Self::hex(0xff_fd_f8), share)
     }
@@ -42,6 +46,12 @@ impl Colour {
     /// Mean of the channels, 0 to 1.
     pub fn brightness(self) -> f32 {
         (self.0[0] + self.0[1] + self.0[2]) / 3.0
+    }
+
+    /// The largest difference in any channel, 0 to 1.
+    pub fn distance(self, other: Self) -> f32 {
+        let channels = self.0.iter().zip(&other.0);
+        channels.map(|(own, other)| (own - other).abs()).fold(0.0, f32::max)
     }
 
     /// A colour near this one: lighter or darker by up to `range`, each channel by half of that

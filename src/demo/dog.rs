@@ -21,6 +21,12 @@ pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
         (0.42, 0.96),
         (0.0, 1.04),
     ]);
+    if random.random_bool(0.3) {
+        for (x, height) in [(-0.2, 1.12), (0.2, 1.1), (0.0, 1.24)] {
+            let lock = [(x * 0.4 - 0.16, -0.7), (x * 1.4, -height), (x * 0.4 + 0.16, -0.7)];
+            coat.plain_part(canvas, &rounded(&lock, 0.15), coat.fur.darker(0.06));
+        }
+    }
     if half_floppy {
         pricked_ears(canvas, coat, random);
         coat.face(canvas, &face, random);

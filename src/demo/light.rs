@@ -14,7 +14,7 @@ pub fn fall(picture: &mut RgbImage, random: &mut impl Rng) {
     let level = random.random_range(0.8..1.08);
     let fall_x = random.random_range(-0.14..0.14);
     let fall_y = random.random_range(-0.14..0.14);
-    let grain = if random.random_bool(0.5) { random.random_range(3_i32..=22) } else { 0 };
+    let grain = if random.random_bool(0.5) { random.random_range(3_i32..=18) } else { 0 };
     let (width, height) = picture.dimensions();
     let mut noise = vec![0_u8; width as usize];
     for (y, row) in picture.rows_mut().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! [`draw`] gives one picture: a scene, things lying about in it, one [`Animal`] and the light that
 //! falls on it. Everything but the animal's own anatomy is drawn from the same distributions for
-//! both, so nothing short of the shapes tells them apart, and the mean colour least of all.
+//! both, so it takes the shapes to tell them apart: the mean colour does not.
 //!
 //! The same random numbers give the same pixels on every machine. So angles are slopes (sine and
 //! cosine differ between C libraries, a square root does not), curves are sampled into straight
@@ -17,6 +17,7 @@ mod colour;
 mod data_set;
 mod dog;
 mod light;
+mod markings;
 mod scene;
 mod shape;
 mod things;

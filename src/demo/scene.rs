@@ -31,14 +31,16 @@ pub fn draw(width: u32, height: u32, random: &mut impl Rng) -> Canvas {
     canvas
 }
 
-/// From one colour at the top to another at the bottom.
+/// From one colour at the top to another at the bottom, in flat bands: too many to be seen.
 fn gradient(canvas: &mut Canvas, top: Colour, bottom: Colour) {
-    const BANDS: usize = 48;
+    const BANDS: usize = 64;
     let (width, height) = (canvas.width(), canvas.height());
+    // Bands end on whole pixels, or the one below would shine through the edge between two.
+    let edge = |band: usize| (height * band as f32 / BANDS as f32).round();
     for band in 0..BANDS {
-        let y = height * band as f32 / BANDS as f32;
-        let strip = polygon(&[(0.0, y), (width, y), (width, height), (0.0, height)]);
-        canvas.fill(&strip, top.mix(bottom, band as f32 / BANDS as f32));
+        let (from, to) = (edge(band), edge(band + 1));
+        let strip = polygon(&[(0.0, from), (width, from), (width, to), (0.0, to)]);
+        canvas.fill(&strip, top.mix(bottom, band as f32 / (BANDS - 1) as f32));
     }
 }
 

@@ -38,11 +38,23 @@ pub fn mirrored_blob(right: &[Point]) -> Path {
 
 /// The smooth open curve through `points`, for a stroke.
 pub fn curve(points: &[Point]) -> Path {
+    open(&sampled(points))
+}
+
+/// The last `share` (0 to 1) of [`curve`].
+pub fn curve_end(points: &[Point], share: f32) -> Path {
+    let line = sampled(points);
+    let count = ((line.len() as f32 * share) as usize).max(2);
+    open(&line[line.len() - count..])
+}
+
+fn open(line: &[Point]) -> Path {
     let mut builder = PathBuilder::new();
-    for (index, (x, y)) in sampled(points).into_iter().enumerate() {
-        if index == 0 { builder.move_to(x, y) } else { builder.line_to(x, y) }
+    builder.move_to(line[0].0, line[0].1);
+    for (x, y) in &line[1..] {
+        builder.line_to(*x, *y);
     }
-    builder.finish().expect("a curve has two points or more")
+    builder.finish().expect("a line has two points or more")
 }
 
 /// A band along the smooth curve through `points`, from one width to another, its end rounded.
@@ -73,16 +85,19 @@ pub fn tapered(points: &[Point], width_from: f32, width_to: f32) -> Path {
     builder.finish().expect("a band has an extent")
 }
 
+/// Sine, and cosine, of half a right angle.
+const DIAGONAL: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
 /// Corners of a regular octagon: a blob through them is a circle for the eye.
 const UNIT_OCTAGON: [Point; 8] = [
     (1.0, 0.0),
-    (0.7071, 0.7071),
+    (DIAGONAL, DIAGONAL),
     (0.0, 1.0),
-    (-0.7071, 0.7071),
+    (-DIAGONAL, DIAGONAL),
     (-1.0, 0.0),
-    (-0.7071, -0.7071),
+    (-DIAGONAL, -DIAGONAL),
     (0.0, -1.0),
-    (0.7071, -0.7071),
+    (DIAGONAL, -DIAGONAL),
 ];
 
 /// The polygon of these corners.

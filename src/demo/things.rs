@@ -107,6 +107,7 @@ fn cushion(canvas: &mut Canvas, random: &mut impl Rng) {
         (0.8, 0.62),
         (0.0, 0.55),
     ]);
+    canvas.fill(&ellipse((0.0, 0.6), 1.1, 0.14), Colour::BLACK.glaze(0.2));
     canvas.fill(&rim, ink);
     canvas.fill_crescent(&rim, (-0.08, -0.14), Colour::BLACK.glaze(0.15));
     canvas.fill(&ellipse((0.0, 0.0), 0.09, 0.09), ink.darker(0.4));

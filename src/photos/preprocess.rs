@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -106,16 +106,28 @@ impl Recipe {
             (side * scale_x).min(f64::from(width) - left),
             (side * scale_y).min(f64::from(height) - top),
         );
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(self.filter.kernel()))
-            .crop(left, top, crop_width, crop_height);
         let source = ImageRef::new(width, height, photo.as_raw(), PixelType::U8x3)
             .expect("an RgbImage holds three bytes a pixel");
-        let mut crop = Image::new(self.crop, self.crop, PixelType::U8x3);
-        RESIZER
-            .with_borrow_mut(|resizer| resizer.resize(&source, &mut crop, &options))
-            .expect("the crop lies inside the photo and the pixel types agree");
-        crop.into_vec()
+        let kernel = self.filter.kernel();
+        match self.filter {
+            // Weights between 0 and 1 never leave the range of a byte: the order does not matter.
+            Filter::Bilinear => {
+                let area = (left, top, crop_width, crop_height);
+                convolve(&source, kernel, area, (self.crop, self.crop))
+            }
+            // A cubic overshoots, and what is cut off at 0 and 255 depends on which way comes first: in
+            // PIL the rows, then the columns. Only the rows that the second way reads are computed.
+            Filter::Bicubic => {
+                let reach = 2.0 * scale_y.max(1.0) + 1.0;
+                let first = (top - reach).floor().max(0.0);
+                let end = (top + crop_height + reach).ceil().min(f64::from(height));
+                let area = (left, first, crop_width, end - first);
+                let rows = convolve(&source, kernel, area, (self.crop, (end - first) as u32));
+                let area = (0.0, top - first, side, crop_height);
+                convolve(&rows, kernel, area, (self.crop, self.crop))
+            }
+        }
+        .into_vec()
     }
 
     /// Size after resizing the short side, the long side truncated (torchvision's
@@ -151,6 +163,23 @@ impl Recipe {
     }
 }
 
+/// The `area` (left, top, width, height) of `source`, resized to `size` (width, height).
+fn convolve(
+    source: &impl IntoImageView,
+    kernel: FilterType,
+    (left, top, width, height): (f64, f64, f64, f64),
+    size: (u32, u32),
+) -> Image<'static> {
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(kernel))
+        .crop(left, top, width, height);
+    let mut resized = Image::new(size.0, size.1, PixelType::U8x3);
+    RESIZER
+        .with_borrow_mut(|resizer| resizer.resize(source, &mut resized, &options))
+        .expect("the area lies inside the photo and the pixel types agree");
+    resized
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,19 +188,23 @@ mod tests {
     fn a_panorama_of_any_length_is_cropped_without_resizing_all_of_it() {
         for (width, height) in [(1, 20_000), (20_000, 1), (1, 1), (3, 2)] {
             let photo = RgbImage::from_pixel(width, height, image::Rgb([9, 99, 199]));
-            let crop = Recipe::IMAGENET.crop(&photo);
-            assert_eq!(crop.len(), Recipe::IMAGENET.values());
-            assert!(crop.chunks(3).all(|pixel| pixel == [9, 99, 199]), "{width}x{height}");
+            for filter in [Filter::Bilinear, Filter::Bicubic] {
+                let crop = Recipe { filter, ..Recipe::IMAGENET }.crop(&photo);
+                assert_eq!(crop.len(), Recipe::IMAGENET.values());
+                assert!(crop.chunks(3).all(|pixel| pixel == [9, 99, 199]), "{width}x{height}");
+            }
         }
     }
 
     #[test]
     fn a_crop_of_the_whole_side_stays_inside_every_photo() {
-        let recipe = Recipe { resize: 224, ..Recipe::IMAGENET };
         for side in (1..6000).step_by(7).chain([225]) {
             for (width, height) in [(side, 224), (225, side)] {
                 let photo = RgbImage::new(width, height);
-                assert_eq!(recipe.crop(&photo).len(), recipe.values());
+                for filter in [Filter::Bilinear, Filter::Bicubic] {
+                    let recipe = Recipe { resize: 224, filter, ..Recipe::IMAGENET };
+                    assert_eq!(recipe.crop(&photo).len(), recipe.values());
+                }
             }
         }
     }

@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn plain() -> Recipe {
-        Recipe { resize: 4, crop: 2, mean: [0.0; 3], std: [1.0 / 255.0; 3] }
+        Recipe { resize: 4, crop: 2, mean: [0.0; 3], std: [1.0 / 255.0; 3], ..Recipe::IMAGENET }
     }
 
     #[test]

@@ -362,15 +362,22 @@ impl Download<'_> {
                 Fault::Passing(format!("there was no connection for {seconds} s"))
             }
             ureq::Error::Timeout(_) => Fault::Passing(format!("nothing arrived for {seconds} s")),
-            ureq::Error::Io(error) => Fault::Passing(error.to_string()),
+            ureq::Error::Io(error) => match error.kind() {
+                // Nobody is there, and a second later nobody will be.
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::HostUnreachable => Fault::Lasting(self.unreachable(&error)),
+                _ => Fault::Passing(error.to_string()),
+            },
             error @ (ureq::Error::ConnectionFailed | ureq::Error::Protocol(_)) => {
                 Fault::Passing(error.to_string())
             }
-            error => Fault::Lasting(DownloadError::Unreachable {
-                url: self.url.to_owned(),
-                reason: error.to_string(),
-            }),
+            error => Fault::Lasting(self.unreachable(&error)),
         }
+    }
+
+    fn unreachable(&self, error: &dyn std::error::Error) -> DownloadError {
+        DownloadError::Unreachable { url: self.url.to_owned(), reason: error.to_string() }
     }
 }
 

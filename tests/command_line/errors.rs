@@ -8,7 +8,7 @@ use crate::reference::fixture;
 
 /// Failed with exit code 1 and one line that has all these parts.
 #[track_caller]
-fn assert_error(output: &Output, parts: &[&str]) {
+pub fn assert_error(output: &Output, parts: &[&str]) {
     let told = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{told}");
     let errors: Vec<_> = told.lines().filter(|line| !line.starts_with("warning: ")).collect();
@@ -55,7 +55,10 @@ fn errors_are_one_line_with_a_remedy() {
     assert_error(&train("broken", &w), &["no photo of the class `a` could be decoded"]);
 
     // The weights.
-    assert_error(&train("photos", &[]), &["no pretrained weights for resnet18", "--weights"]);
+    assert_error(
+        &train("photos", &["--backbone", "resnet18-w8"]),
+        &["nobody publishes weights for resnet18-w8", "--weights"],
+    );
     assert_error(&with("absent.pth", "resnet18"), &["`absent.pth` cannot be read", "No such file"]);
     assert_error(&with("words.pth", "resnet18"), &["`words.pth` is no weights file"]);
     assert_error(
@@ -125,7 +128,7 @@ fn wrong_usage_exits_with_2() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     }
     let output = run_in(folder.path(), ["train", "photos", "--backbone", "resnet50"]);
-    assert!(stderr(&output).contains("there are resnet18 and resnet34"));
+    assert!(stderr(&output).contains("there are resnet18, resnet34, efficientnet-lite0"));
 }
 
 #[test]

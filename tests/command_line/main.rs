@@ -1,11 +1,17 @@
 //! Promises of the command line, kept with photos drawn here and a narrow network, and on the real
 //! photos where `../shared` has them.
 
+mod demo;
 mod errors;
 mod fixtures;
+mod habits;
 mod job;
 #[path = "../library/reference.rs"]
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;
 mod robustness;
+#[path = "../library/server.rs"]
+#[allow(dead_code, reason = "written for the library's tests, which use all of it")]
+mod server;
 mod shared;
+mod weights;

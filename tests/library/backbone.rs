@@ -1,58 +1,80 @@
-//! The network gives PyTorch's numbers.
+//! The networks give PyTorch's numbers.
 
-use kindling::backbone::Architecture;
+use std::path::Path;
+
+use kindling::backbone::{Architecture, Tensors};
 use kindling::weights::{self, Checkpoint};
 
-use crate::reference::{cpu_devices, fixture, read_numbers, relative_error};
+use crate::reference::{committed, cpu, cpu_devices, fixture, read_numbers, relative_error};
 
-/// f32 sums of up to 9 * 512 terms in another order, through 17 layers that each keep the scale:
-/// the error stays some hundred times the rounding of 2^-24, 6e-6. PyTorch's own backends differ by
-/// as much.
+/// f32 sums of up to 9 * 512 terms in another order, through 17 (ResNet) or 49 layers (EfficientNet) that
+/// each keep the scale: the error stays some hundred times the rounding of 2^-24, 6e-6. PyTorch's own
+/// backends differ by as much.
 const TOLERANCE: f32 = 1e-5;
 
 #[test]
-fn every_stage_of_the_network_agrees_with_pytorch() {
-    let reference = read_numbers(&fixture("narrow_reference.safetensors"));
+fn every_stage_of_a_resnet_agrees_with_pytorch() {
+    let stages = ["maxpool", "layer1", "layer2", "layer3", "layer4"];
+    let found = agrees(&fixture("narrow.pth"), &fixture("narrow_reference.safetensors"), &stages);
+    assert_eq!(found, "resnet18-w4");
+}
+
+#[test]
+fn every_stage_of_efficientnet_lite0_agrees_with_pytorch() {
+    let stages = ["stem", "stage1", "stage2", "stage3", "stage4", "stage5", "stage6", "stage7"];
+    let found = agrees(
+        &committed("weights/efficientnet-lite0.safetensors"),
+        &fixture("efficientnet_lite0_reference.safetensors"),
+        &stages,
+    );
+    assert_eq!(found, "efficientnet-lite0");
+}
+
+/// Runs the network in `weights` on the reference's inputs, compares each of its stages, and says which
+/// network it was.
+fn agrees(weights: &Path, reference: &Path, stages: &[&str]) -> String {
+    let reference = read_numbers(reference);
+    let checkpoint = Checkpoint::open(weights).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
     for (name, device) in cpu_devices() {
-        let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
-        let architecture = weights::architecture(&checkpoint).unwrap();
-        assert_eq!(architecture.to_string(), "resnet18-w4");
-        let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
-        let head = weights::head(&checkpoint, architecture.features(), &device).unwrap();
+        let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
+        let head = weights::head(&checkpoint, &architecture, &device).unwrap();
         for input in ["square", "odd"] {
+            let agree = |stage: &str, error: f32| {
+                println!("{name} {input} {stage}: off by {error:.1e} of the largest value");
+                assert!(error < TOLERANCE, "{name} {input} {stage}: {error}");
+            };
             let expected = |stage: &str| &reference[&format!("{input}.{stage}")];
+            let mut seen = Vec::new();
             let features =
                 backbone.forward_observed(reference[input].on(&device), |stage, activation| {
-                    let error = relative_error(activation.clone(), expected(stage));
-                    assert!(error < TOLERANCE, "{name} {input} {stage}: {error}");
+                    agree(stage, relative_error(activation.clone(), expected(stage)));
+                    seen.push(stage.to_owned());
                 });
-            let error = relative_error(features.clone(), expected("features"));
-            assert!(error < TOLERANCE, "{name} {input} features: {error}");
-            let error = relative_error(head.forward(features), expected("logits"));
-            assert!(error < TOLERANCE, "{name} {input} logits: {error}");
+            assert_eq!(seen, stages);
+            agree("features", relative_error(features.clone(), expected("features")));
+            agree("logits", relative_error(head.forward(features), expected("logits")));
         }
     }
+    architecture.to_string()
 }
 
 #[test]
 fn the_published_networks_have_the_published_number_of_parameters() {
-    use burn::module::Module;
-    // torchvision's counts, less the fc layer's 512 * 1000 + 1000.
-    for (name, parameters) in
-        [("resnet18", 11_689_512 - 513_000), ("resnet34", 21_797_672 - 513_000)]
-    {
-        let backbone = name.parse::<Architecture>().unwrap().init(&crate::reference::cpu());
-        // `num_params` counts BatchNorm's running statistics too; PyTorch's count does not.
-        let running: usize = {
-            let config = name.parse::<Architecture>().unwrap().config();
-            let per_stage: usize = (0..4)
-                .map(|stage| {
-                    let width = config.width << stage;
-                    2 * width * (2 * config.blocks[stage] + usize::from(stage > 0))
-                })
-                .sum();
-            per_stage + 2 * config.width
-        };
-        assert_eq!(backbone.num_params(), parameters + running, "{name}");
+    // Of torchvision's ResNets and Google's EfficientNet-Lite0, less the fc layer.
+    for (name, parameters) in [
+        ("resnet18", 11_689_512 - 513_000),
+        ("resnet34", 21_797_672 - 513_000),
+        ("efficientnet-lite0", 4_652_008 - 1_281_000),
+    ] {
+        let backbone = name.parse::<Architecture>().unwrap().init(&cpu());
+        // BatchNorm's running statistics are tensors and no parameters.
+        let counted: usize = backbone
+            .tensors()
+            .iter()
+            .filter(|tensor| !tensor.name.contains("running_"))
+            .map(|tensor| tensor.shape.iter().product::<usize>())
+            .sum();
+        assert_eq!(counted, parameters, "{name}");
     }
 }

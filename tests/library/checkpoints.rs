@@ -13,8 +13,8 @@ fn logits_of(file: &str) -> burn::tensor::Tensor<2> {
     let reference = read_numbers(&fixture("narrow_reference.safetensors"));
     let checkpoint = Checkpoint::open(&fixture(file)).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
-    let head = weights::head(&checkpoint, architecture.features(), &device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     head.forward(backbone.forward(reference["square"].on(&device)))
 }
 
@@ -36,8 +36,8 @@ fn what_is_written_is_read_back_bit_for_bit() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
-    let head = weights::head(&checkpoint, architecture.features(), &device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     fs::write(&file, weights::safetensors(&backbone, &head).unwrap()).unwrap();
@@ -54,7 +54,8 @@ fn what_is_written_is_read_back_bit_for_bit() {
 #[test]
 fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
     let checkpoint = Checkpoint::open(&fixture("mismatched.pth")).unwrap();
-    let error = weights::backbone(&checkpoint, "resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
+    let error =
+        weights::backbone(&checkpoint, &"resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
     let told = error.to_string();
     for part in [
         "does not hold a resnet18-w4",
@@ -66,16 +67,16 @@ fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
     }
 
     let narrow = Checkpoint::open(&fixture("narrow.pth")).unwrap();
-    let error = weights::backbone(&narrow, "resnet34-w4".parse().unwrap(), &cpu()).unwrap_err();
+    let error = weights::backbone(&narrow, &"resnet34-w4".parse().unwrap(), &cpu()).unwrap_err();
     assert!(error.to_string().contains("missing (layer1.2.bn1.bias [4]"), "{error}");
-    let error = weights::backbone(&narrow, "resnet18".parse().unwrap(), &cpu()).unwrap_err();
+    let error = weights::backbone(&narrow, &"resnet18".parse().unwrap(), &cpu()).unwrap_err();
     assert!(error.to_string().contains("expected [64], found [4]"), "{error}");
 }
 
 #[test]
 fn a_head_for_another_number_of_features_is_refused() {
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
-    let error = weights::head(&checkpoint, 512, &cpu()).unwrap_err();
+    let error = weights::head(&checkpoint, &"resnet18".parse().unwrap(), &cpu()).unwrap_err();
     assert!(matches!(error, ImportError::NoHead { .. }));
     assert!(error.to_string().contains("found fc.weight [10, 32], fc.bias [10]"), "{error}");
 }
@@ -122,7 +123,7 @@ fn damaged_and_foreign_files_are_errors_that_name_the_file() {
 fn use_it(path: &Path) -> Result<(), String> {
     let checkpoint = Checkpoint::open(path).map_err(|error| error.to_string())?;
     let architecture = weights::architecture(&checkpoint).map_err(|error| error.to_string())?;
-    weights::backbone(&checkpoint, architecture, &cpu()).map_err(|error| error.to_string())?;
+    weights::backbone(&checkpoint, &architecture, &cpu()).map_err(|error| error.to_string())?;
     Ok(())
 }
 
@@ -131,7 +132,7 @@ fn weights_that_are_no_numbers_are_refused() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
     let mut bytes = weights::safetensors(&backbone, &Head::zeros(32, 2, &device)).unwrap();
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
@@ -181,7 +182,7 @@ fn tensors_of_odd_shapes_and_empty_files_are_errors() {
     for (name, tensors, expected) in [
         ("scalar", vec![("conv1.weight".to_owned(), vec![])], "its conv1.weight has the shape []"),
         ("empty", vec![], "it holds no tensors"),
-        ("other", vec![("weight".to_owned(), vec![3])], "it has no conv1.weight"),
+        ("other", vec![("weight".to_owned(), vec![3])], "its first tensors are weight"),
     ] {
         let path = folder.path().join(name);
         zeros(&path, &tensors);

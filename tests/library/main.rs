@@ -4,9 +4,11 @@
 mod backbone;
 mod checkpoints;
 mod decoding;
+mod downloads;
 mod folders;
 mod preprocessing;
 mod reference;
 mod run_folder;
+mod server;
 mod shared;
 mod training;

@@ -1,7 +1,7 @@
 //! Resizing and cropping give torchvision's pixels.
 
 use image::{Rgb, RgbImage};
-use kindling::photos::Recipe;
+use kindling::photos::{Filter, Recipe};
 
 use crate::reference::fixture;
 
@@ -15,13 +15,14 @@ fn pattern(width: u32, height: u32) -> RgbImage {
     })
 }
 
-#[test]
-fn preprocessed_photos_are_within_one_of_torchvisions_pixels() {
-    for (width, height) in [(150, 113), (500, 375), (375, 500), (224, 301), (257, 256), (1031, 777)]
-    {
-        let expected =
-            image::open(fixture(&format!("torchvision_{width}x{height}.png"))).unwrap().into_rgb8();
-        let actual = Recipe::IMAGENET.crop(&pattern(width, height));
+/// Resizes patterns of these sizes with `filter` and compares with torchvision's pixels.
+#[track_caller]
+fn assert_torchvisions(filter: Filter, prefix: &str, sizes: &[(u32, u32)]) {
+    let recipe = Recipe { filter, ..Recipe::IMAGENET };
+    for (width, height) in sizes {
+        let expected = fixture(&format!("{prefix}_{width}x{height}.png"));
+        let expected = image::open(expected).unwrap().into_rgb8();
+        let actual = recipe.crop(&pattern(*width, *height));
         let worst = actual
             .iter()
             .zip(expected.as_raw())
@@ -29,4 +30,16 @@ fn preprocessed_photos_are_within_one_of_torchvisions_pixels() {
             .max();
         assert!(worst <= Some(1), "{width}x{height}: off by {worst:?}");
     }
+}
+
+#[test]
+fn bilinear_photos_are_within_one_of_torchvisions_pixels() {
+    let sizes = [(150, 113), (500, 375), (375, 500), (224, 301), (257, 256), (1031, 777)];
+    assert_torchvisions(Filter::Bilinear, "torchvision", &sizes);
+}
+
+#[test]
+fn bicubic_photos_are_within_one_of_torchvisions_pixels() {
+    let sizes = [(150, 113), (375, 500), (1031, 777)];
+    assert_torchvisions(Filter::Bicubic, "torchvision_bicubic", &sizes);
 }

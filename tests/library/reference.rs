@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
-use burn::store::ModuleSnapshot;
 use burn::tensor::{Device, Tensor, TensorData};
+use kindling::backbone::Tensors;
 use kindling::device::{self, Backend};
 use safetensors::SafeTensors;
 
@@ -15,6 +14,11 @@ fn top() -> &'static Path {
         .ancestors()
         .find(|folder| folder.join("tests/fixtures").is_dir())
         .expect("the fixtures are committed")
+}
+
+/// A committed file.
+pub fn committed(name: &str) -> PathBuf {
+    top().join(name)
 }
 
 /// A committed fixture.
@@ -96,10 +100,6 @@ pub fn relative_error<const D: usize>(actual: Tensor<D>, expected: &Numbers) -> 
 }
 
 /// Every tensor of a module, bit for bit.
-pub fn bits(module: &impl Module) -> Vec<Vec<u8>> {
-    module
-        .collect(None, None, true)
-        .iter()
-        .map(|tensor| tensor.to_bytes().unwrap().to_vec())
-        .collect()
+pub fn bits(module: &impl Tensors) -> Vec<Vec<u8>> {
+    module.tensors().iter().map(|tensor| tensor.to_bytes().unwrap().to_vec()).collect()
 }

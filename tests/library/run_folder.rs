@@ -27,8 +27,8 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
-    let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
-    let head = weights::head(&checkpoint, 32, &device).unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
+    let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     let classes: Vec<String> = (0..10).map(|class| format!("class \"{class}\" é")).collect();
     let config = RunConfig {
         backbone: architecture.to_string(),

@@ -1,7 +1,7 @@
 //! The head is trained as told, and nothing else is.
 
 use burn::tensor::{Tensor, TensorData};
-use kindling::backbone::ResNet;
+use kindling::backbone::Backbone;
 use kindling::features::Extractor;
 use kindling::head::{Examples, FitError, FitOptions, Head, fit};
 use kindling::photos::Recipe;
@@ -148,7 +148,7 @@ fn the_backbone_is_bit_identical_after_training() {
     for (name, device) in cpu_devices() {
         let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
         let architecture = weights::architecture(&checkpoint).unwrap();
-        let backbone = weights::backbone(&checkpoint, architecture, &device).unwrap();
+        let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
         let before = bits(&backbone);
         let photos = photos_in_two_colours();
         let paths: Vec<_> =
@@ -174,7 +174,7 @@ fn the_backbone_is_bit_identical_after_training() {
 }
 
 /// Running the network twice gives the same bits: nothing in it moved.
-fn is_frozen(backbone: &ResNet, device: &burn::tensor::Device) -> bool {
+fn is_frozen(backbone: &Backbone, device: &burn::tensor::Device) -> bool {
     let values = (0..3 * 32 * 32).map(|index| (index as f32 * 0.37).sin()).collect();
     let photo = Tensor::from_data(TensorData::new(values, [1, 3, 32, 32]), device);
     let run = || backbone.forward(photo.clone()).into_data();

@@ -1,0 +1,327 @@
+//! A download ends in the published file or in a clear error, and never in a wrong file.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use kindling::weights::{Digest, Download, DownloadError, Patience, Progress, PublishedWeights};
+use tempfile::TempDir;
+
+use crate::server::{Answer, Server};
+
+const PATIENCE: Patience =
+    Patience { stall: Duration::from_millis(300), attempts: 3, pause: Duration::from_millis(5) };
+/// The SHA-256 of `content()`, from coreutils' `sha256sum`.
+const SHA256: &str = "cbc78aeb1f9acd312a840bcf5d37758a47a79749a8aa169fb41333e3fcd30840";
+
+/// 100,000 bytes that are not all alike.
+fn content() -> Vec<u8> {
+    (0..100_000u64).map(|index| (index * index / 7 % 251) as u8).collect()
+}
+
+fn published() -> PublishedWeights {
+    PublishedWeights {
+        name: "tiny".into(),
+        file: "tiny-cbc78aeb.pth".into(),
+        url: None,
+        size: Some(100_000),
+        digest: Digest::Whole(SHA256.into()),
+        licence: "MIT".into(),
+        top1: 0.0,
+        source: "this test".into(),
+    }
+}
+
+/// A folder to download to, and what is tried there.
+struct Attempt {
+    folder: TempDir,
+    weights: PublishedWeights,
+    progress: Vec<Progress>,
+}
+
+impl Attempt {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, weights: published(), progress: Vec::new() }
+    }
+
+    fn run(&mut self, address: &str) -> Result<(), DownloadError> {
+        self.run_with(address, PATIENCE)
+    }
+
+    /// Downloads, and sees that the file is there if and only if that succeeded.
+    fn run_with(&mut self, address: &str, patience: Patience) -> Result<(), DownloadError> {
+        let url = format!("{address}/models/{}", self.weights.file);
+        let download =
+            Download { weights: &self.weights, url: &url, folder: self.folder.path(), patience };
+        let result = download.run(&mut |progress| self.progress.push(progress));
+        match &result {
+            Ok(found) => {
+                assert_eq!(found.path(), Some(self.file().as_path()));
+                assert_eq!(found.sha256(), SHA256);
+                assert_eq!(fs::read(self.file()).unwrap(), content());
+                assert!(!self.part().exists());
+            }
+            Err(_) => assert!(!self.file().exists(), "a file that is not whole has no name"),
+        }
+        result.map(|_| ())
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join(&self.weights.file)
+    }
+
+    fn part(&self) -> std::path::PathBuf {
+        self.folder.path().join(format!("{}.part", self.weights.file))
+    }
+
+    fn kept(&self) -> u64 {
+        fs::metadata(self.part()).map_or(0, |metadata| metadata.len())
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
+}
+
+#[test]
+fn a_whole_file_arrives_and_its_progress_is_told() {
+    let server = Server::start(content(), [Answer::Whole]);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    assert!(matches!(
+        attempt.progress[0],
+        Progress::Started { resumed_from: 0, total: Some(100_000) }
+    ));
+    assert!(matches!(attempt.progress.last(), Some(Progress::Received(100_000))));
+    // Once it is there nobody is asked again.
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_download_that_breaks_off_goes_on_from_there() {
+    let answers = [Answer::CutAfter(30_000), Answer::CutAfter(20_000), Answer::Whole];
+    let server = Server::start(content(), answers);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.asked_from(), [0, 30_000, 50_000]);
+}
+
+#[test]
+fn what_one_process_left_the_next_one_goes_on_from() {
+    let server = Server::start(content(), [Answer::CutAfter(40_000), Answer::Whole]);
+    let mut attempt = Attempt::new();
+    let once = Patience { attempts: 1, ..PATIENCE };
+    let told = attempt.run_with(&server.address, once).unwrap_err().to_string();
+    assert!(told.contains("broke off") && told.contains("40000 bytes are kept"), "{told}");
+    assert_eq!(attempt.kept(), 40_000);
+    attempt.run_with(&server.address, once).unwrap();
+    assert_eq!(server.asked_from(), [0, 40_000]);
+}
+
+#[test]
+fn a_server_that_knows_no_parts_sends_the_whole_file_again() {
+    let server = Server::start(content(), [Answer::CutAfter(30_000), Answer::AllOfIt]);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.asked_from(), [0, 30_000]);
+}
+
+#[test]
+fn a_server_that_sends_another_part_is_not_believed() {
+    let answers = [Answer::CutAfter(30_000), Answer::WrongPart, Answer::Whole];
+    let server = Server::start(content(), answers);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.asked_from(), [0, 30_000, 0]);
+}
+
+#[test]
+fn a_connection_that_always_breaks_is_given_up_and_what_came_is_kept() {
+    let server = Server::start(content(), [Answer::CutAfter(10), Answer::CutAfter(0)]);
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&server.address).unwrap_err();
+    assert!(matches!(error, DownloadError::BrokeOff { kept: 10, .. }), "{error}");
+    // The first brought something, so it does not count as one in vain.
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn another_content_is_refused_and_deleted() {
+    let mut other = content();
+    other[77_777] ^= 1;
+    let server = Server::start(other, [Answer::Whole]);
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&server.address).unwrap_err();
+    assert!(matches!(error, DownloadError::OtherContent { .. }), "{error}");
+    assert!(error.to_string().contains(SHA256), "{error}");
+    assert!(!attempt.part().exists());
+    assert_eq!(server.requests().len(), 1, "what is wrong once is wrong again");
+}
+
+#[test]
+fn a_prefix_of_the_digest_is_checked_where_no_more_is_known() {
+    let mut attempt = Attempt::new();
+    attempt.weights.digest = Digest::Prefix("cbc78aeb".into());
+    attempt.weights.size = None;
+    attempt.run(&Server::start(content(), [Answer::Whole]).address).unwrap();
+
+    let mut attempt = Attempt::new();
+    attempt.weights.digest = Digest::Prefix("cbc78aeZ".into());
+    let error = attempt.run(&Server::start(content(), [Answer::Whole]).address).unwrap_err();
+    assert!(error.to_string().contains("cbc78aeZ..."), "{error}");
+}
+
+#[test]
+fn damage_in_what_was_left_costs_another_download_and_nothing_else() {
+    let server = Server::start(content(), [Answer::Whole]);
+    let mut attempt = Attempt::new();
+    fs::write(attempt.part(), vec![0; 50_000]).unwrap();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.asked_from(), [50_000, 0]);
+
+    // More than there can be, and a length that is right with a content that is not.
+    for length in [100_001, 100_000] {
+        let mut attempt = Attempt::new();
+        fs::write(attempt.part(), vec![0; length]).unwrap();
+        attempt.run(&server.address).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_file_under_the_right_name_is_replaced() {
+    let server = Server::start(content(), [Answer::Whole]);
+    let mut attempt = Attempt::new();
+    fs::write(attempt.file(), "no weights").unwrap();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(length(&attempt.file()), 100_000);
+}
+
+#[test]
+fn a_file_of_another_size_is_not_even_begun() {
+    let server = Server::start(b"<html>please log in</html>".to_vec(), [Answer::Whole]);
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&server.address).unwrap_err();
+    assert!(
+        matches!(error, DownloadError::OtherSize { found: 26, expected: 100_000, .. }),
+        "{error}"
+    );
+    assert_eq!(attempt.kept(), 0);
+}
+
+#[test]
+fn bytes_without_end_are_cut_off() {
+    let server = Server::start(content(), [Answer::Endless]);
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&server.address).unwrap_err();
+    assert!(matches!(error, DownloadError::OtherSize { .. }), "{error}");
+    assert_eq!(attempt.kept(), 0);
+}
+
+#[test]
+fn a_missing_file_is_told_with_its_address_and_not_asked_for_twice() {
+    let server = Server::start(content(), [Answer::Status("404 Not Found")]);
+    let mut attempt = Attempt::new();
+    let told = attempt.run(&server.address).unwrap_err().to_string();
+    assert!(told.contains("404 Not Found") && told.contains("/models/tiny-cbc78aeb.pth"), "{told}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() {
+    let server =
+        Server::start(content(), [Answer::Status("503 Service Unavailable"), Answer::Whole]);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    let retried = |progress: &Progress| matches!(progress, Progress::Retrying { reason } if reason.contains("503"));
+    assert!(attempt.progress.iter().any(retried));
+}
+
+#[test]
+fn a_stalled_download_is_given_up_with_a_clear_word_and_kept() {
+    let server = Server::start(content(), [Answer::StallAfter(25_000)]);
+    let mut attempt = Attempt::new();
+    let once = Patience { attempts: 1, ..PATIENCE };
+    let told = attempt.run_with(&server.address, once).unwrap_err().to_string();
+    assert!(told.contains("nothing arrived for 0.3 s"), "{told}");
+    assert!(told.contains("25000 bytes are kept"), "{told}");
+}
+
+#[test]
+fn a_download_that_stalled_goes_on_when_the_server_does() {
+    let server = Server::start(content(), [Answer::StallAfter(25_000), Answer::Whole]);
+    let mut attempt = Attempt::new();
+    attempt.run(&server.address).unwrap();
+    assert_eq!(server.asked_from(), [0, 25_000]);
+}
+
+#[test]
+fn a_redirect_is_followed_and_keeps_the_part_that_is_asked_for() {
+    let there = Server::start(content(), [Answer::CutAfter(60_000), Answer::Whole]);
+    let here = Server::start(content(), [Answer::Redirect(format!("{}/there", there.address))]);
+    let mut attempt = Attempt::new();
+    attempt.run(&here.address).unwrap();
+    assert_eq!(there.asked_from(), [0, 60_000]);
+    assert!(there.requests()[0].starts_with("get /there "));
+}
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_an_error() {
+    let server = Server::start(content(), [Answer::Redirect("/again".into())]);
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&server.address).unwrap_err();
+    assert!(error.to_string().contains("redirect"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_at_once() {
+    // Bound and let go: nobody listens there.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut attempt = Attempt::new();
+    let error = attempt.run(&format!("http://{address}")).unwrap_err();
+    assert!(matches!(error, DownloadError::Unreachable { .. }), "{error}");
+    assert!(attempt.progress.is_empty());
+}
+
+#[test]
+fn two_downloads_at_once_ask_once_and_both_have_the_file() {
+    let server = Server::start(content(), [Answer::Slowly(Duration::from_millis(200))]);
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, url) = (published(), format!("{}/file", server.address));
+    let patience = Patience { stall: Duration::from_secs(10), ..PATIENCE };
+    let download = Download { weights: &weights, url: &url, folder: folder.path(), patience };
+    let waited = std::thread::scope(|scope| {
+        let both = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let mut waited = 0;
+                let found = download
+                    .run(&mut |progress| {
+                        waited += usize::from(matches!(progress, Progress::Waiting))
+                    })
+                    .unwrap();
+                assert_eq!(fs::read(found.path().unwrap()).unwrap(), content());
+                waited
+            })
+        });
+        both.map(|thread| thread.join().unwrap()).iter().sum::<usize>()
+    });
+    assert_eq!((server.requests().len(), waited), (1, 1));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let weights = published();
+    let inside = file.join("weights");
+    let download = Download {
+        weights: &weights,
+        url: "http://127.0.0.1:1/",
+        folder: &inside,
+        patience: PATIENCE,
+    };
+    let error = download.run(&mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("file/weights` cannot be written"), "{error}");
+}
