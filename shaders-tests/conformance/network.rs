@@ -6,17 +6,28 @@ use burn::tensor::{Device, Tensor};
 use kindling::weights::{self, Checkpoint};
 
 use crate::adapter::adapter;
-use crate::reference::{Numbers, fixture, read_numbers, relative_error, shared};
+use crate::reference::{Numbers, committed, fixture, read_numbers, relative_error, shared};
 
-/// As in the library's tests: f32 sums in another order, through 17 layers that keep the scale.
+/// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the
+/// scale.
 const TOLERANCE: f32 = 1e-5;
 
 #[test]
-fn every_stage_of_the_network_agrees_with_pytorch() {
+fn every_stage_of_a_resnet_agrees_with_pytorch() {
+    every_stage_agrees(&fixture("narrow.pth"), "narrow_reference.safetensors");
+}
+
+#[test]
+fn every_stage_of_efficientnet_lite0_agrees_with_pytorch() {
+    let weights = committed("weights/efficientnet-lite0.safetensors");
+    every_stage_agrees(&weights, "efficientnet_lite0_reference.safetensors");
+}
+
+fn every_stage_agrees(weights: &Path, reference: &str) {
     let Some(device) = adapter() else { return };
-    let reference = read_numbers(&fixture("narrow_reference.safetensors"));
+    let reference = read_numbers(&fixture(reference));
     for input in ["square", "odd"] {
-        agrees(&fixture("narrow.pth"), &device, &reference[input], TOLERANCE, |stage, values| {
+        agrees(weights, &device, &reference[input], TOLERANCE, |stage, values| {
             let expected = &reference[&format!("{input}.{stage}")];
             Some(match stage {
                 "logits" => relative_error(values.flatten::<2>(1, 3), expected),

@@ -1,4 +1,4 @@
-//! Each op of the network at the shapes that ResNet-18 uses it at, on the adapter and on the CPU.
+//! Each op of the networks at the shapes that ResNet-18 and EfficientNet-Lite0 use it at, on the adapter and on the CPU.
 //!
 //! Bounds are derived, not chosen: a sum of `k` products in f32, in any order, is within
 //! `k * u * sum(|a| * |b|)` of the exact one, `u = 2^-24` (Higham, *Accuracy and Stability of
@@ -6,7 +6,7 @@
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::MaxPool2dConfig;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, relu6};
 use burn::tensor::module::{adaptive_avg_pool2d, conv2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -91,6 +91,59 @@ fn convolutions_agree_at_every_shape_of_the_network() {
             assert_within(&what, &run(&adapter, false), &run(&cpu, false), &bounds);
         }
     }
+}
+
+#[test]
+fn depthwise_and_pointwise_convolutions_agree_at_every_shape_of_efficientnet_lite0() {
+    let Some(adapter) = adapter() else { return };
+    let cpu = Device::flex();
+    // (in, out, kernel, stride, groups, side of the input): TensorFlow's SAME padding, which at stride 2
+    // is one more at the end.
+    let shapes: [(usize, usize, usize, usize, usize, usize); 15] = [
+        (3, 32, 3, 2, 1, 224),
+        (32, 32, 3, 1, 32, 112),
+        (32, 16, 1, 1, 1, 112),
+        (96, 96, 3, 2, 96, 112),
+        (144, 144, 3, 1, 144, 56),
+        (144, 144, 5, 2, 144, 56),
+        (240, 240, 5, 1, 240, 28),
+        (240, 240, 3, 2, 240, 28),
+        (480, 480, 5, 1, 480, 14),
+        (672, 672, 5, 2, 672, 14),
+        (1152, 1152, 5, 1, 1152, 7),
+        (1152, 1152, 3, 1, 1152, 7),
+        (1152, 320, 1, 1, 1, 7),
+        (320, 1280, 1, 1, 1, 7),
+        // An odd side, where the padding at stride 2 is the same on both.
+        (24, 24, 3, 2, 24, 27),
+    ];
+    for (from, to, kernel, stride, groups, side) in shapes {
+        let total = ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
+        let pad = (total / 2, total - total / 2);
+        let run = |device: &Device, magnitudes: bool| {
+            let options = ConvOptions::new_with_padding([stride; 2], [pad; 2], [1; 2], groups);
+            let mut photo = tensor([2, from, side, side], 21, device);
+            let mut weight = tensor([to, from / groups, kernel, kernel], 22, device);
+            if magnitudes {
+                (photo, weight) = (photo.abs(), weight.abs());
+            }
+            numbers(conv2d(photo, weight, None, options))
+        };
+        let terms = (from / groups * kernel * kernel) as f32;
+        let bounds: Vec<f32> = run(&cpu, true).iter().map(|sum| 2.0 * terms * U * sum).collect();
+        let what =
+            format!("conv {kernel}x{kernel}/{stride} {from}->{to} in {groups} {side}x{side}");
+        assert_within(&what, &run(&adapter, false), &run(&cpu, false), &bounds);
+    }
+}
+
+#[test]
+fn relu6_clips_on_both_sides() {
+    let Some(adapter) = adapter() else { return };
+    let clip = |device: &Device| numbers(relu6(tensor([2, 32, 14, 14], 23, device) * 10.0));
+    let expected: Vec<f32> =
+        values(2 * 32 * 14 * 14, 23).iter().map(|value| (value * 10.0).clamp(0.0, 6.0)).collect();
+    assert_eq!(clip(&adapter), expected);
 }
 
 #[test]

@@ -24,7 +24,7 @@ Examples:
   kindling demo
   kindling demo --out /tmp/try --seed 7 --device wgpu")]
 pub struct DemoArgs {
-    /// Folder to put everything in; it must not be there yet [default: kindling-demo]
+    /// Folder to put everything in, new or empty [default: kindling-demo]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 

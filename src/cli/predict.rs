@@ -23,7 +23,7 @@ use super::{DeviceArg, FORWARD_BATCH};
 Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
-  kindling predict efficientnet-lite0 holiday.jpg      one of ImageNet's 1000 classes, no download")]
+  kindling predict efficientnet-lite0 holiday.jpg    names ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     model: PathBuf,

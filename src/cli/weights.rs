@@ -20,10 +20,10 @@ use super::terminal::{bytes, counted, table, text};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling weights list                  what is known, and what is here
-  kindling weights fetch resnet18        so that training needs no network later
-  kindling weights check my-resnet18.pth
-  KINDLING_WEIGHTS_URL=https://mirror.example/models kindling weights fetch resnet18")]
+  kindling weights list                what is known, and what is here
+  kindling weights fetch resnet18      so that training needs no network later
+  kindling weights path resnet18       where that is
+  kindling weights check resnet18.pth  what a file holds")]
 pub struct WeightsArgs {
     #[command(subcommand)]
     command: WeightsCommand,
@@ -32,6 +32,10 @@ pub struct WeightsArgs {
 #[derive(Subcommand)]
 enum WeightsCommand {
     /// List the published networks that are known, and where their weights are
+    #[command(after_help = "\
+Examples:
+  kindling weights list
+  kindling weights list --json | jq '.[].name'")]
     List {
         /// Print a JSON array
         #[arg(long)]
@@ -39,9 +43,14 @@ enum WeightsCommand {
     },
     /// Download a network's weights into the cache folder and print where they are
     ///
-    /// What broke off is gone on with, and a file whose SHA-256 is not the published one is deleted.
+    /// A download that broke off is resumed, and a file whose SHA-256 is not the published one is deleted.
     /// Proxies are taken from HTTPS_PROXY, ALL_PROXY and NO_PROXY, a mirror from KINDLING_WEIGHTS_URL,
     /// another cache folder from KINDLING_CACHE.
+    #[command(after_help = "\
+Examples:
+  kindling weights fetch resnet18
+  HTTPS_PROXY=http://proxy.example:3128 kindling weights fetch resnet34 --timeout 120
+  KINDLING_WEIGHTS_URL=https://mirror.example/models kindling weights fetch resnet18")]
     Fetch {
         #[command(flatten)]
         name: NameArg,
@@ -55,6 +64,10 @@ enum WeightsCommand {
         quiet: bool,
     },
     /// Say what a weights file holds, and whether it is the published one that its name promises
+    #[command(after_help = "\
+Examples:
+  kindling weights check weights/resnet18-f37072fd.pth
+  kindling weights check runs/first/model.safetensors")]
     Check {
         /// Weights file
         file: PathBuf,
@@ -63,6 +76,10 @@ enum WeightsCommand {
         device: DeviceArg,
     },
     /// Print where a network's weights are on this machine
+    #[command(after_help = "\
+Examples:
+  kindling weights path resnet18
+  cp \"$(kindling weights path resnet18)\" /media/stick/")]
     Path {
         #[command(flatten)]
         name: NameArg,

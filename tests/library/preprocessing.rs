@@ -17,29 +17,32 @@ fn pattern(width: u32, height: u32) -> RgbImage {
 
 /// Resizes patterns of these sizes with `filter` and compares with torchvision's pixels.
 #[track_caller]
-fn assert_torchvisions(filter: Filter, prefix: &str, sizes: &[(u32, u32)]) {
+fn assert_torchvisions(filter: Filter, prefix: &str, tolerance: u8, sizes: &[(u32, u32)]) {
     let recipe = Recipe { filter, ..Recipe::IMAGENET };
     for (width, height) in sizes {
         let expected = fixture(&format!("{prefix}_{width}x{height}.png"));
         let expected = image::open(expected).unwrap().into_rgb8();
         let actual = recipe.crop(&pattern(*width, *height));
-        let worst = actual
-            .iter()
-            .zip(expected.as_raw())
-            .map(|(actual, expected)| actual.abs_diff(*expected))
-            .max();
-        assert!(worst <= Some(1), "{width}x{height}: off by {worst:?}");
+        let mut counts = [0; 256];
+        for (actual, expected) in actual.iter().zip(expected.as_raw()) {
+            counts[usize::from(actual.abs_diff(*expected))] += 1;
+        }
+        let worst = counts.iter().rposition(|count| *count > 0).unwrap();
+        println!("{width}x{height}: {:?} values are off by 0, 1, ...", &counts[..=worst]);
+        assert!(worst <= usize::from(tolerance), "{width}x{height}: off by {worst}");
     }
 }
 
 #[test]
 fn bilinear_photos_are_within_one_of_torchvisions_pixels() {
     let sizes = [(150, 113), (500, 375), (375, 500), (224, 301), (257, 256), (1031, 777)];
-    assert_torchvisions(Filter::Bilinear, "torchvision", &sizes);
+    assert_torchvisions(Filter::Bilinear, "torchvision", 1, &sizes);
 }
 
+/// Rows, then columns, each rounded to a byte: one off in the first may, with weights of up to 1.1, become
+/// another one in the second. It does for a few values in 150,000.
 #[test]
-fn bicubic_photos_are_within_one_of_torchvisions_pixels() {
+fn bicubic_photos_are_within_two_of_torchvisions_pixels() {
     let sizes = [(150, 113), (375, 500), (1031, 777)];
-    assert_torchvisions(Filter::Bicubic, "torchvision_bicubic", &sizes);
+    assert_torchvisions(Filter::Bicubic, "torchvision_bicubic", 2, &sizes);
 }

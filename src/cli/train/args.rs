@@ -18,8 +18,8 @@ use crate::cli::pretrained::NetworkArg;
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
-  kindling train photos                                   ResNet-18, downloaded once
-  kindling train photos --backbone efficientnet-lite0     built in: nothing to download
+  kindling train photos                                  ResNet-18, downloaded once
+  kindling train photos --backbone efficientnet-lite0    nothing to download
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
 pub struct TrainArgs {

@@ -1,9 +1,10 @@
-"""A run's model in torchvision: loads strictly, and gives the program's probabilities.
+"""A run's model in PyTorch: loads strictly, and gives the program's probabilities.
 
-    python tests/in_torchvision.py target/release/kindling RUN PHOTO...
+    python tests/in_pytorch.py target/release/kindling RUN PHOTO...
 
-Needs torch, torchvision, safetensors and pillow. The photos are first made PNG files whose short side
-is 256, so that both sides see the same pixels and only the network is compared.
+Needs torch, torchvision, safetensors and pillow, and for a run with EfficientNet-Lite0 the package
+efficientnet-lite-pytorch. The photos are first made PNG files whose short side is 256, so that both sides see
+the same pixels and only the network is compared.
 """
 
 import json
@@ -11,6 +12,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import torch
@@ -20,21 +22,27 @@ from torchvision import models, transforms
 
 program, run, *photos = sys.argv[1:]
 classes = (Path(run) / "classes.txt").read_text().splitlines()
-network = models.resnet18(num_classes=len(classes))
+backbone = tomllib.loads((Path(run) / "config.toml").read_text())["backbone"]
+if backbone == "efficientnet-lite0":
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name(backbone, num_classes=len(classes))
+    resize = transforms.Resize(256, transforms.InterpolationMode.BICUBIC)
+    normalize = transforms.Normalize([127 / 255] * 3, [128 / 255] * 3)
+else:
+    network = models.get_model(backbone, num_classes=len(classes))
+    resize = transforms.Resize(256)
+    normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 network.load_state_dict(load_file(Path(run) / "model.safetensors"), strict=True)
 network.eval()
-print(f"loaded strictly: {len(classes)} classes")
+print(f"loaded strictly: {backbone}, {len(classes)} classes")
 
-prepare = transforms.Compose([
-    transforms.CenterCrop(224),
-    transforms.ToTensor(),
-    transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-])
+prepare = transforms.Compose([transforms.CenterCrop(224), transforms.ToTensor(), normalize])
 with tempfile.TemporaryDirectory() as folder:
     paths, worst, largest, agreed = [], 0.0, 0.0, 0
     for index, photo in enumerate(photos):
         path = f"{folder}/{index:05}.png"
-        transforms.Resize(256)(Image.open(photo).convert("RGB")).save(path)
+        resize(Image.open(photo).convert("RGB")).save(path)
         paths.append(path)
     command = [program, "predict", run, "--json", "--top", str(len(classes)), "--device", "flex"]
     lines = subprocess.run(command + paths, check=True, capture_output=True, text=True).stdout
