@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use kindling::evaluation::probabilities;
-use kindling::features::{ExtractError, Extractor, FeatureBatch};
+use kindling::features::{Extractor, FeatureBatch, Stopped};
 use kindling::photos::walk;
 use serde::Serialize;
 
@@ -110,11 +110,8 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     match printed {
         Ok(()) => {}
         // As itself, so that a reader that left early is recognised.
-        Err(ExtractError::Receiver(error)) => return Err(error),
-        Err(ExtractError::Device(reason)) => bail!("the device failed: {reason}"),
-        Err(ExtractError::NotFinite) => {
-            bail!("the device computed features that are no finite numbers")
-        }
+        Err(Stopped::Receiver(error)) => return Err(error),
+        Err(Stopped::Extract(error)) => return Err(error.into()),
     }
     if failures > 0 {
         bail!("{failures} of {} files could not be read", paths.len());

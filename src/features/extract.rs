@@ -1,5 +1,6 @@
 //! Photos through the frozen backbone, decoding ahead of it.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -43,16 +44,28 @@ pub struct Extraction {
 
 /// Why features could not be computed.
 #[derive(Debug, thiserror::Error)]
-pub enum ExtractError<E> {
+pub enum ExtractError {
     /// The device gave nothing back.
     #[error("the device failed while it computed features: {0}")]
     Device(String),
     /// What it gave back cannot be right.
     #[error("the device computed features that are no finite numbers")]
     NotFinite,
+}
+
+/// Why the features of all photos were not handed over.
+#[derive(Debug)]
+pub enum Stopped<E> {
+    /// They could not be computed.
+    Extract(ExtractError),
     /// The receiver of the features stopped.
-    #[error(transparent)]
     Receiver(E),
+}
+
+impl<E> From<ExtractError> for Stopped<E> {
+    fn from(error: ExtractError) -> Self {
+        Self::Extract(error)
+    }
 }
 
 impl Extractor<'_> {
@@ -67,17 +80,17 @@ impl Extractor<'_> {
         &self,
         paths: &[P],
         mut receive: impl FnMut(FeatureBatch) -> Result<(), E>,
-    ) -> Result<(), ExtractError<E>> {
+    ) -> Result<(), Stopped<E>> {
         let mut under_way: Option<Pending> = None;
         for_each_batch(paths, &self.recipe, self.batch_size, |batch| {
             let next = self.launch(batch);
             match under_way.replace(next) {
-                Some(pending) => receive(pending.read()?).map_err(ExtractError::Receiver),
+                Some(pending) => receive(pending.read()?).map_err(Stopped::Receiver),
                 None => Ok(()),
             }
         })?;
         match under_way {
-            Some(pending) => receive(pending.read()?).map_err(ExtractError::Receiver),
+            Some(pending) => receive(pending.read()?).map_err(Stopped::Receiver),
             None => Ok(()),
         }
     }
@@ -90,16 +103,19 @@ impl Extractor<'_> {
         &self,
         paths: &[P],
         mut progress: impl FnMut(usize),
-    ) -> Result<Extraction, ExtractError<std::convert::Infallible>> {
+    ) -> Result<Extraction, ExtractError> {
         let mut extraction = Extraction::default();
-        self.for_each(paths, |batch| {
+        let result = self.for_each(paths, |batch| -> Result<(), Infallible> {
             extraction.photos.extend(batch.photos);
             extraction.rows.extend(batch.rows);
             extraction.failed.extend(batch.failed);
             progress(extraction.photos.len() + extraction.failed.len());
             Ok(())
-        })?;
-        Ok(extraction)
+        });
+        match result {
+            Ok(()) => Ok(extraction),
+            Err(Stopped::Extract(error)) => Err(error),
+        }
     }
 
     fn launch(&self, batch: Batch) -> Pending {
@@ -120,7 +136,7 @@ struct Pending {
 }
 
 impl Pending {
-    fn read<E>(self) -> Result<FeatureBatch, ExtractError<E>> {
+    fn read(self) -> Result<FeatureBatch, ExtractError> {
         let rows: Vec<f32> = match self.features {
             Some(features) => features
                 .try_into_data()

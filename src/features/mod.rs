@@ -2,4 +2,4 @@
 
 mod extract;
 
-pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch};
+pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, Stopped};
