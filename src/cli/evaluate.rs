@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::pretrained::NetworkArg;
 use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
-use super::{DeviceArg, FORWARD_BATCH};
+use super::{DeviceArg, forward_batch};
 
 /// Score a trained model on photos whose class is known
 ///
@@ -76,7 +76,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         backbone: &model.backbone,
         recipe: model.recipe,
         device: &device,
-        batch_size: FORWARD_BATCH,
+        batch_size: forward_batch(&info),
     };
     let bar = photo_bar(paths.len(), "evaluate", args.json);
     let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;

@@ -96,9 +96,12 @@ impl Cli {
     }
 }
 
-/// Photos that go through the frozen network at a time. No result depends on it; 32 keeps a GPU
-/// busy and takes some 200 MB.
-const FORWARD_BATCH: usize = 32;
+/// Photos that go through the frozen network at a time. Beyond rounding nothing depends on it but time
+/// and memory: 32 keep a GPU busy; on the processor 8 are as fast for ResNet-18, faster for
+/// EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
+fn forward_batch(info: &DeviceInfo) -> usize {
+    if info.kind.is_gpu() { 32 } else { 8 }
+}
 
 /// The option that every computing command has.
 #[derive(Args, Clone, Copy)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::pretrained::NetworkArg;
 use super::terminal::{one_line, text, told, warn, warn_skipped};
-use super::{DeviceArg, FORWARD_BATCH};
+use super::{DeviceArg, forward_batch};
 
 /// Name the class of photos
 ///
@@ -79,7 +79,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         backbone: &model.backbone,
         recipe: model.recipe,
         device: &device,
-        batch_size: FORWARD_BATCH,
+        batch_size: forward_batch(&info),
     };
     let mut printer = Printer {
         out: io::stdout().lock(),

@@ -93,7 +93,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn is_gpu(self) -> bool {
+    /// Whether it is a graphics card, and not a driver that runs on the processor.
+    pub fn is_gpu(self) -> bool {
         self != Self::Cpu
     }
 }

@@ -14,7 +14,7 @@ use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
 use kindling::weights::{self, Pretrained};
 
-use super::FORWARD_BATCH;
+use super::forward_batch;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
 pub use args::TrainArgs;
 use place::Place;
@@ -58,8 +58,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 
     // 3. Each photo through it, once.
     let recipe = architecture.recipe();
-    let extractor =
-        Extractor { backbone: &backbone, recipe, device: &device, batch_size: FORWARD_BATCH };
+    let extractor = Extractor {
+        backbone: &backbone,
+        recipe,
+        device: &device,
+        batch_size: forward_batch(&info),
+    };
     let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
     let bar = photo_bar(paths.len(), "features", args.quiet);
