@@ -10,7 +10,7 @@ use clap_complete::Shell;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling completions bash > ~/.local/share/bash-completion/completions/kindling
+  source <(kindling completions bash)           in ~/.bashrc
   kindling completions zsh > ~/.zfunc/_kindling
   kindling completions fish > ~/.config/fish/completions/kindling.fish
   kindling completions powershell >> $PROFILE")]

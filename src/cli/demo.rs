@@ -9,6 +9,7 @@ use anstyle::Style;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser};
 use kindling::demo::{Animal, Part, write_drawings};
+use kindling::device;
 
 use super::terminal::{counted, shell_word, text, this_program};
 use super::{Cli, DeviceArg};
@@ -22,7 +23,7 @@ use super::{Cli, DeviceArg};
 #[command(after_help = "\
 Examples:
   kindling demo
-  kindling demo --out /tmp/try --seed 7 --device wgpu")]
+  kindling demo --out try-it --seed 7 --device wgpu")]
 pub struct DemoArgs {
     /// Folder to put everything in, new or empty [default: kindling-demo]
     #[arg(long, value_name = "FOLDER")]
@@ -41,9 +42,17 @@ const BACKBONE: &str = "efficientnet-lite0";
 
 pub fn run(args: &DemoArgs) -> Result<()> {
     let folder = match &args.out {
-        Some(folder) => fresh(folder)?,
+        // In the commands below a leading `-` would be taken for an option.
+        Some(folder) if text(folder).starts_with('-') => Path::new(".").join(folder),
+        Some(folder) => folder.clone(),
         None => default_folder()?,
     };
+    // Before anything is written: a device that is not there, and a name that no run can record.
+    device::resolve(args.device.device)?;
+    if folder.to_str().is_none() {
+        bail!("`{}` has a name that is not UTF-8; give another --out", folder.display());
+    }
+    let folder = make(&folder)?;
     let (drawings, run) = (folder.join("drawings"), folder.join("run"));
     let count: usize = Part::ALL.iter().map(|part| part.drawings_of_each()).sum();
     heading("1. Drawings of cats and dogs, to train, validate and test on")?;
@@ -76,7 +85,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     say(&format!("{program} predict runs/first photo.jpg"))?;
     heading("Where everything is")?;
     let (drawings, run) = (text(Path::new(drawings)), text(Path::new(run)));
-    let width = drawings.len();
+    let width = drawings.chars().count();
     say(&format!("{drawings}  the drawings"))?;
     say(&format!("{run:width$}  the trained model, and how it came about"))?;
     say("These were drawings: how well it does on them says nothing about photos.")?;
@@ -85,30 +94,23 @@ pub fn run(args: &DemoArgs) -> Result<()> {
 
 /// `kindling-demo`, or the first of `kindling-demo-2`, ... that is free.
 fn default_folder() -> Result<PathBuf> {
-    let names = (1..1000).map(|number| match number {
-        1 => "kindling-demo".to_owned(),
-        _ => format!("kindling-demo-{number}"),
-    });
-    for name in names {
-        match fs::create_dir(&name) {
-            Ok(()) => return Ok(name.into()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => {
-                return Err(error).context("a folder for the demo cannot be made here; give --out");
-            }
-        }
-    }
-    bail!("there are a thousand demos here already; give --out")
+    (1..1000)
+        .map(|number| match number {
+            1 => PathBuf::from("kindling-demo"),
+            _ => format!("kindling-demo-{number}").into(),
+        })
+        .find(|folder| fs::symlink_metadata(folder).is_err())
+        .context("there are a thousand demos here already; give --out")
 }
 
 /// Makes the folder, which must not hold anything: nothing of the user's is touched.
-fn fresh(folder: &Path) -> Result<PathBuf> {
-    let failed = || format!("`{}` cannot be written", folder.display());
+fn make(folder: &Path) -> Result<&Path> {
+    let failed = || format!("`{}` cannot be written; give another --out", folder.display());
     fs::create_dir_all(folder).with_context(failed)?;
     if fs::read_dir(folder).with_context(failed)?.next().is_some() {
-        bail!("`{}` is not empty; give another --out", folder.display());
+        bail!("`{}` is not empty; delete it or give another --out", folder.display());
     }
-    Ok(folder.to_owned())
+    Ok(folder)
 }
 
 /// Shows a command as it would be typed, and does what it says.

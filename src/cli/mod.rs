@@ -7,6 +7,7 @@ mod devices;
 mod evaluate;
 mod predict;
 mod pretrained;
+mod suggested;
 mod terminal;
 mod train;
 mod weights;
@@ -18,6 +19,7 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 use kindling::device::{self, Backend, Choice, DeviceInfo};
 use kindling::run::BURN_VERSION;
 use kindling::weights::PublishedWeights;
+use suggested::Suggested;
 pub use terminal::fail;
 
 /// Train an image classifier from a folder of photos, on any GPU or none
@@ -37,15 +39,15 @@ pub struct Cli {
 
 const TOUR: &str = "\
 A first tour:
-  kindling demo                             draws cats and dogs and learns to tell them apart
-  kindling train photos                     photos/<class>/*.jpg in, a run folder out
-  kindling evaluate runs/first photos       how good it is, class by class
-  kindling predict runs/first photo.jpg     what is in the photo
-  kindling devices                          what this machine can compute on
-  kindling weights list                     pretrained networks, and where they are
+  kindling demo                            draws cats and dogs, and learns them
+  kindling train photos --out runs/first   photos/<class>/*.jpg in, a run out
+  kindling evaluate runs/first photos      how good it is, class by class
+  kindling predict runs/first photo.jpg    what is in the photo
+  kindling devices                         what this machine can compute on
+  kindling weights list                    pretrained networks, and where they are
 
-Each command has examples at the end of its own --help.
-RUST_LOG=kindling=debug shows what happens in detail, NO_COLOR=1 takes the colours away.";
+Each command has examples at the end of its own --help. Details are logged where
+RUST_LOG=kindling=debug is set; NO_COLOR=1 takes the colours away.";
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let backends: Vec<&str> = Backend::ALL
@@ -110,8 +112,12 @@ struct DeviceArg {
     ///
     /// `auto` takes a real GPU if there is one, else the fastest CPU backend in this build.
     /// `kindling devices` lists what there is.
-    #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto)]
+    #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto, value_parser = Suggested::new(device_names()), hide_possible_values = true)]
     device: Choice,
+}
+
+fn device_names() -> Vec<&'static str> {
+    std::iter::once("auto").chain(Backend::ALL.map(Backend::name)).collect()
 }
 
 impl DeviceArg {

@@ -16,14 +16,14 @@ use super::{DeviceArg, forward_batch};
 
 /// Name the class of photos
 ///
-/// MODEL is a run folder, a weights file with its own fc layer, or the name of a published network: one
-/// of 1000 classes names ImageNet's. Folders are walked.
+/// MODEL is a run folder, a weights file with its own fc layer, or a name from `kindling weights list`. A
+/// network with 1000 classes is taken for one of ImageNet's. Folders are walked.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
-  kindling predict efficientnet-lite0 holiday.jpg    names ImageNet's classes")]
+  kindling predict efficientnet-lite0 holiday.jpg   one of ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     model: PathBuf,

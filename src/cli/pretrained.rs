@@ -8,11 +8,12 @@ use burn::tensor::Device;
 use clap::Args;
 use kindling::run::Model;
 use kindling::weights::{
-    Download, Patience, Pretrained, Progress, PublishedWeights, WEIGHTS_FOLDER, cache_folder,
+    Download, DownloadError, Patience, Pretrained, Progress, PublishedWeights, WEIGHTS_FOLDER,
+    cache_folder, without_credentials,
 };
 use serde::Serialize;
 
-use super::terminal::{byte_bar, bytes, text, told, warn};
+use super::terminal::{byte_bar, bytes, one_line, text, told, warn};
 
 /// The base of addresses that files are downloaded from, in place of the published ones.
 const MIRROR: &str = "KINDLING_WEIGHTS_URL";
@@ -23,15 +24,25 @@ const CACHE: &str = "KINDLING_CACHE";
 #[derive(Args, Clone, Copy, Serialize)]
 pub struct NetworkArg {
     /// Never use the network: weights that are not on this machine are then an error
+    ///
+    /// Downloads go to the cache folder, or to the one that KINDLING_CACHE names, and come from a mirror
+    /// where KINDLING_WEIGHTS_URL names one.
     #[arg(long)]
     offline: bool,
 }
 
+/// What weights are for: it decides what else there is to do where they cannot be had.
+#[derive(Clone, Copy)]
+pub enum Use {
+    Train,
+    Model,
+    Fetch,
+}
+
 impl NetworkArg {
     /// The weights of the backbone `name`: on this machine, or downloaded now.
-    pub fn pretrained(self, name: &str, quiet: bool) -> Result<Pretrained> {
-        let found = Pretrained::find(name, &folders())?;
-        if let Some(found) = found {
+    pub fn pretrained(self, name: &str, purpose: Use, quiet: bool) -> Result<Pretrained> {
+        if let Some(found) = Pretrained::find(name, &folders())? {
             log::debug!("{name}: {found}");
             return Ok(found);
         }
@@ -40,24 +51,27 @@ impl NetworkArg {
         };
         if self.offline {
             bail!(
-                "{} is not on this machine, and --offline forbids to download it: {}",
+                "{} is not on this machine, and --offline forbids to download it. {}",
                 published.file,
-                remedy(published)
+                remedy(published, purpose)
             );
         }
-        download(published, Patience::default(), quiet)
+        download(published, Patience::default(), purpose, quiet)
     }
 
     /// The model that `asked` is or names: a run folder, a weights file, or a published network.
     pub fn model(self, asked: &Path, quiet: bool, device: &Device) -> Result<Model> {
         let name = asked.to_str().filter(|name| PublishedWeights::of(name).is_some());
-        match name {
-            Some(name) if !asked.exists() => {
-                let checkpoint = self.pretrained(name, quiet)?.open()?;
-                Ok(Model::from_weights(&checkpoint, device)?)
-            }
-            _ => Ok(Model::open(asked, device)?),
+        let Some(name) = name.filter(|_| !asked.exists()) else {
+            return Ok(Model::open(asked, device)?);
+        };
+        let found = self.pretrained(name, Use::Model, quiet)?;
+        let model = Model::from_weights(&found.open()?, device)?;
+        let holds = model.backbone.architecture();
+        if holds.to_string() != name {
+            bail!("`{found}` holds {holds} and not the {name} that its name says");
         }
+        Ok(model)
     }
 }
 
@@ -65,17 +79,20 @@ impl NetworkArg {
 pub fn download(
     published: &PublishedWeights,
     patience: Patience,
+    purpose: Use,
     quiet: bool,
 ) -> Result<Pretrained> {
+    let remedy = || remedy(published, purpose);
     let Some(folder) = cache() else {
         bail!("there is no folder to download {} to: set {CACHE} to one", published.file);
     };
-    let url = address(published).ok_or_else(|| {
-        anyhow!("{} cannot be downloaded from anywhere: {}", published.file, remedy(published))
-    })?;
+    let Some(url) = address(published)? else {
+        bail!("{} cannot be downloaded from anywhere. {}", published.file, remedy());
+    };
     if !quiet {
         let size = published.size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
-        let _ = writeln!(io::stderr(), "download  {}{size} from {url}", published.file);
+        let from = one_line(&without_credentials(&url));
+        let _ = writeln!(io::stderr(), "download  {}{size} from {from}", published.file);
     }
     let bar = byte_bar(quiet);
     let download = Download { weights: published, url: &url, folder: &folder, patience };
@@ -96,31 +113,44 @@ pub fn download(
         Progress::Retrying { reason } => bar.suspend(|| warn(&format!("{reason}; trying again"))),
     });
     bar.finish_and_clear();
-    result.map_err(|error| {
-        anyhow!(
-            "{} could not be downloaded: {}. {}",
-            published.file,
-            told(&error),
-            remedy(published)
-        )
+    result.map_err(|error| match &error {
+        DownloadError::Write(..) => {
+            anyhow!("{}. Set {CACHE} to a folder that can be written", told(&error))
+        }
+        _ => anyhow!("{} could not be downloaded: {}. {}", published.file, told(&error), remedy()),
     })
 }
 
-/// What the user can do to have the file.
-fn remedy(published: &PublishedWeights) -> String {
-    let from = address(published).map(|url| format!(" from {url}")).unwrap_or_default();
+/// What the user can do to have the file, or to do without it.
+fn remedy(published: &PublishedWeights, purpose: Use) -> String {
+    let mirror = match std::env::var_os(MIRROR).is_some_and(|base| !base.is_empty()) {
+        true => format!("Unset or change {MIRROR}, or get"),
+        false => "Get".to_owned(),
+    };
+    let from = published.url.as_ref().map(|url| format!(" from {url}")).unwrap_or_default();
     let folders: Vec<String> =
         folders().iter().map(|folder| format!("`{}`", text(folder))).collect();
-    let built_in: String = PublishedWeights::all()
+    let by_hand = format!(
+        "{mirror} {}{from} by hand and put it into {}",
+        published.file,
+        folders.join(" or ")
+    );
+    let built_in: Vec<&str> = PublishedWeights::all()
         .iter()
         .filter(|weights| weights.built_in().is_some())
-        .map(|weights| format!(", or use --backbone {}, which is built in", weights.name))
+        .map(|weights| weights.name.as_str())
         .collect();
-    format!(
-        "get {}{from} and put it into {}, or name a file with --weights{built_in}",
-        published.file,
-        folders.join(" or "),
-    )
+    let instead = match (purpose, built_in.first()) {
+        (Use::Train, Some(name)) => {
+            format!(
+                ", or name another file with --weights, or train with --backbone {name}, which is built in"
+            )
+        }
+        (Use::Train, None) => ", or name another file with --weights".into(),
+        (Use::Model, Some(name)) => format!(", or use {name}, which is built in"),
+        (Use::Model, None) | (Use::Fetch, _) => String::new(),
+    };
+    by_hand + &instead
 }
 
 /// Where published files are looked for, in this order.
@@ -129,7 +159,7 @@ pub fn folders() -> Vec<PathBuf> {
 }
 
 /// Where downloads go.
-fn cache() -> Option<PathBuf> {
+pub fn cache() -> Option<PathBuf> {
     match std::env::var_os(CACHE).filter(|folder| !folder.is_empty()) {
         Some(folder) => Some(Path::new(&folder).join("weights")),
         None => cache_folder(),
@@ -137,9 +167,19 @@ fn cache() -> Option<PathBuf> {
 }
 
 /// Where a file is downloaded from: the mirror, where there is one, else where it was published.
-fn address(published: &PublishedWeights) -> Option<String> {
-    match std::env::var(MIRROR).ok().filter(|base| !base.is_empty()) {
-        Some(base) => Some(format!("{}/{}", base.trim_end_matches('/'), published.file)),
-        None => published.url.clone(),
-    }
+fn address(published: &PublishedWeights) -> Result<Option<String>> {
+    let Some(base) = std::env::var_os(MIRROR).filter(|base| !base.is_empty()) else {
+        return Ok(published.url.clone());
+    };
+    // Never past a mirror that was asked for, to a server that was not.
+    let base = base
+        .to_str()
+        .filter(|base| base.starts_with("http://") || base.starts_with("https://"))
+        .filter(|base| !base.contains(['?', '#']) && !base.contains(char::is_control))
+        .ok_or_else(|| {
+            anyhow!(
+                "{MIRROR} is no address of a folder: it must be like https://mirror.example/models"
+            )
+        })?;
+    Ok(Some(format!("{}/{}", base.trim_end_matches('/'), published.file)))
 }

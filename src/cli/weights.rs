@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
+use burn::tensor::Device;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueHint};
 use kindling::backbone::Tensors;
+use kindling::device::{self, Backend, Choice};
 use kindling::weights::{
-    self, Patience, Pretrained, PretrainedError, PublishedWeights, sha256_of_file,
+    self, Checkpoint, Patience, Pretrained, PretrainedError, PublishedWeights, sha256_of_file,
 };
 use serde::Serialize;
 
-use super::DeviceArg;
-use super::pretrained::{download, folders};
-use super::terminal::{bytes, counted, table, text};
+use super::pretrained::{Use, cache, download, folders};
+use super::terminal::{bytes, counted, one_line, table, text, told};
 
 /// List, download and check pretrained weights
 #[derive(Args)]
@@ -49,14 +51,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   kindling weights fetch resnet18
-  HTTPS_PROXY=http://proxy.example:3128 kindling weights fetch resnet34 --timeout 120
-  KINDLING_WEIGHTS_URL=https://mirror.example/models kindling weights fetch resnet18")]
+  kindling weights fetch resnet34 --timeout 120
+  KINDLING_WEIGHTS_URL=https://mirror.example kindling weights fetch resnet18")]
     Fetch {
         #[command(flatten)]
         name: NameArg,
 
         /// Give up when nothing arrives for so long
-        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86400))]
         timeout: u64,
 
         /// Print nothing but warnings, errors and the file
@@ -70,10 +72,8 @@ Examples:
   kindling weights check runs/first/model.safetensors")]
     Check {
         /// Weights file
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-
-        #[command(flatten)]
-        device: DeviceArg,
     },
     /// Print where a network's weights are on this machine
     #[command(after_help = "\
@@ -89,15 +89,14 @@ Examples:
 #[derive(Args)]
 struct NameArg {
     /// A name from `kindling weights list`
-    #[arg(value_name = "NAME", value_parser = published)]
+    #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
     weights: &'static PublishedWeights,
 }
 
-fn published(name: &str) -> Result<&'static PublishedWeights, String> {
-    PublishedWeights::of(name).ok_or_else(|| {
-        let names: Vec<&str> = PublishedWeights::all().iter().map(|w| w.name.as_str()).collect();
-        format!("there are {}", names.join(", "))
-    })
+fn names() -> impl TypedValueParser<Value = &'static PublishedWeights> {
+    let names = PublishedWeights::all().iter().map(|weights| weights.name.as_str());
+    PossibleValuesParser::new(names)
+        .map(|name| PublishedWeights::of(&name).expect("it is one of the names"))
 }
 
 pub fn run(args: &WeightsArgs) -> Result<()> {
@@ -106,7 +105,7 @@ pub fn run(args: &WeightsArgs) -> Result<()> {
         WeightsCommand::Fetch { name, timeout, quiet } => {
             fetch(name.weights, Duration::from_secs(*timeout), *quiet)
         }
-        WeightsCommand::Check { file, device } => check(file, *device),
+        WeightsCommand::Check { file } => check(file),
         WeightsCommand::Path { name } => path(name.weights),
     }
 }
@@ -117,33 +116,43 @@ struct Listed {
     #[serde(flatten)]
     weights: &'static PublishedWeights,
     built_in: bool,
+    /// The file that would be used, if any.
     path: Option<String>,
-    damaged: bool,
+    /// Whether that has the published content.
+    published: bool,
+    /// Why it cannot be used.
+    problem: Option<String>,
 }
 
 impl Listed {
-    fn of(weights: &'static PublishedWeights) -> Result<Self> {
-        let built_in = weights.built_in().is_some();
-        let (path, damaged) = match Pretrained::find(&weights.name, &folders()) {
-            Ok(found) => (found.and_then(|found| found.path().map(text)), false),
-            Err(PretrainedError::Damaged { file, .. }) => (Some(text(&file)), true),
-            Err(error) => return Err(error.into()),
+    fn of(weights: &'static PublishedWeights) -> Self {
+        let published = Pretrained::published(weights, &folders());
+        let own = Pretrained::own(&weights.name);
+        let path = |found: &Pretrained| found.path().map(text);
+        let (path, published, problem) = match (&published, &own) {
+            (Ok(Some(found)), _) => (path(found), true, None),
+            (Err(error), _) => (None, false, Some(told(error))),
+            (Ok(None), Ok(Some(own))) => (path(own), false, None),
+            (Ok(None), Err(error)) => (None, false, Some(told(error))),
+            (Ok(None), Ok(None)) => (None, false, None),
         };
-        Ok(Self { weights, built_in, path, damaged })
+        let built_in = weights.built_in().is_some();
+        Self { weights, built_in, path, published, problem }
     }
 
     fn place(&self) -> String {
-        match (&self.path, self.built_in) {
-            (_, true) => "built in".into(),
-            (Some(path), _) if self.damaged => format!("{path} (damaged)"),
-            (Some(path), _) => path.clone(),
-            (None, _) => "not here (downloaded when needed)".into(),
+        match (&self.problem, &self.path) {
+            _ if self.built_in => "built in".into(),
+            (Some(problem), _) => problem.clone(),
+            (None, Some(path)) if self.published => path.clone(),
+            (None, Some(path)) => format!("{path} (yours, unchecked)"),
+            (None, None) => "not here (downloaded when needed)".into(),
         }
     }
 }
 
 fn list(json: bool) -> Result<()> {
-    let listed = PublishedWeights::all().iter().map(Listed::of).collect::<Result<Vec<_>>>()?;
+    let listed = PublishedWeights::all().iter().map(Listed::of).collect::<Vec<_>>();
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&listed)?)?;
@@ -166,24 +175,27 @@ fn list(json: bool) -> Result<()> {
 }
 
 fn fetch(weights: &'static PublishedWeights, stall: Duration, quiet: bool) -> Result<()> {
-    let mut out = io::stdout().lock();
-    let found = match Pretrained::find(&weights.name, &folders()) {
+    let damaged_in_cache = |file: &Path| cache().is_some_and(|cache| file.starts_with(cache));
+    let found = match Pretrained::published(weights, &folders()) {
         Ok(Some(found)) => found,
-        // The download replaces a damaged file in the cache folder; one in weights/ is the user's.
-        Err(PretrainedError::Damaged { file, .. })
-            if folders().last().is_some_and(|cache| file.starts_with(cache)) =>
-        {
-            download(weights, Patience { stall, ..Patience::default() }, quiet)?
+        // The download replaces what is damaged in the cache folder; what is in weights/ is the user's.
+        Err(PretrainedError::Damaged { file, .. }) if !damaged_in_cache(&file) => {
+            Pretrained::checked(&file, weights)?
         }
-        Ok(None) => download(weights, Patience { stall, ..Patience::default() }, quiet)?,
-        Err(error) => return Err(error.into()),
+        Err(PretrainedError::Checkpoint(error)) => return Err(error.into()),
+        Ok(None) | Err(PretrainedError::Damaged { .. }) => {
+            download(weights, Patience { stall, ..Patience::default() }, Use::Fetch, quiet)?
+        }
     };
-    writeln!(out, "{found}")?;
+    match found.path() {
+        Some(path) => writeln!(io::stdout(), "{}", path.display())?,
+        None => writeln!(io::stderr(), "{} is built in: there is nothing to fetch", weights.name)?,
+    }
     Ok(())
 }
 
 fn path(weights: &'static PublishedWeights) -> Result<()> {
-    match Pretrained::find(&weights.name, &folders())? {
+    match Pretrained::published(weights, &folders())? {
         Some(found) => match found.path() {
             Some(path) => writeln!(io::stdout(), "{}", path.display())?,
             None => bail!("{} is built into this program, and no file", weights.name),
@@ -197,30 +209,40 @@ fn path(weights: &'static PublishedWeights) -> Result<()> {
     Ok(())
 }
 
-fn check(file: &Path, device: DeviceArg) -> Result<()> {
-    let found = Pretrained::file(file)?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "file      {} ({})", file.display(), bytes(file.metadata()?.len()))?;
-    writeln!(out, "sha256    {}", found.sha256())?;
-    let known = PublishedWeights::all().iter().find(|w| w.digest.admits(found.sha256()));
-    match known {
-        Some(known) => writeln!(out, "published {} ({})", known.name, known.source)?,
-        None => writeln!(out, "published not among those that are known by name")?,
+fn check(file: &Path) -> Result<()> {
+    if !file.is_file() {
+        // It says why: nothing is there, or a folder, or a pipe, which might never end.
+        Checkpoint::open(file)?;
     }
-    let checkpoint = found.open()?;
+    let sha256 = sha256_of_file(file)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "file       {} ({})", one_line(&text(file)), bytes(file.metadata()?.len()))?;
+    writeln!(out, "sha256     {sha256}")?;
+    match PublishedWeights::all().iter().find(|weights| weights.digest.admits(&sha256)) {
+        Some(known) => writeln!(out, "published  {} ({})", known.name, known.source)?,
+        None => writeln!(out, "published  no: no file that is known by name has this SHA-256")?,
+    }
+    if let Some(promised) = PublishedWeights::of_file(file).filter(|w| !w.digest.admits(&sha256)) {
+        let (file, expected) = (file.to_owned(), promised.digest.clone());
+        return Err(PretrainedError::Damaged { file, expected, found: sha256 }.into());
+    }
+    let checkpoint = Checkpoint::open(file)?;
     let architecture = weights::architecture(&checkpoint)?;
-    let (_, device) = device.open()?;
     // Read in whole: what is missing, misshaped or no number is found here and not in training.
+    let device = any_device()?;
     let tensors = weights::backbone(&checkpoint, &architecture, &device)?.tensors().len();
     let head = match weights::head(&checkpoint, &architecture, &device) {
         Ok(head) => format!("an fc layer for {}", counted(head.classes(), "class")),
         Err(_) => "no fc layer".into(),
     };
-    writeln!(out, "holds     {architecture}, {tensors} tensors, and {head}")?;
-    if let Some(promised) = PublishedWeights::of_file(file)
-        && !promised.digest.admits(&sha256_of_file(file)?)
-    {
-        Pretrained::checked(file, promised)?;
-    }
+    writeln!(out, "holds      {architecture}, {tensors} tensors, and {head}")?;
     Ok(())
+}
+
+/// Where tensors can be put: the processor, in a build that computes there.
+fn any_device() -> Result<Device> {
+    let choices = [Backend::Flex, Backend::Ndarray].map(|backend| Choice::Named(backend, None));
+    let on_the_processor = choices.into_iter().find_map(|choice| device::resolve(choice).ok());
+    let info = on_the_processor.map_or_else(|| device::resolve(Choice::Auto), Ok)?;
+    Ok(device::open(&info)?)
 }

@@ -30,7 +30,7 @@ pub struct Model {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// Nothing is there.
-    #[error("there is no model at `{}`: give a run folder or a weights file", .0.display())]
+    #[error("there is no model at `{}`: give a run folder, a weights file or a name from `kindling weights list`", .0.display())]
     NotThere(PathBuf),
     /// A folder that is no run.
     #[error("`{}` is no run folder: it has no {missing}", .folder.display())]

@@ -4,6 +4,7 @@
 //! it renamed, so under its own name the file is always whole. A second process waits on the lock of
 //! `<file>.lock` and then finds the file there.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Body, Proxy, Timeout};
 
-use super::{CheckpointError, Digest, Pretrained, PretrainedError, PublishedWeights};
+use super::{DownloadError, Pretrained, PretrainedError, PublishedWeights};
 
 /// A file to download.
 pub struct Download<'a> {
@@ -65,72 +66,6 @@ pub enum Progress {
     },
 }
 
-/// Why a file was not downloaded.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// The folder or a file in it cannot be written.
-    #[error("`{}` cannot be written", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-    /// The server has no such file, or does not give it.
-    #[error("the server answers {status} for {url}")]
-    Status {
-        /// The address.
-        url: String,
-        /// The answer.
-        status: StatusCode,
-    },
-    /// The server has a file of another size.
-    #[error("{url} is another file: it has {found} bytes, and the published one {expected}")]
-    OtherSize {
-        /// The address.
-        url: String,
-        /// Bytes there.
-        found: u64,
-        /// Bytes published.
-        expected: u64,
-    },
-    /// The server has another content.
-    #[error(
-        "what {url} gives is not the published file and was deleted: its SHA-256 is {found}, and \
-         {expected} is published"
-    )]
-    OtherContent {
-        /// The address.
-        url: String,
-        /// What arrived.
-        found: String,
-        /// What is published.
-        expected: Digest,
-    },
-    /// The address or the way there is at fault.
-    #[error("{url} cannot be reached: {reason}")]
-    Unreachable {
-        /// The address.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// The connection failed, again and again.
-    #[error(
-        "the download of {url} broke off: {reason}{kept}",
-        kept = match kept {
-            0 => String::new(),
-            bytes => format!(" ({bytes} bytes are kept; the next attempt goes on from there)"),
-        }
-    )]
-    BrokeOff {
-        /// The address.
-        url: String,
-        /// What failed last.
-        reason: String,
-        /// Bytes that are here.
-        kept: u64,
-    },
-    /// What arrived cannot be read back.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-}
-
 /// Why one attempt ended.
 enum Fault {
     /// Another attempt may help.
@@ -139,7 +74,7 @@ enum Fault {
     Lasting(DownloadError),
 }
 
-/// Most bytes that are taken where neither the manifest nor the server says how many there are.
+/// Most bytes that are taken where the manifest does not say how many there are.
 const LIMIT: u64 = 1 << 30;
 
 impl Download<'_> {
@@ -153,25 +88,38 @@ impl Download<'_> {
     pub fn run(&self, observe: &mut dyn FnMut(Progress)) -> Result<Pretrained, DownloadError> {
         fs::create_dir_all(self.folder)
             .map_err(|error| DownloadError::Write(self.folder.to_owned(), error))?;
-        let _lock = self.lock(observe)?;
+        let lock = self.lock(observe)?;
         let place = self.folder.join(&self.weights.file);
         // Another process may have brought it while this one waited. A damaged one is replaced.
-        if place.is_file()
-            && let Ok(there) = Pretrained::checked(&place, self.weights)
-        {
-            return Ok(there);
-        }
+        let here = match Pretrained::checked(&place, self.weights) {
+            Ok(here) => here,
+            Err(_) => self.bring(&place, observe)?,
+        };
+        // Whoever waits on it finds the file there, as does whoever makes a new one.
+        drop(lock);
+        let _ = fs::remove_file(self.beside("lock"));
+        Ok(here)
+    }
+
+    /// Attempts until the file is at `place`, or too many in a row have brought nothing new.
+    fn bring(
+        &self,
+        place: &Path,
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Pretrained, DownloadError> {
         let part = self.beside("part");
-        let agent = self.agent();
-        let (mut fruitless, mut begun_afresh) = (0, false);
+        let agent = self.agent()?;
+        // The most that there ever was: a server that always begins at the start makes no progress.
+        let (mut most, mut fruitless, mut begun_afresh) = (length(&part), 0, false);
         loop {
-            let before = length(&part);
             let reason = match self.attempt(&agent, &part, observe) {
-                Ok(()) => match self.admit(&part, &place) {
-                    // What was left of an earlier download may have been at fault.
-                    Err(DownloadError::OtherContent { .. }) if before > 0 && !begun_afresh => {
+                Ok(start) => match self.admit(&part, place) {
+                    // What was left of an earlier download may be at fault. It is gone now.
+                    Err(DownloadError::OtherContent { .. }) if start > 0 && !begun_afresh => {
                         begun_afresh = true;
-                        "what there was of it already was damaged".to_owned()
+                        let reason = "what was left of it was damaged".into();
+                        observe(Progress::Retrying { reason });
+                        continue;
                     }
                     result => return result,
                 },
@@ -179,14 +127,20 @@ impl Download<'_> {
                 Err(Fault::Passing(reason)) => reason,
             };
             let kept = length(&part);
-            fruitless = if kept > before { 1 } else { fruitless + 1 };
+            fruitless = if kept > most { 1 } else { fruitless + 1 };
+            most = most.max(kept);
             if fruitless >= self.patience.attempts {
-                return Err(DownloadError::BrokeOff { url: self.url.to_owned(), reason, kept });
+                return Err(DownloadError::BrokeOff { url: self.shown(), reason, kept });
             }
-            log::debug!("{}: {reason}; another attempt", self.url);
+            log::debug!("{}: {reason}; another attempt", self.shown());
             observe(Progress::Retrying { reason });
             std::thread::sleep(self.patience.pause * fruitless);
         }
+    }
+
+    /// The address without user name and password: it goes into messages, and those into logs.
+    fn shown(&self) -> String {
+        without_credentials(self.url)
     }
 
     fn beside(&self, extension: &str) -> PathBuf {
@@ -196,24 +150,49 @@ impl Download<'_> {
     /// Waits until no other process downloads this file. The lock lasts as long as the file is open.
     fn lock(&self, observe: &mut dyn FnMut(Progress)) -> Result<File, DownloadError> {
         let path = self.beside("lock");
-        let locked = File::create(&path).and_then(|file| {
+        let opened = OpenOptions::new().create(true).append(true).open(&path).or_else(|error| {
+            // In a folder that several users share it may be another's, and a lock needs no writing.
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                File::open(&path)
+            } else {
+                Err(error)
+            }
+        });
+        let locked = opened.and_then(|file| {
             match file.try_lock() {
+                Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     observe(Progress::Waiting);
                     file.lock()?;
                 }
+                // Some network file systems have none. Then two downloads may disturb each other, and
+                // the digest still keeps a wrong file from its name.
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                    log::debug!("`{}` cannot be locked: {error}", path.display());
+                }
                 Err(TryLockError::Error(error)) => return Err(error),
-                Ok(()) => {}
             }
             Ok(file)
         });
         locked.map_err(|error| DownloadError::Write(path, error))
     }
 
-    fn agent(&self) -> Agent {
+    fn agent(&self) -> Result<Agent, DownloadError> {
+        // ureq passes over an address that it does not understand, and would go past the proxy.
+        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+            for name in [name.to_owned(), name.to_lowercase()] {
+                let value = std::env::var_os(&name).filter(|value| !value.is_empty());
+                let fits = |value: &OsString| value.to_str().is_some_and(|v| Proxy::new(v).is_ok());
+                if value.is_some_and(|value| !fits(&value)) {
+                    let reason =
+                        format!("the environment variable {name} holds no proxy's address");
+                    return Err(DownloadError::Unreachable { url: self.shown(), reason });
+                }
+            }
+        }
         let stall = Some(self.patience.stall);
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        Agent::config_builder()
+        Ok(Agent::config_builder()
             .timeout_resolve(stall)
             .timeout_connect(stall)
             .timeout_recv_response(stall)
@@ -222,61 +201,67 @@ impl Download<'_> {
             .user_agent(concat!("kindling/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build()
-            .into()
+            .into())
     }
 
-    /// Brings `part` to its full length, going on from what is there.
+    /// Brings `part` to its full length, going on from what is there; says from which byte.
     fn attempt(
         &self,
         agent: &Agent,
         part: &Path,
         observe: &mut dyn FnMut(Progress),
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let there = match (length(part), self.weights.size) {
-            (there, Some(size)) if there == size => return Ok(()),
+            (there, Some(size)) if there == size => return Ok(there),
             (there, Some(size)) if there > size => 0,
             (there, _) => there,
         };
-        log::debug!("GET {} from byte {there}", self.url);
+        log::debug!("GET {} from byte {there}", self.shown());
         let mut request = agent.get(self.url);
         if there > 0 {
             request = request.header(header::RANGE, format!("bytes={there}-"));
         }
-        let response = request.call().map_err(|error| self.fault(error))?;
-        let start = match response.status() {
-            StatusCode::OK => 0,
-            StatusCode::PARTIAL_CONTENT if first_byte(&response) == Some(there) => there,
-            status @ (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) => {
-                self.discard(part)?;
-                return Err(Fault::Passing(format!("the server answered {status}")));
+        let response = request.call().map_err(|error| self.fault(agent, error))?;
+        let length = response.body().content_length();
+        let (start, announced) = match (response.status(), part_of(&response)) {
+            (StatusCode::OK, _) => (0, length),
+            (StatusCode::PARTIAL_CONTENT, Some((first, whole))) if first == there => {
+                (there, whole.or(length.map(|length| there.saturating_add(length))))
             }
-            status @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
-                return Err(Fault::Passing(format!("the server answered {status}")));
-            }
-            status if status.is_server_error() => {
-                return Err(Fault::Passing(format!("the server answered {status}")));
-            }
-            status => {
-                return Err(Fault::Lasting(DownloadError::Status {
-                    url: self.url.to_owned(),
-                    status,
-                }));
-            }
+            (status, _) => return Err(self.refusal(status, part)?),
         };
-        let announced = response.body().content_length().map(|length| start + length);
-        if let (Some(found), Some(expected)) = (announced, self.weights.size)
-            && found != expected
-        {
-            return Err(Fault::Lasting(self.other_size(found, expected)));
+        match (announced, self.weights.size) {
+            (Some(found), Some(expected)) if found != expected => {
+                return Err(Fault::Lasting(self.other_size(found, expected)));
+            }
+            (Some(found), None) if found > LIMIT => return Err(Fault::Lasting(self.too_large())),
+            _ => {}
         }
         let total = announced.or(self.weights.size);
         observe(Progress::Started { resumed_from: start, total });
-        self.receive(response, part, start, total, observe)
+        self.receive(agent, response, part, start, total, observe)?;
+        Ok(start)
+    }
+
+    /// What an answer without the file means.
+    fn refusal(&self, status: StatusCode, part: &Path) -> Result<Fault, Fault> {
+        let again = || Fault::Passing(format!("the server answered {status}"));
+        Ok(match status {
+            // Another part than was asked for, or none from there on: what is here may be wrong.
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                self.discard(part)?;
+                again()
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => again(),
+            status if status.is_server_error() => again(),
+            status => Fault::Lasting(DownloadError::Status { url: self.shown(), status }),
+        })
     }
 
     /// Appends the body to what `part` has up to `start`.
     fn receive(
         &self,
+        agent: &Agent,
         response: Response<Body>,
         part: &Path,
         start: u64,
@@ -297,13 +282,15 @@ impl Download<'_> {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.fault(error.into())),
+                Err(error) => return Err(self.fault(agent, error.into())),
             };
             received += count as u64;
-            let limit = total.unwrap_or(LIMIT);
-            if received > limit {
+            if received > total.unwrap_or(LIMIT) {
                 self.discard(part)?;
-                return Err(Fault::Lasting(self.other_size(received, limit)));
+                return Err(Fault::Lasting(match total {
+                    Some(total) => self.other_size(received, total),
+                    None => self.too_large(),
+                }));
             }
             file.write_all(&buffer[..count]).map_err(failed)?;
             observe(Progress::Received(received));
@@ -325,25 +312,22 @@ impl Download<'_> {
                     .map_err(|error| DownloadError::Write(place.to_owned(), error))?;
                 Ok(whole.moved(place))
             }
-            Err(error) => {
+            Err(PretrainedError::Checkpoint(error)) => Err(DownloadError::Checkpoint(error)),
+            Err(PretrainedError::Damaged { expected, found, .. }) => {
+                let (url, bytes) = (self.shown(), length(part));
                 fs::remove_file(part)
                     .map_err(|error| DownloadError::Write(part.to_owned(), error))?;
-                Err(self.refused(error))
-            }
-        }
-    }
-
-    fn refused(&self, error: PretrainedError) -> DownloadError {
-        match error {
-            PretrainedError::Checkpoint(error) => DownloadError::Checkpoint(error),
-            PretrainedError::Damaged { expected, found, .. } => {
-                DownloadError::OtherContent { url: self.url.to_owned(), found, expected }
+                Err(DownloadError::OtherContent { url, bytes, found, expected })
             }
         }
     }
 
     fn other_size(&self, found: u64, expected: u64) -> DownloadError {
-        DownloadError::OtherSize { url: self.url.to_owned(), found, expected }
+        DownloadError::OtherSize { url: self.shown(), found, expected }
+    }
+
+    fn too_large(&self) -> DownloadError {
+        DownloadError::TooLarge { url: self.shown(), limit: LIMIT }
     }
 
     fn discard(&self, part: &Path) -> Result<(), Fault> {
@@ -355,29 +339,46 @@ impl Download<'_> {
         }
     }
 
-    fn fault(&self, error: ureq::Error) -> Fault {
+    fn fault(&self, agent: &Agent, error: ureq::Error) -> Fault {
         let seconds = self.patience.stall.as_secs_f64();
-        match error {
+        let reason = match error {
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Fault::Passing(format!("there was no connection for {seconds} s"))
+                return Fault::Passing(format!("there was no connection for {seconds} s"));
             }
-            ureq::Error::Timeout(_) => Fault::Passing(format!("nothing arrived for {seconds} s")),
+            ureq::Error::Timeout(_) => {
+                return Fault::Passing(format!("nothing arrived for {seconds} s"));
+            }
             ureq::Error::Io(error) => match error.kind() {
                 // Nobody is there, and a second later nobody will be.
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::NetworkUnreachable
-                | io::ErrorKind::HostUnreachable => Fault::Lasting(self.unreachable(&error)),
-                _ => Fault::Passing(error.to_string()),
+                | io::ErrorKind::HostUnreachable => error.to_string(),
+                _ => return Fault::Passing(error.to_string()),
             },
             error @ (ureq::Error::ConnectionFailed | ureq::Error::Protocol(_)) => {
-                Fault::Passing(error.to_string())
+                return Fault::Passing(error.to_string());
             }
-            error => Fault::Lasting(self.unreachable(&error)),
-        }
+            error => error.to_string(),
+        };
+        let proxy = agent.config().proxy().map_or_else(String::new, |proxy| {
+            format!(
+                " (through the proxy {}:{}, where NO_PROXY does not forbid it)",
+                proxy.host(),
+                proxy.port()
+            )
+        });
+        let reason = reason + &proxy;
+        Fault::Lasting(DownloadError::Unreachable { url: self.shown(), reason })
     }
+}
 
-    fn unreachable(&self, error: &dyn std::error::Error) -> DownloadError {
-        DownloadError::Unreachable { url: self.url.to_owned(), reason: error.to_string() }
+/// An address without `user:password@`.
+pub fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
     }
 }
 
@@ -385,8 +386,27 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Where a partial answer begins: `Content-Range: bytes 7-99/100`.
-fn first_byte(response: &Response<Body>) -> Option<u64> {
+/// Where a partial answer begins, and how long the whole is: `Content-Range: bytes 7-99/100`.
+fn part_of(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
-    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+    let (part, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
+    Some((part.split('-').next()?.parse().ok()?, whole.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_without_passwords() {
+        for (url, shown) in [
+            ("https://mirror.example/m/f.pth", "https://mirror.example/m/f.pth"),
+            ("https://me:secret@mirror.example/f", "https://mirror.example/f"),
+            ("http://me:s@cr@t@mirror.example:80", "http://mirror.example:80"),
+            ("http://mirror.example/a@b", "http://mirror.example/a@b"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
 }

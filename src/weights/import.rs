@@ -17,7 +17,7 @@ pub enum ImportError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The file holds another network.
-    #[error("`{}` does not hold a {architecture}: {differences}", .path.display())]
+    #[error("`{}` does not hold {architecture}: {differences}", .path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,

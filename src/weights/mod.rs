@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod download;
+mod download_error;
 mod export;
 mod imagenet;
 mod import;
@@ -9,7 +10,8 @@ mod manifest;
 mod pretrained;
 
 pub use checkpoint::{Checkpoint, CheckpointError, sha256_of_file};
-pub use download::{Download, DownloadError, Patience, Progress};
+pub use download::{Download, Patience, Progress, without_credentials};
+pub use download_error::DownloadError;
 pub use export::{ExportError, safetensors};
 pub use imagenet::imagenet_classes;
 pub use import::{ImportError, architecture, backbone, head};

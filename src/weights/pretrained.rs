@@ -31,7 +31,8 @@ pub enum PretrainedError {
     /// The content is not what the name promises.
     #[error(
         "`{}` is damaged or another file than its name says: its SHA-256 is {found}, and {expected} is \
-         published; delete it, or name it with --weights to use it all the same", .file.display()
+         published; delete it and the right one will be downloaded, or rename it if you want to use it as it is",
+        .file.display()
     )]
     Damaged {
         /// The file.
@@ -75,31 +76,48 @@ impl Pretrained {
         Self { origin: Origin::File(path.to_owned()), ..self }
     }
 
-    /// The weights of the backbone `name`: built in, else the published file in one of `folders`, else
-    /// a file of the user's own in [`WEIGHTS_FOLDER`], called `<name>.pth` or `<name>.safetensors`.
+    /// The published weights, checked: built in, else the file of their name in one of `folders`.
     ///
     /// # Errors
-    /// Where a published file is there with another content: it is not passed over in silence.
-    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Self>, PretrainedError> {
-        let published = PublishedWeights::of(name);
-        if let Some((weights, bytes)) =
-            published.and_then(|weights| Some((weights, weights.built_in()?)))
-        {
+    /// Where a file of that name is there with another content: it is not passed over in silence.
+    pub fn published(
+        weights: &'static PublishedWeights,
+        folders: &[PathBuf],
+    ) -> Result<Option<Self>, PretrainedError> {
+        if let Some(bytes) = weights.built_in() {
             let origin = Origin::BuiltIn(weights, bytes);
             return Ok(Some(Self { origin, sha256: sha256_of(bytes) }));
         }
-        if let Some(published) = published {
-            for file in folders.iter().map(|folder| folder.join(&published.file)) {
-                if file.is_file() {
-                    return Self::checked(&file, published).map(Some);
-                }
-            }
-        }
-        let own = ["pth", "safetensors"]
-            .map(|extension| Path::new(WEIGHTS_FOLDER).join(format!("{name}.{extension}")));
-        match own.iter().find(|file| file.is_file()) {
-            Some(file) => Ok(Some(Self::file(file)?)),
-            None => Ok(None),
+        let file =
+            folders.iter().map(|folder| folder.join(&weights.file)).find(|file| file.is_file());
+        file.map(|file| Self::checked(&file, weights)).transpose()
+    }
+
+    /// A file of the user's own for the backbone `name`, unchecked: `<name>.pth` or
+    /// `<name>.safetensors` in [`WEIGHTS_FOLDER`].
+    ///
+    /// # Errors
+    /// Where it is there and cannot be read.
+    pub fn own(name: &str) -> Result<Option<Self>, PretrainedError> {
+        let file = ["pth", "safetensors"]
+            .map(|extension| Path::new(WEIGHTS_FOLDER).join(format!("{name}.{extension}")))
+            .into_iter()
+            .find(|file| file.is_file() && PublishedWeights::of_file(file).is_none());
+        Ok(file.map(|file| Self::file(&file)).transpose()?)
+    }
+
+    /// The weights of the backbone `name`: the published ones, else the user's own.
+    ///
+    /// # Errors
+    /// As [`published`](Self::published) and [`own`](Self::own).
+    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Self>, PretrainedError> {
+        let published = match PublishedWeights::of(name) {
+            Some(weights) => Self::published(weights, folders)?,
+            None => None,
+        };
+        match published {
+            Some(published) => Ok(Some(published)),
+            None => Self::own(name),
         }
     }
 

@@ -63,7 +63,7 @@ fn errors_are_one_line_with_a_remedy() {
     assert_error(&with("words.pth", "resnet18"), &["`words.pth` is no weights file"]);
     assert_error(
         &with(narrow_file, "resnet18"),
-        &["does not hold a resnet18", "bn1.bias: expected [64], found [4]"],
+        &["does not hold resnet18", "bn1.bias: expected [64], found [4]"],
     );
     let bad = fixture("mismatched.pth");
     assert_error(

@@ -58,7 +58,7 @@ fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
         weights::backbone(&checkpoint, &"resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
     let told = error.to_string();
     for part in [
-        "does not hold a resnet18-w4",
+        "does not hold resnet18-w4",
         "conv1.weight: expected [4, 3, 7, 7], found [4, 3, 5, 5]",
         "1 tensor missing (layer2.0.downsample.0.weight [8, 4, 1, 1])",
         "1 tensor too many (surprise [7])",

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use kindling::backbone::Architecture;
 use serde::{Serialize, Serializer};
 
 use crate::cli::DeviceArg;
 use crate::cli::pretrained::NetworkArg;
+use crate::cli::suggested::Suggested;
 
 /// Train a classifier on a folder of photos
 ///
@@ -18,12 +19,13 @@ use crate::cli::pretrained::NetworkArg;
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
-  kindling train photos                                  ResNet-18, downloaded once
-  kindling train photos --backbone efficientnet-lite0    nothing to download
+  kindling train photos                                ResNet-18, downloaded once
+  kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
 pub struct TrainArgs {
     /// Folder of photos
+    #[arg(value_hint = ValueHint::DirPath)]
     pub data: PathBuf,
 
     /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
@@ -31,12 +33,12 @@ pub struct TrainArgs {
     /// efficientnet-lite0 is built in. The others' weights are looked for in weights/ and in the cache
     /// folder, and downloaded once. Where --weights is given, the network is the one that is in that file.
     /// A ResNet with another number of channels in its stem has them behind its name: resnet18-w16.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = Suggested::<Architecture>::new(Architecture::published()), hide_possible_values = true)]
     #[serde(serialize_with = "as_text")]
     pub backbone: Option<Architecture>,
 
-    /// Pretrained weights of your own: .pth, .pt or .safetensors, with the published files' names
-    #[arg(long, value_name = "FILE")]
+    /// Weights file of your own: .pth, .pt or .safetensors, its tensors named as in the published files
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub weights: Option<PathBuf>,
 
     #[command(flatten)]

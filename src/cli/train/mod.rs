@@ -15,6 +15,7 @@ use kindling::run::{DataRecord, FolderContent, RunConfig, Summary, Versions, Wei
 use kindling::weights::{self, Pretrained};
 
 use super::forward_batch;
+use super::pretrained::Use;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
 pub use args::TrainArgs;
 use place::Place;
@@ -40,19 +41,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     ));
 
     // 2. The backbone, on a plain device: frozen.
-    let pretrained = match (&args.weights, &args.backbone) {
-        (Some(file), _) => Pretrained::file(file)?,
-        (None, Some(backbone)) => args.network.pretrained(&backbone.to_string(), args.quiet)?,
-        (None, None) => args.network.pretrained(DEFAULT_BACKBONE, args.quiet)?,
-    };
     let (info, device) = args.device.open()?;
+    let (pretrained, named) = match &args.weights {
+        Some(file) => (Pretrained::file(file)?, args.backbone.clone()),
+        None => {
+            let named = args.backbone.clone().map_or_else(|| DEFAULT_BACKBONE.parse(), Ok)?;
+            let found = args.network.pretrained(&named.to_string(), Use::Train, args.quiet)?;
+            (found, Some(named))
+        }
+    };
     say.line(format_args!("device    {info}"));
     let start = Instant::now();
     let checkpoint = pretrained.open()?;
-    let architecture = match &args.backbone {
-        Some(architecture) => architecture.clone(),
-        None => weights::architecture(&checkpoint)?,
-    };
+    // A file of the user's own is recognised; where a name was given it must be that.
+    let architecture = named.map_or_else(|| weights::architecture(&checkpoint), Ok)?;
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
     say.line(format_args!("backbone  {architecture} from {pretrained}"));
 
