@@ -112,7 +112,7 @@ struct DeviceArg {
     ///
     /// `auto` takes a real GPU if there is one, else the fastest CPU backend in this build.
     /// `kindling devices` lists what there is.
-    #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto, value_parser = Suggested::new(device_names()), hide_possible_values = true)]
+    #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto, value_parser = Suggested::<Choice>::new(device_names()), hide_possible_values = true)]
     device: Choice,
 }
 

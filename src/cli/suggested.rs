@@ -1,11 +1,12 @@
 //! Values that a shell can complete, of options that take others too.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, Command, Error};
+use clap::{Arg, Command};
 
 /// Parses a `T` by its `FromStr`, and tells completions some words that it takes.
 #[derive(Clone)]
@@ -22,11 +23,16 @@ impl<T> Suggested<T> {
 
 impl<T> TypedValueParser for Suggested<T>
 where
-    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+    T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>> + Clone + Send + Sync + 'static,
 {
     type Value = T;
 
-    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
         // `FromStr` itself has the best word for what is wrong; the possible values are not all.
         let parse = |text: &str| text.parse::<T>();
         parse.parse_ref(command, arg, value)
