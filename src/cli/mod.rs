@@ -44,7 +44,7 @@ A first tour:
   kindling evaluate runs/first photos      how good it is, class by class
   kindling predict runs/first photo.jpg    what is in the photo
   kindling devices                         what this machine can compute on
-  kindling weights list                    pretrained networks, and where they are
+  kindling weights list                    pretrained networks, where they are
 
 Each command has examples at the end of its own --help. Details are logged where
 RUST_LOG=kindling=debug is set; NO_COLOR=1 takes the colours away.";

@@ -19,7 +19,7 @@ use crate::cli::suggested::Suggested;
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
-  kindling train photos                                ResNet-18, downloaded once
+  kindling train photos                                ResNet-18, fetched once
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
