@@ -52,8 +52,11 @@ pub struct Architecture {
     features: usize,
     recipe: Recipe,
     naming: Naming,
-    build: Arc<dyn Fn(&Device) -> Box<dyn Network> + Send + Sync>,
+    build: Arc<Build>,
 }
+
+/// Makes the network, with zero weights.
+type Build = dyn Fn(&Device) -> Box<dyn Network> + Send + Sync;
 
 impl Architecture {
     /// Length of a photo's feature vector.

@@ -21,8 +21,8 @@ pub enum ImportError {
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// What was to be filled.
-        architecture: Architecture,
+        /// The name of what was to be filled.
+        architecture: Box<str>,
         /// What is missing, extra or of another shape.
         differences: Differences,
     },
@@ -161,7 +161,7 @@ pub fn backbone(
     if differences != Differences::default() {
         return Err(ImportError::Mismatch {
             path: checkpoint.path().to_owned(),
-            architecture: architecture.clone(),
+            architecture: architecture.to_string().into(),
             differences,
         });
     }
