@@ -55,11 +55,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .filter(|backend| backend.is_compiled_in())
         .map(Backend::name)
         .collect();
-    let built_in: String = PublishedWeights::all()
-        .iter()
-        .filter(|weights| weights.built_in().is_some())
-        .map(|weights| format!("; {} built in", weights.name))
-        .collect();
+    let built_in: String =
+        PublishedWeights::names_built_in().map(|name| format!("; {name} built in")).collect();
     let version = env!("CARGO_PKG_VERSION");
     format!("{version} (backends {}{built_in}; Burn {BURN_VERSION})", backends.join(", "))
 });

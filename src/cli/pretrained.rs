@@ -135,12 +135,7 @@ fn remedy(published: &PublishedWeights, purpose: Use) -> String {
         published.file,
         folders.join(" or ")
     );
-    let built_in: Vec<&str> = PublishedWeights::all()
-        .iter()
-        .filter(|weights| weights.built_in().is_some())
-        .map(|weights| weights.name.as_str())
-        .collect();
-    let instead = match (purpose, built_in.first()) {
+    let instead = match (purpose, PublishedWeights::names_built_in().next()) {
         (Use::Train, Some(name)) => {
             format!(
                 ", or name another file with --weights, or train with --backbone {name}, which is built in"

@@ -126,15 +126,14 @@ struct Listed {
 
 impl Listed {
     fn of(weights: &'static PublishedWeights) -> Self {
-        let published = Pretrained::published(weights, &folders());
-        let own = Pretrained::own(&weights.name);
-        let path = |found: &Pretrained| found.path().map(text);
-        let (path, published, problem) = match (&published, &own) {
-            (Ok(Some(found)), _) => (path(found), true, None),
-            (Err(error), _) => (None, false, Some(told(error))),
-            (Ok(None), Ok(Some(own))) => (path(own), false, None),
-            (Ok(None), Err(error)) => (None, false, Some(told(error))),
-            (Ok(None), Ok(None)) => (None, false, None),
+        let path = |found: Pretrained| found.path().map(text);
+        let (path, published, problem) = match Pretrained::published(weights, &folders()) {
+            Ok(Some(found)) => (path(found), true, None),
+            Err(error) => (None, false, Some(told(&error))),
+            Ok(None) => match usable_own(weights) {
+                Ok(own) => (own.and_then(path), false, None),
+                Err(error) => (None, false, Some(told(&error))),
+            },
         };
         let built_in = weights.built_in().is_some();
         Self { weights, built_in, path, published, problem }
@@ -149,6 +148,15 @@ impl Listed {
             (None, None) => "not here (downloaded when needed)".into(),
         }
     }
+}
+
+/// A file of the user's own under the backbone's name, opened to see that it can be.
+fn usable_own(weights: &PublishedWeights) -> Result<Option<Pretrained>, PretrainedError> {
+    let own = Pretrained::own(&weights.name)?;
+    if let Some(own) = &own {
+        own.open()?;
+    }
+    Ok(own)
 }
 
 fn list(json: bool) -> Result<()> {
@@ -210,10 +218,6 @@ fn path(weights: &'static PublishedWeights) -> Result<()> {
 }
 
 fn check(file: &Path) -> Result<()> {
-    if !file.is_file() {
-        // It says why: nothing is there, or a folder, or a pipe, which might never end.
-        Checkpoint::open(file)?;
-    }
     let sha256 = sha256_of_file(file)?;
     let mut out = io::stdout().lock();
     writeln!(out, "file       {} ({})", one_line(&text(file)), bytes(file.metadata()?.len()))?;

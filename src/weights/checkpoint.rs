@@ -85,15 +85,11 @@ impl Checkpoint {
     /// # Errors
     /// Where it cannot be read or is no weights file.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
-        // A pipe or a device might never end.
-        if !fs::metadata(path).map_err(cannot_read)?.is_file() {
-            return Err(CheckpointError::NotAFile(path.to_owned()));
-        }
         let mut start = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(512).read_to_end(&mut start))
-            .map_err(cannot_read)?;
+        regular_file(path)?
+            .take(512)
+            .read_to_end(&mut start)
+            .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
         let tensors = match Container::of(&start) {
             Some(Container::Pytorch) => read_pytorch(path)?,
             Some(Container::Safetensors) => read_safetensors(path)?,
@@ -246,14 +242,22 @@ fn safetensors(
     Ok(tensors)
 }
 
+/// Opens a file, and no pipe or device: those might never end, and opening one might never return.
+fn regular_file(path: &Path) -> Result<File, CheckpointError> {
+    let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
+    match fs::metadata(path).map_err(cannot_read)?.is_file() {
+        true => File::open(path).map_err(cannot_read),
+        false => Err(CheckpointError::NotAFile(path.to_owned())),
+    }
+}
+
 /// The SHA-256 of a file's content, in lower-case hexadecimal.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// Where the file cannot be read, or is none that ends.
 pub fn sha256_of_file(path: &Path) -> Result<String, CheckpointError> {
     let mut hasher = Sha256::new();
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hasher))
+    io::copy(&mut regular_file(path)?, &mut hasher)
         .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
     Ok(hexadecimal(hasher))
 }
@@ -264,6 +268,6 @@ pub(super) fn sha256_of(bytes: &[u8]) -> String {
 }
 
 /// The digest of what `hasher` has seen, likewise.
-pub(super) fn hexadecimal(hasher: Sha256) -> String {
+fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

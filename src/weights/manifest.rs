@@ -73,6 +73,12 @@ impl PublishedWeights {
         &MANIFEST
     }
 
+    /// The names of those whose content is built into this program.
+    pub fn names_built_in() -> impl Iterator<Item = &'static str> {
+        let built_in = Self::all().iter().filter(|weights| weights.built_in().is_some());
+        built_in.map(|weights| weights.name.as_str())
+    }
+
     /// Those of the backbone `name`.
     pub fn of(name: &str) -> Option<&'static Self> {
         Self::all().iter().find(|weights| weights.name == name)

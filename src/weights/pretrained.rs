@@ -50,8 +50,6 @@ impl Pretrained {
     /// # Errors
     /// Where it cannot be read.
     pub fn file(path: &Path) -> Result<Self, CheckpointError> {
-        // Opened first: a pipe or a device might never end.
-        Checkpoint::open(path)?;
         Ok(Self { origin: Origin::File(path.to_owned()), sha256: sha256_of_file(path)? })
     }
 
@@ -111,14 +109,12 @@ impl Pretrained {
     /// # Errors
     /// As [`published`](Self::published) and [`own`](Self::own).
     pub fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Self>, PretrainedError> {
-        let published = match PublishedWeights::of(name) {
-            Some(weights) => Self::published(weights, folders)?,
-            None => None,
-        };
-        match published {
-            Some(published) => Ok(Some(published)),
-            None => Self::own(name),
+        if let Some(weights) = PublishedWeights::of(name)
+            && let Some(published) = Self::published(weights, folders)?
+        {
+            return Ok(Some(published));
         }
+        Self::own(name)
     }
 
     /// Opens them.
