@@ -74,23 +74,45 @@ fn convolutions_agree_at_every_shape_of_the_network() {
     ];
     for batch in BATCHES {
         for (from, to, kernel, stride, side) in shapes {
-            let options = || ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
-            let run = |device: &Device, magnitudes: bool| {
-                let mut photo = tensor([batch, from, side, side], 1, device);
-                let mut weight = tensor([to, from, kernel, kernel], 2, device);
-                if magnitudes {
-                    (photo, weight) = (photo.abs(), weight.abs());
-                }
-                numbers(conv2d(photo, weight, None, options()))
-            };
-            let terms = (from * kernel * kernel) as f32;
-            let bounds: Vec<f32> =
-                run(&cpu, true).iter().map(|sum| 2.0 * terms * U * sum).collect();
-            let what =
-                format!("conv {kernel}x{kernel}/{stride} {from}->{to} {side}x{side} batch {batch}");
-            assert_within(&what, &run(&adapter, false), &run(&cpu, false), &bounds);
+            let pad = (kernel / 2, kernel / 2);
+            assert_conv_agrees(
+                (&adapter, &cpu),
+                Conv { batch, from, to, kernel, stride, groups: 1, side, pad },
+            );
         }
     }
+}
+
+/// A convolution: its channels, its measures, and how many zeros before and after each side.
+struct Conv {
+    batch: usize,
+    from: usize,
+    to: usize,
+    kernel: usize,
+    stride: usize,
+    groups: usize,
+    side: usize,
+    pad: (usize, usize),
+}
+
+/// Compares it on two devices, each value within the bound of its own sum.
+fn assert_conv_agrees((adapter, cpu): (&Device, &Device), conv: Conv) {
+    let Conv { batch, from, to, kernel, stride, groups, side, pad } = conv;
+    let run = |device: &Device, magnitudes: bool| {
+        let options = ConvOptions::new_with_padding([stride; 2], [pad; 2], [1; 2], groups);
+        let mut photo = tensor([batch, from, side, side], 1, device);
+        let mut weight = tensor([to, from / groups, kernel, kernel], 2, device);
+        if magnitudes {
+            (photo, weight) = (photo.abs(), weight.abs());
+        }
+        numbers(conv2d(photo, weight, None, options))
+    };
+    let terms = (from / groups * kernel * kernel) as f32;
+    let bounds: Vec<f32> = run(cpu, true).iter().map(|sum| 2.0 * terms * U * sum).collect();
+    let what = format!(
+        "conv {kernel}x{kernel}/{stride} {from}->{to} in {groups} {side}x{side} batch {batch}"
+    );
+    assert_within(&what, &run(adapter, false), &run(cpu, false), &bounds);
 }
 
 #[test]
@@ -120,20 +142,10 @@ fn depthwise_and_pointwise_convolutions_agree_at_every_shape_of_efficientnet_lit
     for (from, to, kernel, stride, groups, side) in shapes {
         let total = ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
         let pad = (total / 2, total - total / 2);
-        let run = |device: &Device, magnitudes: bool| {
-            let options = ConvOptions::new_with_padding([stride; 2], [pad; 2], [1; 2], groups);
-            let mut photo = tensor([2, from, side, side], 21, device);
-            let mut weight = tensor([to, from / groups, kernel, kernel], 22, device);
-            if magnitudes {
-                (photo, weight) = (photo.abs(), weight.abs());
-            }
-            numbers(conv2d(photo, weight, None, options))
-        };
-        let terms = (from / groups * kernel * kernel) as f32;
-        let bounds: Vec<f32> = run(&cpu, true).iter().map(|sum| 2.0 * terms * U * sum).collect();
-        let what =
-            format!("conv {kernel}x{kernel}/{stride} {from}->{to} in {groups} {side}x{side}");
-        assert_within(&what, &run(&adapter, false), &run(&cpu, false), &bounds);
+        assert_conv_agrees(
+            (&adapter, &cpu),
+            Conv { batch: 2, from, to, kernel, stride, groups, side, pad },
+        );
     }
 }
 
