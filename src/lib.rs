@@ -6,7 +6,7 @@
 //! 2. [`weights`]: a pretrained file becomes a [`backbone`] on a [`device`];
 //! 3. [`features`]: each photo goes through the frozen backbone once;
 //! 4. [`head`]: a linear layer is trained on those rows, with Burn's autodiff and Adam;
-//! 5. [`evaluation`] scores it, and [`run`] keeps it.
+//! 5. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it.
 //!
 //! [`demo`] draws something to train on where there are no photos.
 //!
@@ -19,6 +19,8 @@ pub mod evaluation;
 pub mod features;
 pub mod head;
 pub mod photos;
+pub mod report;
 pub mod run;
 pub mod seed;
 pub mod weights;
+pub mod whole_file;

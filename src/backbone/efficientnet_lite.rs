@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu6;
 use burn::tensor::{Device, Tensor};
@@ -136,7 +135,6 @@ pub struct EfficientNetLite {
     blocks: Vec<MBConv>,
     conv_head: Conv2d,
     bn1: BatchNorm,
-    avgpool: AdaptiveAvgPool2d,
 }
 
 impl EfficientNetLite {
@@ -156,18 +154,17 @@ impl EfficientNetLite {
             blocks,
             conv_head: conv(from, FEATURES, 1, 1, device),
             bn1: norm(FEATURES, device),
-            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
         }
     }
 }
 
 impl Forward for EfficientNetLite {
     /// The stages are those of the paper's table 1: `stem`, `stage1` to `stage7`.
-    fn forward_observed(
+    fn feature_map(
         &self,
         photos: Tensor<4>,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
-    ) -> Tensor<2> {
+    ) -> Tensor<4> {
         let mut x = relu6(self.bn0.forward(self.conv_stem.forward(photos)));
         observe("stem", &x);
         let mut blocks = self.blocks.iter();
@@ -177,8 +174,7 @@ impl Forward for EfficientNetLite {
             }
             observe(&format!("stage{}", index + 1), &x);
         }
-        let x = relu6(self.bn1.forward(self.conv_head.forward(x)));
-        self.avgpool.forward(x).flatten(1, 3)
+        relu6(self.bn1.forward(self.conv_head.forward(x)))
     }
 }
 

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use burn::store::burn_pack;
+use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
@@ -160,7 +161,21 @@ impl Backbone {
         photos: Tensor<4>,
         mut observe: impl FnMut(&str, &Tensor<4>),
     ) -> Tensor<2> {
-        self.network.forward_observed(photos, &mut observe)
+        // Global average pooling: every network here ends in it.
+        adaptive_avg_pool2d(self.network.feature_map(photos, &mut observe), [1, 1]).flatten(1, 3)
+    }
+
+    /// The last feature map of a batch of preprocessed photos: the features are its means over height
+    /// and width.
+    ///
+    /// # Shapes
+    /// - `photos`: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, features, height / 32, width / 32]`, rounded up
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn feature_map(&self, photos: Tensor<4>) -> Tensor<4> {
+        self.network.feature_map(photos, &mut |_, _| ())
     }
 }
 

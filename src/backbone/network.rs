@@ -4,19 +4,19 @@ use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
 use burn::tensor::Tensor;
 
-/// Photos in, features out.
+/// Photos in, the last feature map out. Its mean over height and width is the features.
 pub trait Forward {
-    /// Features of a batch of preprocessed photos, showing `observe` what leaves each stage
+    /// The last feature map of a batch of preprocessed photos, showing `observe` what leaves each stage
     /// (`[batch, channels, height, width]`, with the stage's name).
     ///
     /// # Shapes
     /// - `photos`: `[batch, 3, height, width]`, normalised
-    /// - output: `[batch, features]`
-    fn forward_observed(
+    /// - output: `[batch, features, height / 32, width / 32]`, rounded up
+    fn feature_map(
         &self,
         photos: Tensor<4>,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
-    ) -> Tensor<2>;
+    ) -> Tensor<4>;
 }
 
 /// A module's tensors, with the names of its fields and PyTorch's shapes. Every Burn module is one.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig, MaxPool2d, MaxPool2dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
@@ -114,7 +114,6 @@ impl ResNetConfig {
             layer2: stage(1),
             layer3: stage(2),
             layer4: stage(3),
-            avgpool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
         }
     }
 }
@@ -140,16 +139,15 @@ pub struct ResNet {
     layer2: Vec<BasicBlock>,
     layer3: Vec<BasicBlock>,
     layer4: Vec<BasicBlock>,
-    avgpool: AdaptiveAvgPool2d,
 }
 
 impl Forward for ResNet {
     /// The stages are torchvision's: `maxpool`, `layer1` to `layer4`.
-    fn forward_observed(
+    fn feature_map(
         &self,
         photos: Tensor<4>,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
-    ) -> Tensor<2> {
+    ) -> Tensor<4> {
         let x = relu(self.bn1.forward(self.conv1.forward(photos)));
         let mut x = self.maxpool.forward(x);
         observe("maxpool", &x);
@@ -164,7 +162,7 @@ impl Forward for ResNet {
             }
             observe(name, &x);
         }
-        self.avgpool.forward(x).flatten(1, 3)
+        x
     }
 }
 

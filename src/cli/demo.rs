@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser};
+use clap::Args;
 use kindling::demo::{Animal, Part, write_drawings};
 use kindling::device;
 
-use super::terminal::{counted, shell_word, text, this_program};
+use super::terminal::{counted, say, shell_word, text, this_program};
 use super::{Cli, DeviceArg};
 
 /// Draw cats and dogs, train on them, and try the result
@@ -87,7 +87,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let (drawings, run) = (text(Path::new(drawings)), text(Path::new(run)));
     let width = drawings.chars().count();
     say(&format!("{drawings}  the drawings"))?;
-    say(&format!("{run:width$}  the trained model, and how it came about"))?;
+    say(&format!("{run:width$}  the trained model, and how it came about; open its report.html"))?;
     say("These were drawings: how well it does on them says nothing about photos.")?;
     Ok(())
 }
@@ -125,14 +125,10 @@ fn command(name: &str, arguments: &[&[&OsStr]]) -> Result<()> {
         .collect();
     let style = Style::new().bold();
     writeln!(anstream::stdout(), "{style}$ {} {}{style:#}", this_program(), typed.join(" "))?;
-    Cli::try_parse_from(std::iter::once(OsStr::new("kindling")).chain(words))?.run()
+    Cli::parse_words(std::iter::once(OsStr::new("kindling")).chain(words))?.run()
 }
 
 fn heading(text: &str) -> io::Result<()> {
     let style = Style::new().bold().underline();
     writeln!(anstream::stdout(), "\n{style}{text}{style:#}")
-}
-
-fn say(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
 }

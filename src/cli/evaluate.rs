@@ -3,27 +3,31 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use clap::Args;
+use anyhow::Result;
+use clap::{Args, ValueHint};
 use kindling::evaluation::{ClassScores, Scores};
 use kindling::features::Extractor;
 use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::evaluated::Evaluated;
 use super::pretrained::NetworkArg;
-use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
+use super::report::{GalleryArg, NewReport, Place};
+use super::terminal::{counted, one_line, text, told, warn};
 use super::{DeviceArg, forward_batch};
 
 /// Score a trained model on photos whose class is known
 ///
 /// Takes DATA/val where there is one, else DATA's own class folders. Their names must be classes of
-/// the model.
+/// the model. Into a run folder it writes report.html anew, about these photos; `kindling report RUN`
+/// brings back the one about the run's own.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kindling evaluate runs/first photos
-  kindling evaluate runs/first other-photos --json | jq .accuracy")]
+  kindling evaluate runs/first other-photos --report other.html
+  kindling evaluate runs/first other-photos --no-report --json | jq .accuracy")]
 pub struct EvaluateArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     run: PathBuf,
@@ -36,6 +40,17 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     network: NetworkArg,
+
+    /// File to write the report to [default: report.html in the run folder]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
+
+    /// Write no report
+    #[arg(long, conflicts_with = "report")]
+    no_report: bool,
+
+    #[command(flatten)]
+    gallery: GalleryArg,
 
     /// Print one JSON object
     #[arg(long)]
@@ -52,6 +67,7 @@ struct Evaluation<'a> {
     per_class: &'a [ClassScores],
     skipped: usize,
     skipped_files: Vec<SkippedFile<'a>>,
+    report: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -61,10 +77,13 @@ struct SkippedFile<'a> {
 }
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    let place = match args.no_report {
+        true => None,
+        false => Place::of(&args.run, args.report.as_deref())?,
+    };
     let (info, device) = args.device.open()?;
     let model = args.network.model(&args.run, args.json, &device)?;
     let set = labelled_as(&args.data, &model.classes)?;
-    let paths = set.paths();
 
     if trained_on_these(&model, &args.data) {
         warn(&format!(
@@ -78,22 +97,35 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         device: &device,
         batch_size: forward_batch(&info),
     };
-    let bar = photo_bar(paths.len(), "evaluate", args.json);
-    let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
-
-    let passed_over = set.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
-    let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
-    let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
-    warn_skipped(&skipped);
-    if extraction.photos.is_empty() {
-        bail!("no photo in `{}` could be decoded", args.data.display());
-    }
-    let labels: Vec<usize> =
-        extraction.photos.iter().map(|index| set.photos[*index].label).collect();
-    let logits = model.logits(&extraction.rows, &device)?;
-    let scores = Scores::of(model.classes.len(), &logits, &labels);
+    let evaluated = Evaluated::of(&model, set, &args.data, &extractor, &device, args.json)?;
+    let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);
+    let report = match &place {
+        Some(place) => {
+            let report = NewReport {
+                model: &model,
+                name: &args.run,
+                evaluated: &evaluated,
+                data: Some(&args.data),
+                gallery: args.gallery.photos(),
+                extractor: &extractor,
+                device: &info,
+            };
+            report.draw().and_then(|report| place.write(&report))
+        }
+        None => Ok(0),
+    };
+    // The scores are there, and told, whatever becomes of the page about them.
+    let written = match (&place, report) {
+        (Some(place), Ok(_)) => Some(text(place.file())),
+        (Some(_), Err(error)) if args.report.is_none() => {
+            warn(&format!("{}; --no-report leaves it out", told(error.as_ref())));
+            None
+        }
+        (Some(_), Err(error)) => return Err(error),
+        (None, _) => None,
+    };
+    let skipped = &evaluated.skipped;
 
     let mut out = io::stdout().lock();
     if args.json {
@@ -107,6 +139,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
                 .iter()
                 .map(|(path, reason)| SkippedFile { path, reason })
                 .collect(),
+            report: written.as_deref(),
         };
         writeln!(out, "{}", serde_json::to_string(&evaluation)?)?;
         return Ok(());
@@ -125,6 +158,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             count => format!(", {} skipped", counted(count, "file")),
         }
     )?;
+    if let Some(report) = written {
+        writeln!(out, "report    {}", one_line(&report))?;
+    }
     Ok(())
 }
 

@@ -5,13 +5,17 @@ mod completions;
 mod demo;
 mod devices;
 mod evaluate;
+mod evaluated;
 mod predict;
 mod pretrained;
+mod report;
 mod suggested;
 mod terminal;
 mod train;
 mod weights;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::Result;
@@ -35,6 +39,10 @@ pub struct Cli {
     /// When to colour: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_default_value = true, hide_possible_values = true)]
     color: ColorChoice,
+
+    /// The words of the command line.
+    #[arg(skip)]
+    words: Vec<OsString>,
 }
 
 const TOUR: &str = "\
@@ -43,6 +51,7 @@ A first tour:
   kindling train photos --out runs/first   photos/<class>/*.jpg in, a run out
   kindling evaluate runs/first photos      how good it is, class by class
   kindling predict runs/first photo.jpg    what is in the photo
+  kindling report runs/first               a page that shows all of it
   kindling devices                         what this machine can compute on
   kindling weights list                    pretrained networks, where they are
 
@@ -67,6 +76,7 @@ enum Command {
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    Report(report::ReportArgs),
     Devices(devices::DevicesArgs),
     Weights(weights::WeightsArgs),
     Completions(completions::CompletionsArgs),
@@ -78,16 +88,34 @@ impl Cli {
         let color = color::asked(std::env::args_os());
         color::apply(color);
         let matches = Self::command().color(color).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { words: std::env::args_os().collect(), ..cli }
+    }
+
+    /// Reads `words` as a command line.
+    fn parse_words(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self> {
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        Ok(Self { words: words.clone(), ..Self::try_parse_from(words)? })
+    }
+
+    /// The command as it would be typed, under the program's own name.
+    fn typed(&self) -> String {
+        let words = self.words.iter().skip(1).map(|word| match word.to_str() {
+            Some(option) if option.starts_with('-') => option.to_owned(),
+            _ => terminal::shell_word(Path::new(word)),
+        });
+        std::iter::once("kindling".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// Does what the command line says.
     pub fn run(self) -> Result<()> {
+        let typed = self.typed();
         match self.command {
             Command::Demo(args) => demo::run(&args),
-            Command::Train(args) => train::run(&args),
+            Command::Train(args) => train::run(&args, &typed),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Predict(args) => predict::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Weights(args) => weights::run(&args),
             Command::Completions(args) => completions::run(&args),

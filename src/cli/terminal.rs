@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar with photos per second and time left, on stderr; nothing where `quiet`, or where nobody
@@ -55,6 +56,11 @@ pub fn table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> io
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// A line on stdout.
+pub fn say(text: &str) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{text}")?)
 }
 
 /// How many files a warning lists one by one.

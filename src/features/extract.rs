@@ -27,6 +27,8 @@ pub struct FeatureBatch {
     pub photos: Vec<usize>,
     /// Their features, `[photos, width]`.
     pub rows: Vec<f32>,
+    /// Width and height of each in its file, upright, in pixels.
+    pub sizes: Vec<(u32, u32)>,
     /// Files met since the last batch that gave no photo.
     pub failed: Vec<(usize, DecodeError)>,
 }
@@ -38,6 +40,8 @@ pub struct Extraction {
     pub photos: Vec<usize>,
     /// Their features, `[photos, width]`.
     pub rows: Vec<f32>,
+    /// Width and height of each in its file, upright, in pixels.
+    pub sizes: Vec<(u32, u32)>,
     /// Files that gave no photo.
     pub failed: Vec<(usize, DecodeError)>,
 }
@@ -108,6 +112,7 @@ impl Extractor<'_> {
         let result = self.for_each(paths, |batch| -> Result<(), Infallible> {
             extraction.photos.extend(batch.photos);
             extraction.rows.extend(batch.rows);
+            extraction.sizes.extend(batch.sizes);
             extraction.failed.extend(batch.failed);
             progress(extraction.photos.len() + extraction.failed.len());
             Ok(())
@@ -124,7 +129,7 @@ impl Extractor<'_> {
             let pixels = TensorData::new(batch.pixels, [batch.photos.len(), 3, side, side]);
             self.backbone.forward(Tensor::from_data(pixels, self.device))
         });
-        Pending { photos: batch.photos, features, failed: batch.failed }
+        Pending { photos: batch.photos, features, sizes: batch.sizes, failed: batch.failed }
     }
 }
 
@@ -132,23 +137,27 @@ impl Extractor<'_> {
 struct Pending {
     photos: Vec<usize>,
     features: Option<Tensor<2>>,
+    sizes: Vec<(u32, u32)>,
     failed: Vec<(usize, DecodeError)>,
 }
 
 impl Pending {
     fn read(self) -> Result<FeatureBatch, ExtractError> {
-        let rows: Vec<f32> = match self.features {
-            Some(features) => features
-                .try_into_data()
-                .map_err(|error| ExtractError::Device(one_line(&error)))?
-                .try_into_vec_as()
-                .map_err(|error| ExtractError::Device(one_line(&error)))?,
-            None => Vec::new(),
-        };
-        match rows.iter().all(|value| value.is_finite()) {
-            true => Ok(FeatureBatch { photos: self.photos, rows, failed: self.failed }),
-            false => Err(ExtractError::NotFinite),
-        }
+        let rows = self.features.map_or(Ok(Vec::new()), read)?;
+        Ok(FeatureBatch { photos: self.photos, rows, sizes: self.sizes, failed: self.failed })
+    }
+}
+
+/// The values of a tensor, read back from the device; every one of them a finite number.
+pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExtractError> {
+    let values: Vec<f32> = tensor
+        .try_into_data()
+        .map_err(|error| ExtractError::Device(one_line(&error)))?
+        .try_into_vec_as()
+        .map_err(|error| ExtractError::Device(one_line(&error)))?;
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(ExtractError::NotFinite),
     }
 }
 

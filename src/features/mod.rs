@@ -2,4 +2,5 @@
 
 mod extract;
 
+pub(crate) use extract::read;
 pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, Stopped};

@@ -50,6 +50,23 @@ impl Head {
         self.fc.forward(features)
     }
 
+    /// The weight as PyTorch lays it out, `[classes, features]`, in the processor's memory.
+    ///
+    /// # Panics
+    /// Where the device fails.
+    pub fn weight(&self) -> Vec<f32> {
+        self.fc.weight.val().transpose().into_data().iter::<f32>().collect()
+    }
+
+    /// The bias, `[classes]`, likewise.
+    ///
+    /// # Panics
+    /// Where the device fails.
+    pub fn bias(&self) -> Vec<f32> {
+        let bias = self.fc.bias.as_ref().expect("every head here has a bias");
+        bias.val().into_data().iter::<f32>().collect()
+    }
+
     /// How many classes it tells apart.
     pub fn classes(&self) -> usize {
         self.fc.weight.dims()[1]

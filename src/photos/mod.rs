@@ -1,6 +1,7 @@
 //! From a folder of photos to decoded, preprocessed batches.
 
 mod decode;
+mod duplicates;
 mod folder;
 mod folder_error;
 mod preprocess;
@@ -9,9 +10,10 @@ mod stream;
 mod walk;
 
 pub use decode::{DecodeError, decode};
+pub use duplicates::exact_duplicates;
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
 pub use preprocess::{Filter, Recipe, RecipeError};
 pub use split::{Split, training_split};
-pub use stream::{Batch, for_each_batch};
+pub use stream::{Batch, for_each_batch, for_each_photo};
 pub use walk::{PassedOver, Walked, walk};

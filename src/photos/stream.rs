@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 
+use image::RgbImage;
+
 use super::{DecodeError, Recipe, decode};
 
 /// Some photos ready for a backbone.
@@ -16,48 +18,39 @@ pub struct Batch {
     pub photos: Vec<usize>,
     /// Their normalised pixels, `[photos, 3, crop, crop]`.
     pub pixels: Vec<f32>,
+    /// Width and height of each in its file, upright, in pixels.
+    pub sizes: Vec<(u32, u32)>,
     /// Files met since the last batch that gave no photo.
     pub failed: Vec<(usize, DecodeError)>,
 }
 
-type Decoded = Result<Vec<f32>, DecodeError>;
-
-/// Decodes and preprocesses one photo.
-///
-/// Decoders meet arbitrary bytes. One that panics must not take the run with it, and the consumer
-/// waits for every photo, so there is a result whatever happens.
-fn prepare(path: &Path, recipe: &Recipe) -> Decoded {
-    let prepare = || decode(path).map(|photo| recipe.normalise(&recipe.crop(&photo)));
-    catch_unwind(AssertUnwindSafe(prepare)).unwrap_or(Err(DecodeError::Panic))
-}
-
 /// What decoders and consumer share.
-struct Window {
-    state: Mutex<State>,
+struct Window<T> {
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
-struct State {
-    ready: BTreeMap<usize, Decoded>,
+struct State<T> {
+    ready: BTreeMap<usize, Result<T, DecodeError>>,
     delivered: usize,
     stopped: bool,
 }
 
-impl Window {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<T> Window<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing panics while it holds the lock, and a half-made change would be no worse than none.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, guard: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 /// Stops the decoders however the consumer leaves: at the end, with an error, or by a panic.
-struct StopOnDrop<'a>(&'a Window);
+struct StopOnDrop<'a, T>(&'a Window<T>);
 
-impl Drop for StopOnDrop<'_> {
+impl<T> Drop for StopOnDrop<'_, T> {
     fn drop(&mut self) {
         self.0.lock().stopped = true;
         self.0.changed.notify_all();
@@ -83,12 +76,48 @@ where
     P: AsRef<Path> + Sync,
 {
     assert!(batch_size > 0, "a batch holds at least one photo");
+    let prepare = |photo: RgbImage| (photo.dimensions(), recipe.normalise(&recipe.crop(&photo)));
+    let mut batch = Batch::default();
+    for_each_photo(paths, 2 * batch_size, prepare, |index, prepared| {
+        match prepared {
+            Ok((size, pixels)) => {
+                batch.photos.push(index);
+                batch.pixels.extend(pixels);
+                batch.sizes.push(size);
+            }
+            Err(error) => batch.failed.push((index, error)),
+        }
+        match batch.photos.len() == batch_size {
+            true => consume(std::mem::take(&mut batch)),
+            false => Ok(()),
+        }
+    })?;
+    match batch.photos.is_empty() && batch.failed.is_empty() {
+        true => Ok(()),
+        false => consume(batch),
+    }
+}
+
+/// Decodes `paths` and makes something of each photo with `prepare`, on all cores, and hands that to
+/// `consume` in order, with the photo's index. At most `ahead` photos wait for `consume`.
+///
+/// # Errors
+/// The first error of `consume`, after which nothing more is decoded.
+pub fn for_each_photo<P, T, E>(
+    paths: &[P],
+    ahead: usize,
+    prepare: impl Fn(RgbImage) -> T + Sync,
+    mut consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    P: AsRef<Path> + Sync,
+    T: Send,
+{
     let window = Window {
         state: Mutex::new(State { ready: BTreeMap::new(), delivered: 0, stopped: false }),
         changed: Condvar::new(),
     };
     let next = AtomicUsize::new(0);
-    let ahead = 2 * batch_size;
     let decoders = thread::available_parallelism().map_or(1, usize::from).min(paths.len());
 
     let decode_until_done = || {
@@ -96,15 +125,18 @@ where
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return };
             let mut state = window.lock();
-            while index >= state.delivered + ahead && !state.stopped {
+            while index >= state.delivered + ahead.max(1) && !state.stopped {
                 state = window.wait(state);
             }
             if state.stopped {
                 return;
             }
             drop(state);
-            let decoded = prepare(path.as_ref(), recipe);
-            window.lock().ready.insert(index, decoded);
+            // Decoders meet arbitrary bytes. One that panics must not take the run with it, and the
+            // consumer waits for every photo, so there is a result whatever happens.
+            let prepared = catch_unwind(AssertUnwindSafe(|| decode(path.as_ref()).map(&prepare)))
+                .unwrap_or(Err(DecodeError::Panic));
+            window.lock().ready.insert(index, prepared);
             window.changed.notify_all();
         }
     };
@@ -114,32 +146,19 @@ where
         for _ in 0..decoders {
             scope.spawn(decode_until_done);
         }
-        let mut batch = Batch::default();
         for index in 0..paths.len() {
-            let decoded = {
+            let prepared = {
                 let mut state = window.lock();
                 loop {
-                    if let Some(decoded) = state.ready.remove(&index) {
+                    if let Some(prepared) = state.ready.remove(&index) {
                         state.delivered = index + 1;
-                        break decoded;
+                        break prepared;
                     }
                     state = window.wait(state);
                 }
             };
             window.changed.notify_all();
-            match decoded {
-                Ok(pixels) => {
-                    batch.photos.push(index);
-                    batch.pixels.extend(pixels);
-                }
-                Err(error) => batch.failed.push((index, error)),
-            }
-            if batch.photos.len() == batch_size {
-                consume(std::mem::take(&mut batch))?;
-            }
-        }
-        if !batch.photos.is_empty() || !batch.failed.is_empty() {
-            consume(batch)?;
+            consume(index, prepared)?;
         }
         Ok(())
     })
@@ -148,8 +167,6 @@ where
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use image::RgbImage;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceInfo;
 use crate::head::EpochMetrics;
-use crate::photos::Recipe;
+use crate::photos::{FolderError, Recipe, Split, training_split};
 
 /// The version of Burn that this crate is built on.
 pub const BURN_VERSION: &str = "0.22.1";
@@ -14,6 +14,12 @@ pub const BURN_VERSION: &str = "0.22.1";
 /// `config.toml`: enough to make the run again, and to use its model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunConfig {
+    /// The command that made it, as it was typed. Runs of before it was written down have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// When it was made: RFC 3339, in local time. Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
     /// The backbone's name.
     pub backbone: String,
     /// Every option of the command, with the values that were in force.
@@ -69,7 +75,7 @@ impl Versions {
 }
 
 /// `summary.json`: what came of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The epoch whose head is in the model.
     pub best_epoch: EpochMetrics,
@@ -113,19 +119,16 @@ impl RunConfig {
             reason: error.message().to_owned(),
         })
     }
-}
 
-/// `metrics.csv`: a header and a line an epoch.
-pub(super) fn metrics_csv(epochs: &[EpochMetrics]) -> String {
-    let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
-    for metrics in epochs {
-        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
-            metrics;
-        csv += &format!(
-            "{epoch},{train_loss:.6},{train_accuracy:.6},{val_loss:.6},{val_accuracy:.6},{seconds:.3}\n"
-        );
+    /// The photos that were trained on and validated on, read once more and divided as they were then.
+    ///
+    /// # Errors
+    /// Where the folder is no longer there, or no longer what it was.
+    pub fn split(&self) -> Result<Split, FolderError> {
+        let val_split = self.options.get("val_split").and_then(toml::Value::as_float);
+        let seed = self.options.get("seed").and_then(toml::Value::as_integer).unwrap_or_default();
+        training_split(&self.data.folder, val_split, seed.unsigned_abs())
     }
-    csv
 }
 
 #[cfg(test)]

@@ -4,11 +4,24 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::config::metrics_csv;
+use super::history::metrics_csv;
 use super::{
-    CLASSES_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, RunConfig, SUMMARY_FILE, Summary,
+    CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE,
+    RunConfig, SUMMARY_FILE, Summary,
 };
 use crate::head::EpochMetrics;
+
+/// Everything that a run folder holds, whichever version wrote it.
+const FILES: [&str; 8] = [
+    MODEL_FILE,
+    CLASSES_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    SUMMARY_FILE,
+    REPORT_FILE,
+    CURVES_FILE,
+    CARD_FILE,
+];
 
 /// What goes into a run folder.
 pub struct FolderContent<'a> {
@@ -22,6 +35,12 @@ pub struct FolderContent<'a> {
     pub epochs: &'a [EpochMetrics],
     /// What came of it.
     pub summary: &'a Summary,
+    /// The report, an HTML page.
+    pub report: &'a str,
+    /// The curves of the epochs, an SVG drawing.
+    pub curves: &'a str,
+    /// The model card, in Markdown.
+    pub card: &'a str,
 }
 
 /// Why a run folder cannot be written.
@@ -128,8 +147,7 @@ impl RunPlace {
         if ![MODEL_FILE, CONFIG_FILE].iter().all(|file| folder.join(file).is_file()) {
             return Err(RunError::NotARun(self.asked.clone()));
         }
-        let files = [MODEL_FILE, CLASSES_FILE, CONFIG_FILE, METRICS_FILE, SUMMARY_FILE];
-        match names.into_iter().find(|name| !files.iter().any(|file| name == file)) {
+        match names.into_iter().find(|name| !FILES.iter().any(|file| name == file)) {
             _ if !self.force => Err(RunError::Exists(self.asked.clone())),
             Some(other) => {
                 Err(RunError::NotOnlyARun { folder: self.asked.clone(), other: other.into() })
@@ -157,6 +175,9 @@ impl RunPlace {
             (CONFIG_FILE, config.as_bytes()),
             (METRICS_FILE, metrics.as_bytes()),
             (SUMMARY_FILE, summary.as_bytes()),
+            (REPORT_FILE, content.report.as_bytes()),
+            (CURVES_FILE, content.curves.as_bytes()),
+            (CARD_FILE, content.card.as_bytes()),
             (MODEL_FILE, content.model),
         ] {
             write_through(&staging.path().join(name), bytes).map_err(failed)?;

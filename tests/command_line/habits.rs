@@ -10,11 +10,12 @@ fn run(args: &[&str]) -> Output {
     kindling().args(args).output().unwrap()
 }
 
-const SUBCOMMANDS: [&[&str]; 11] = [
+const SUBCOMMANDS: [&[&str]; 12] = [
     &["demo"],
     &["train"],
     &["evaluate"],
     &["predict"],
+    &["report"],
     &["devices"],
     &["weights"],
     &["weights", "list"],

@@ -1,6 +1,7 @@
 //! Promises of the command line, kept with photos drawn here and a narrow network, and on the real
 //! photos where `../shared` has them.
 
+mod browser;
 mod demo;
 mod errors;
 mod fixtures;
@@ -9,6 +10,7 @@ mod job;
 #[path = "../library/reference.rs"]
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;
+mod report;
 mod robustness;
 #[path = "../library/server.rs"]
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]

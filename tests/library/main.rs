@@ -8,6 +8,7 @@ mod downloads;
 mod folders;
 mod preprocessing;
 mod reference;
+mod reports;
 mod run_folder;
 mod server;
 mod shared;

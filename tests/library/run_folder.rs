@@ -31,6 +31,8 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
     let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     let classes: Vec<String> = (0..10).map(|class| format!("class \"{class}\" é")).collect();
     let config = RunConfig {
+        command: None,
+        created: None,
         backbone: architecture.to_string(),
         options: toml::Table::new(),
         preprocessing: Recipe::IMAGENET,
@@ -55,6 +57,9 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         config: &config,
         epochs: &[EPOCH],
         summary: &summary,
+        report: "<!DOCTYPE html>",
+        curves: "<svg></svg>",
+        card: "# A model",
     };
     RunPlace::reserve(folder, force)?.write(&content)
 }

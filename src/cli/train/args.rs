@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::DeviceArg;
 use crate::cli::pretrained::NetworkArg;
+use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
 
 /// Train a classifier on a folder of photos
@@ -56,6 +57,10 @@ pub struct TrainArgs {
     /// Replace a run that is in the way
     #[arg(long)]
     pub force: bool,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub gallery: GalleryArg,
 
     /// Print nothing but warnings, errors and, at the end, the run folder
     #[arg(long, short)]

@@ -2,20 +2,25 @@
 
 mod args;
 mod place;
+mod report;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use kindling::evaluation::Scores;
 use kindling::features::{Extraction, Extractor};
 use kindling::head::{EpochMetrics, Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
-use kindling::run::{DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
+use kindling::run::{
+    Card, DataRecord, FolderContent, REPORT_FILE, RunConfig, Summary, Versions, WeightsRecord,
+};
 use kindling::weights::{self, Pretrained};
 
 use super::forward_batch;
 use super::pretrained::Use;
+use super::report::counts;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
 pub use args::TrainArgs;
 use place::Place;
@@ -23,7 +28,8 @@ use place::Place;
 /// Without `--backbone` and `--weights`.
 const DEFAULT_BACKBONE: &str = "resnet18";
 
-pub fn run(args: &TrainArgs) -> Result<()> {
+/// `typed` is the command as it was given, to be written down.
+pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let place = Place::reserve(args.out.as_deref(), args.force)?;
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
@@ -98,10 +104,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     })?;
     let training_seconds = start.elapsed().as_secs_f64();
 
-    // 5. The run folder.
+    // 5. The run folder, with its report.
     let model = weights::safetensors(&backbone, &fitted.head)?;
     let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
     let config = RunConfig {
+        command: Some(typed.to_owned()),
+        created: Some(chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false)),
         backbone: architecture.to_string(),
         options,
         preprocessing: recipe,
@@ -128,12 +136,33 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         feature_seconds,
         training_seconds,
     };
+    let logits = fitted.head.logits(&val.rows, &device);
+    let scores = Scores::of(split.classes.len(), &logits, &val.labels);
+    let validated = report::Validated {
+        split: &split,
+        sizes: extraction.sizes.get(train_photos..).unwrap_or_default(),
+        photos: extraction
+            .photos
+            .iter()
+            .skip(train_photos)
+            .map(|index| &split.val[index - split.train.len()])
+            .collect(),
+        trained_on: counts(train.labels.iter().copied(), split.classes.len()),
+        logits: &logits,
+        skipped: &skipped,
+        epochs: &fitted.epochs,
+    };
+    let drawn = validated.draw(place.folder(), &config, &summary, args, &extractor, &fitted.head);
+    let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
     let content = FolderContent {
         model: &model,
         classes: &split.classes,
         config: &config,
         epochs: &fitted.epochs,
         summary: &summary,
+        report: &drawn.html,
+        curves: drawn.curves.as_deref().unwrap_or_default(),
+        card: &card,
     };
     let out = place.write(&content)?;
 
@@ -150,6 +179,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         fitted.best.epoch,
         fitted.epochs.len()
     ));
+    say.line(format_args!("report    {}", out.join(REPORT_FILE).display()));
     say.line(format_args!("validation accuracy {:.4}", fitted.best.val_accuracy));
     say.line(format_args!("try it:   {} predict {} PHOTO", this_program(), shell_word(&out)));
     Ok(())

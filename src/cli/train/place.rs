@@ -20,6 +20,11 @@ impl Place {
         Ok(Self { folder, reserved, ours: asked.is_none() })
     }
 
+    /// The folder, as long as no other run takes its name.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes the run and says where: of two runs that chose the same name the second takes the next.
     pub fn write(mut self, content: &FolderContent) -> Result<PathBuf, RunError> {
         let mut attempt = 1;

@@ -1,0 +1,67 @@
+//! Photos of known classes, and what a model makes of them.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use kindling::features::{Extraction, Extractor};
+use kindling::photos::PhotoSet;
+use kindling::report::ReportPhoto;
+use kindling::run::Model;
+
+use super::terminal::{photo_bar, text, told, warn_skipped};
+
+/// Photos that were evaluated.
+pub struct Evaluated {
+    set: PhotoSet,
+    extraction: Extraction,
+    /// The true class of each photo that could be decoded.
+    pub labels: Vec<usize>,
+    /// Their logits, `[photos, classes]`.
+    pub logits: Vec<f32>,
+    /// Files that gave no photo, with why.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl Evaluated {
+    /// Runs the photos of `set`, which lie in `data`, through the model, with a progress bar unless
+    /// `quiet`; warns of what was skipped.
+    pub fn of(
+        model: &Model,
+        set: PhotoSet,
+        data: &Path,
+        extractor: &Extractor,
+        device: &Device,
+        quiet: bool,
+    ) -> Result<Self> {
+        let paths = set.paths();
+        let bar = photo_bar(paths.len(), "evaluate", quiet);
+        let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
+        bar.finish_and_clear();
+        let passed_over =
+            set.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
+        let failed =
+            extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
+        let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
+        warn_skipped(&skipped);
+        if extraction.photos.is_empty() {
+            bail!("no photo in `{}` could be decoded", data.display());
+        }
+        let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
+        let logits = model.logits(&extraction.rows, device)?;
+        Ok(Self { set, extraction, labels, logits, skipped })
+    }
+
+    /// The photos, for a report.
+    pub fn photos(&self) -> Vec<ReportPhoto<'_>> {
+        self.extraction
+            .photos
+            .iter()
+            .zip(&self.extraction.sizes)
+            .map(|(index, size)| {
+                let photo = &self.set.photos[*index];
+                ReportPhoto { path: &photo.path, label: photo.label, size: *size }
+            })
+            .collect()
+    }
+}

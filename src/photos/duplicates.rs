@@ -1,0 +1,70 @@
+//! The same photo twice: among those that were trained on, and those that should be new.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+/// Photos of `others` whose file has, byte for byte, the content of one of `photos`: the index of the
+/// first such one for each, as pairs of indices into `others` and `photos`, ascending. A file that
+/// cannot be read is no duplicate.
+///
+/// Only files of equal length are read.
+pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize)> {
+    let length = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
+    let mut by_length: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (index, path) in photos.iter().enumerate() {
+        if let Some(length) = length(path) {
+            by_length.entry(length).or_default().push(index);
+        }
+    }
+    let mut digests: HashMap<u64, HashMap<[u8; 32], usize>> = HashMap::new();
+    let mut duplicates = Vec::new();
+    for (other, path) in others.iter().enumerate() {
+        let Some(length) = length(path) else { continue };
+        let Some(candidates) = by_length.get(&length) else { continue };
+        let known = digests.entry(length).or_insert_with(|| {
+            let mut known = HashMap::new();
+            for index in candidates {
+                if let Ok(digest) = digest(photos[*index]) {
+                    known.entry(digest).or_insert(*index);
+                }
+            }
+            known
+        });
+        if let Some(index) = digest(path).ok().and_then(|digest| known.get(&digest)) {
+            duplicates.push((other, *index));
+        }
+    }
+    duplicates
+}
+
+fn digest(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_is_found_under_any_name_and_another_of_the_same_length_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let trained = [file("a", "one"), file("b", "two"), file("c", "two")];
+        let others = [file("d", "six"), file("e", "two"), folder.path().join("gone")];
+        let [trained, others] =
+            [&trained, &others].map(|paths| paths.each_ref().map(|path| path.as_path()));
+        assert_eq!(exact_duplicates(&trained, &others), [(1, 1)]);
+        // A file is its own duplicate: whoever evaluates what was trained on is told.
+        assert_eq!(exact_duplicates(&trained, &trained), [(0, 0), (1, 1), (2, 1)]);
+    }
+}

@@ -1,0 +1,277 @@
+//! Which photos are shown, and how.
+
+use maud::{Markup, html};
+
+use super::Findings;
+use super::pictures::{SIDE, Thumbnails, file_url};
+use crate::evaluation::Prediction;
+
+/// Most cards in a page: beyond it each class shows fewer.
+const MAX_CARDS: usize = 3000;
+/// Most wrong photos whose activation maps are shown.
+const MAX_EXPLAINED: usize = 100;
+/// Up to this number of classes, all of them are unfolded.
+const UNFOLDED_CLASSES: usize = 6;
+
+/// The photos of each class that are shown.
+pub struct Galleries {
+    /// By class.
+    classes: Vec<ClassGallery>,
+    /// The most confident wrong ones of all classes, where there are more than two.
+    wrong: Vec<usize>,
+    /// Every wrong one, the most confident first.
+    all_wrong: Vec<usize>,
+    /// Photos of each sort and class that are shown.
+    pub each: usize,
+}
+
+/// Indices of photos.
+struct ClassGallery {
+    /// Right, the most confident first.
+    right: Vec<usize>,
+    /// Wrong, the most confident first.
+    wrong: Vec<usize>,
+    /// The least confident first, right or wrong.
+    uncertain: Vec<usize>,
+    photos: usize,
+    right_count: usize,
+}
+
+impl Galleries {
+    pub fn of(predictions: &[Prediction], classes: usize, asked: usize) -> Self {
+        let each = asked.min((MAX_CARDS / (3 * classes.max(1))).max(1));
+        let mut by_class = vec![Vec::new(); classes];
+        // The most confident first; of equals the first in the list, so that the page is the same each time.
+        let mut order: Vec<usize> = (0..predictions.len()).collect();
+        order.sort_by(|one, other| {
+            predictions[*other].probability.total_cmp(&predictions[*one].probability)
+        });
+        for photo in &order {
+            by_class[predictions[*photo].label].push(*photo);
+        }
+        let first = |photos: &mut dyn Iterator<Item = &usize>| photos.take(each).copied().collect();
+        let is_right = |photo: &&usize| predictions[**photo].is_right();
+        let classes: Vec<ClassGallery> = by_class
+            .iter()
+            .map(|photos| ClassGallery {
+                right: first(&mut photos.iter().filter(is_right)),
+                wrong: first(&mut photos.iter().filter(|photo| !is_right(photo))),
+                uncertain: first(&mut photos.iter().rev()),
+                photos: photos.len(),
+                right_count: photos.iter().filter(is_right).count(),
+            })
+            .collect();
+        let all_wrong: Vec<usize> =
+            order.into_iter().filter(|photo| !predictions[*photo].is_right()).collect();
+        let wrong = match classes.len() {
+            0..=2 => Vec::new(),
+            _ => all_wrong.iter().take(2 * each).copied().collect(),
+        };
+        Self { classes, wrong, all_wrong, each }
+    }
+
+    /// The wrong photos whose activation maps are shown, the most confident first.
+    pub fn wrong_to_explain(&self) -> Vec<usize> {
+        let most = (self.each * self.classes.len()).min(MAX_EXPLAINED);
+        self.all_wrong.iter().take(most).copied().collect()
+    }
+
+    /// Photos that were predicted wrongly.
+    pub fn wrong_count(&self) -> usize {
+        self.all_wrong.len()
+    }
+
+    /// Every photo that is shown, as often as it is, the most telling first.
+    pub fn photos(&self) -> impl Iterator<Item = usize> {
+        let sort = |of: fn(&ClassGallery) -> &Vec<usize>| self.classes.iter().flat_map(of);
+        self.wrong
+            .iter()
+            .chain(sort(|class| &class.wrong))
+            .chain(sort(|class| &class.uncertain))
+            .chain(sort(|class| &class.right))
+            .copied()
+    }
+}
+
+/// The galleries of all classes.
+pub fn section(findings: &Findings, thumbnails: &Thumbnails, crop: u32) -> Markup {
+    let galleries = &findings.galleries;
+    let cards = |photos: &[usize]| cards(findings, thumbnails, photos);
+    html! {
+        section #galleries {
+            h2 { "Photos" }
+            p .note {
+                "Each picture is what the network sees, the photo's centre at " (crop) " × " (crop)
+                " pixels. It links to the photo. Under it: the true class, the predicted one, and how probable that one is."
+                @if galleries.each < findings.content.gallery {
+                    " With so many classes " (galleries.each) " of each sort are shown."
+                }
+                @if thumbnails.is_full {
+                    " Some have no picture, so that this page stays small."
+                }
+            }
+            @if !galleries.wrong.is_empty() {
+                h3 { "Most confident and wrong, in all classes" }
+                (cards(&galleries.wrong))
+            }
+            @for (index, class) in galleries.classes.iter().enumerate() {
+                @if class.photos > 0 {
+                    details .class-gallery open[galleries.classes.len() <= UNFOLDED_CLASSES] {
+                        summary {
+                            strong { bdi { (findings.class(index)) } }
+                            " " (class.right_count) " of " (class.photos) " right"
+                        }
+                        @for (title, sort, photos, none) in [
+                            ("Most confident, and wrong", "wrong", &class.wrong, "None is wrong."),
+                            ("Least certain", "uncertain", &class.uncertain, ""),
+                            ("Most confident, and right", "right", &class.right, "None is right."),
+                        ] {
+                            div .gallery data-sort=(sort) {
+                                h4 { (title) }
+                                @if photos.is_empty() { p .note { (none) } } @else { (cards(photos)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A row of cards.
+pub fn cards(findings: &Findings, thumbnails: &Thumbnails, photos: &[usize]) -> Markup {
+    html! {
+        div .cards {
+            @for photo in photos {
+                (card(findings, *photo, picture(findings, thumbnails, *photo, None)))
+            }
+        }
+    }
+}
+
+/// A picture and, under it, what was predicted.
+pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
+    let prediction = &findings.predictions[photo];
+    let path = findings.content.photos[photo].path;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    html! {
+        figure .card .wrong[!prediction.is_right()] data-path=(path.display())
+            data-label=(prediction.label) data-predicted=(prediction.predicted)
+            data-probability=(prediction.probability) {
+            a href=(file_url(path)) title=(path.display()) { (picture) }
+            figcaption {
+                @if prediction.is_right() {
+                    span .verdict { "✓ " bdi { (findings.class(prediction.label)) } }
+                } @else {
+                    span .verdict {
+                        bdi { (findings.class(prediction.label)) } " ✗ " bdi { (findings.class(prediction.predicted)) }
+                    }
+                }
+                " " span .probability { (percent(prediction.probability)) }
+                a .file href=(file_url(path)) title=(path.display()) { bdi { (name) } }
+            }
+        }
+    }
+}
+
+/// The photo's picture, with something laid over it.
+pub fn picture(
+    findings: &Findings,
+    thumbnails: &Thumbnails,
+    photo: usize,
+    overlay: Option<&str>,
+) -> Markup {
+    let prediction = &findings.predictions[photo];
+    html! {
+        span .picture {
+            @if let Some(thumbnail) = thumbnails.get(photo) {
+                img src=(thumbnail) width=(SIDE) height=(SIDE) decoding="async"
+                    alt={ "a photo of " (findings.class(prediction.label)) };
+                @if let Some(overlay) = overlay {
+                    img .overlay src=(overlay) width=(SIDE) height=(SIDE) alt="";
+                }
+            } @else {
+                span .no-picture { "no picture" }
+            }
+        }
+    }
+}
+
+/// `97.5 %`; with more places where fewer would say that it is certain.
+pub fn percent(share: f64) -> String {
+    let places = match 1.0 - share {
+        rest if rest == 0.0 || rest >= 0.0005 => 1,
+        rest if rest >= 0.00005 => 2,
+        rest if rest >= 0.000005 => 3,
+        _ => return "> 99.999 %".into(),
+    };
+    format!("{:.places$} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions(count: usize, classes: usize) -> Vec<Prediction> {
+        (0..count)
+            .map(|index| {
+                let label = index % classes;
+                let predicted = if index % 3 == 0 { (label + 1) % classes } else { label };
+                let probability = 0.5 + (index * 7919 % count) as f64 / (2 * count) as f64;
+                let rank = usize::from(label != predicted);
+                Prediction { label, predicted, probability, of_label: 0.1, rank }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn galleries_show_the_extremes_of_each_class() {
+        let predictions = predictions(300, 2);
+        let galleries = Galleries::of(&predictions, 2, 5);
+        for (label, class) in galleries.classes.iter().enumerate() {
+            let of_class = |right: bool| {
+                let mut probabilities: Vec<f64> = predictions
+                    .iter()
+                    .filter(|one| one.label == label && one.is_right() == right)
+                    .map(|one| one.probability)
+                    .collect();
+                probabilities.sort_by(|one, other| other.total_cmp(one));
+                probabilities.truncate(5);
+                probabilities
+            };
+            let shown = |photos: &[usize]| {
+                photos.iter().map(|photo| predictions[*photo].probability).collect::<Vec<_>>()
+            };
+            assert_eq!(shown(&class.right), of_class(true));
+            assert_eq!(shown(&class.wrong), of_class(false));
+            let least = shown(&class.uncertain);
+            assert!(least.windows(2).all(|pair| pair[0] <= pair[1]) && least.len() == 5);
+        }
+        assert_eq!(galleries.wrong_count(), 100);
+        assert!(galleries.wrong.is_empty(), "two classes show their own already");
+    }
+
+    #[test]
+    fn the_number_of_cards_is_bounded_whatever_the_number_of_classes() {
+        for classes in [2, 30, 1000] {
+            let galleries = Galleries::of(&predictions(10_000, classes), classes, 50);
+            assert!(galleries.photos().count() <= MAX_CARDS + 2 * galleries.each, "{classes}");
+            assert!(galleries.wrong_to_explain().len() <= MAX_EXPLAINED);
+        }
+    }
+
+    #[test]
+    fn a_probability_below_one_is_never_told_as_certain() {
+        for (share, text) in [
+            (0.5, "50.0 %"),
+            (0.9754, "97.5 %"),
+            (0.99949, "99.9 %"),
+            (0.99996, "99.996 %"),
+            (0.99999999, "> 99.999 %"),
+            (1.0, "100.0 %"),
+            (0.0, "0.0 %"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Small pictures of photos, and of what the network saw in them, to be embedded in a page.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::imageops::{FilterType, resize};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+
+use crate::evaluation::ActivationMap;
+use crate::photos::{Recipe, for_each_photo};
+
+/// Side of a thumbnail, in pixels.
+pub const SIDE: u32 = 160;
+/// Quality of its JPEG, of 100: some 5 KB.
+const QUALITY: u8 = 75;
+/// Most bytes of pictures in a page, as embedded: beyond it cards have no picture.
+const MAX_BYTES: usize = 10 << 20;
+
+/// Thumbnails by the photo's index, as `data:` addresses.
+#[derive(Debug, Default)]
+pub struct Thumbnails {
+    by_photo: HashMap<usize, String>,
+    /// Whether some were left out to keep the page small.
+    pub is_full: bool,
+}
+
+impl Thumbnails {
+    /// Those of the photos that are `wanted`, most important first and as often as they will be shown;
+    /// as many as go into a page. Each shows what the network sees: the centre that `recipe` cuts out.
+    pub fn of(
+        wanted: &[usize],
+        path: impl Fn(usize) -> std::path::PathBuf,
+        recipe: &Recipe,
+    ) -> Self {
+        let mut times: HashMap<usize, usize> = HashMap::new();
+        let mut order = Vec::new();
+        for photo in wanted {
+            let times = times.entry(*photo).or_default();
+            if *times == 0 {
+                order.push(*photo);
+            }
+            *times += 1;
+        }
+        let paths: Vec<_> = order.iter().map(|photo| path(*photo)).collect();
+        let mut thumbnails = Self::default();
+        let mut bytes = 0;
+        let encode = |photo: RgbImage| thumbnail(&photo, recipe);
+        let ended = for_each_photo(&paths, 64, encode, |index, thumbnail| {
+            let photo = order[index];
+            // A file that has gone, or changed, since it was read has no picture.
+            let Ok(thumbnail) = thumbnail else { return Ok(()) };
+            bytes += thumbnail.len() * times[&photo];
+            match bytes > MAX_BYTES {
+                true => Err(()),
+                false => {
+                    thumbnails.by_photo.insert(photo, thumbnail);
+                    Ok(())
+                }
+            }
+        });
+        thumbnails.is_full = ended.is_err();
+        thumbnails
+    }
+
+    /// The thumbnail of a photo, where there is one.
+    pub fn get(&self, photo: usize) -> Option<&str> {
+        self.by_photo.get(&photo).map(String::as_str)
+    }
+}
+
+fn thumbnail(photo: &RgbImage, recipe: &Recipe) -> String {
+    let crop = RgbImage::from_raw(recipe.crop, recipe.crop, recipe.crop(photo))
+        .expect("a crop is a square of three bytes a pixel");
+    let small = resize(&crop, SIDE, SIDE, FilterType::Triangle);
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
+        .encode_image(&small)
+        .expect("a small picture can be encoded into memory");
+    data_url("image/jpeg", &jpeg)
+}
+
+/// Activation maps of one photo as pictures to lay over its thumbnail: red where there is evidence for
+/// the class, the more the less transparent, on one scale for all of `maps`. A pixel for each place of
+/// the map: whoever shows it makes it larger.
+pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
+    let most = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
+    maps.iter()
+        .map(|map| {
+            let opacity = |value: f32| match most > 0.0 {
+                true => (value.max(0.0) / most * 190.0) as u8,
+                false => 0,
+            };
+            let pixels: Vec<u8> =
+                map.values.iter().flat_map(|value| [255, 50, 0, opacity(*value)]).collect();
+            let mut png = Vec::new();
+            PngEncoder::new(&mut png)
+                .write_image(&pixels, map.width as u32, map.height as u32, ExtendedColorType::Rgba8)
+                .expect("a small picture can be encoded into memory");
+            data_url("image/png", &png)
+        })
+        .collect()
+}
+
+fn data_url(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// The address of a file on this machine, whatever its name.
+pub fn file_url(path: &Path) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+    const LEFT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b':');
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    #[cfg(unix)]
+    let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
+    #[cfg(not(unix))]
+    let bytes =
+        format!("/{}", path.display().to_string().trim_start_matches(r"\\?\").replace('\\', "/"))
+            .into_bytes();
+    format!("file://{}", percent_encode(&bytes, LEFT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_files_address_is_the_file_whatever_it_is_called() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        for (name, address) in [
+            (&b"/a/cat 1.jpg"[..], "file:///a/cat%201.jpg"),
+            (
+                b"/a/\"><img onerror=x>#?%.jpg",
+                "file:///a/%22%3E%3Cimg%20onerror%3Dx%3E%23%3F%25.jpg",
+            ),
+            ("/ä/猫.jpg".as_bytes(), "file:///%C3%A4/%E7%8C%AB.jpg"),
+            (b"/\xff\n.jpg", "file:///%FF%0A.jpg"),
+        ] {
+            assert_eq!(file_url(Path::new(OsStr::from_bytes(name))), address);
+        }
+    }
+
+    #[test]
+    fn thumbnails_end_where_the_page_would_grow_too_large() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("noise.png");
+        RgbImage::from_fn(300, 300, |x, y| {
+            let noise = x.wrapping_mul(2_654_435_761).wrapping_add(y.wrapping_mul(40_503_123));
+            image::Rgb([(noise >> 9) as u8, (noise >> 13) as u8, (noise >> 17) as u8])
+        })
+        .save(&path)
+        .unwrap();
+        let wanted: Vec<usize> = (0..2000).collect();
+        let thumbnails = Thumbnails::of(&wanted, |_| path.clone(), &Recipe::IMAGENET);
+        let bytes: usize = thumbnails.by_photo.values().map(String::len).sum();
+        assert!(thumbnails.is_full && bytes <= MAX_BYTES && bytes > MAX_BYTES - (64 << 10));
+        assert!(thumbnails.get(0).is_some() && thumbnails.get(1999).is_none());
+        // What is shown often counts as often.
+        let often = vec![7; 2000];
+        assert!(Thumbnails::of(&often, |_| path.clone(), &Recipe::IMAGENET).get(7).is_none());
+    }
+
+    #[test]
+    fn evidence_is_shown_on_one_scale_and_evidence_against_not_at_all() {
+        let map = |values: [f32; 2]| ActivationMap { height: 1, width: 2, values: values.to_vec() };
+        let opacities = |url: &String| {
+            let bytes = BASE64_STANDARD.decode(url.split_once(',').unwrap().1).unwrap();
+            let picture = image::load_from_memory(&bytes).unwrap().into_rgba8();
+            picture.pixels().map(|pixel| pixel.0[3]).collect::<Vec<_>>()
+        };
+        let urls = overlays(&[map([4.0, -2.0]), map([1.0, 2.0])]);
+        assert_eq!(opacities(&urls[0]), [190, 0]);
+        assert_eq!(opacities(&urls[1]), [47, 95]);
+        assert_eq!(opacities(&overlays(&[map([-1.0, -2.0])])[0]), [0, 0]);
+    }
+}

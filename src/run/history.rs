@@ -1,0 +1,64 @@
+//! What happened in a run: its epochs and what came of them, written down and read back.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{METRICS_FILE, SUMMARY_FILE, Summary};
+use crate::head::EpochMetrics;
+
+/// The course of a run.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Every epoch.
+    pub epochs: Vec<EpochMetrics>,
+    /// What came of them.
+    pub summary: Summary,
+}
+
+/// Why the course of a run cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// A file of the run cannot be read.
+    #[error("`{}` cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The table of epochs is damaged.
+    #[error("`{}` is no table of epochs", .0.display())]
+    Metrics(PathBuf, #[source] csv::Error),
+    /// The summary is damaged.
+    #[error("`{}` is no summary of a run", .0.display())]
+    Summary(PathBuf, #[source] serde_json::Error),
+}
+
+impl History {
+    /// Reads that of the run in `folder`.
+    ///
+    /// # Errors
+    /// Where one of its files is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self, HistoryError> {
+        let (metrics, summary) = (folder.join(METRICS_FILE), folder.join(SUMMARY_FILE));
+        let read = |file: &Path| {
+            fs::read(file).map_err(|error| HistoryError::Read(file.to_owned(), error))
+        };
+        let epochs = csv::Reader::from_reader(read(&metrics)?.as_slice())
+            .deserialize()
+            .collect::<Result<_, _>>()
+            .map_err(|error| HistoryError::Metrics(metrics, error))?;
+        let summary = serde_json::from_slice(&read(&summary)?)
+            .map_err(|error| HistoryError::Summary(summary, error))?;
+        Ok(Self { epochs, summary })
+    }
+}
+
+/// `metrics.csv`: a header and a line an epoch.
+pub(super) fn metrics_csv(epochs: &[EpochMetrics]) -> String {
+    let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
+    for metrics in epochs {
+        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
+            metrics;
+        csv += &format!(
+            "{epoch},{train_loss:.6},{train_accuracy:.6},{val_loss:.6},{val_accuracy:.6},{seconds:.3}\n"
+        );
+    }
+    csv
+}
