@@ -22,85 +22,94 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Loss and accuracy of each epoch, side by side, the epoch that was kept marked.
 pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
+    let extreme = |values: [fn(&EpochMetrics) -> f64; 2], of: fn(f64, f64) -> f64, start| {
+        epochs.iter().flat_map(|epoch| values.map(|value| value(epoch))).fold(start, of)
+    };
+    let losses: [fn(&EpochMetrics) -> f64; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
+    let accuracies: [fn(&EpochMetrics) -> f64; 2] =
+        [|epoch| epoch.train_accuracy, |epoch| epoch.val_accuracy];
+    // Below the lowest, on a round number: a curve between 0.97 and 0.99 is to be seen.
+    let bottom = ((extreme(accuracies, f64::min, 1.0) * 20.0).floor() / 20.0 - 0.05).max(0.0);
+    let loss = Panel {
+        caption: "Loss (cross-entropy, nats)",
+        values: losses,
+        range: (0.0, extreme(losses, f64::max, 1e-3) * 1.05),
+        legend: SeriesLabelPosition::UpperRight,
+    };
+    let accuracy = Panel {
+        caption: "Accuracy",
+        values: accuracies,
+        range: (bottom, 1.0 + (1.0 - bottom) * 0.05),
+        legend: SeriesLabelPosition::LowerRight,
+    };
     svg((900, 340), |canvas| {
         let (left, right) = canvas.split_horizontally(450);
-        let top =
-            epochs.iter().map(|epoch| epoch.train_loss.max(epoch.val_loss)).fold(0.0, f64::max);
-        let loss = [|epoch: &EpochMetrics| epoch.train_loss, |epoch: &EpochMetrics| epoch.val_loss];
-        panel(
-            &left,
-            "Loss (cross-entropy, nats)",
-            epochs,
-            best,
-            loss,
-            (0.0, top.max(1e-3) * 1.05),
-        )?;
-        let accuracy = [
-            |epoch: &EpochMetrics| epoch.train_accuracy,
-            |epoch: &EpochMetrics| epoch.val_accuracy,
-        ];
-        let lowest = epochs
-            .iter()
-            .map(|epoch| epoch.train_accuracy.min(epoch.val_accuracy))
-            .fold(1.0, f64::min);
-        // A tenth below the lowest, on a round number: a curve between 0.97 and 0.99 is to be seen.
-        let bottom = ((lowest * 10.0).floor() / 10.0 - 0.1).max(0.0);
-        panel(&right, "Accuracy", epochs, best, accuracy, (bottom, 1.0 + (1.0 - bottom) * 0.05))
+        loss.draw(&left, epochs, best)?;
+        accuracy.draw(&right, epochs, best)
     })
 }
 
-fn panel(
-    area: &Canvas,
-    caption: &str,
-    epochs: &[EpochMetrics],
-    best: usize,
-    [train, validation]: [fn(&EpochMetrics) -> f64; 2],
-    (bottom, top): (f64, f64),
-) -> Drawn {
-    let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, (FONT, 17).into_font().color(&INK))
-        .margin(10)
-        .x_label_area_size(38)
-        .y_label_area_size(52)
-        .build_cartesian_2d(0.5..last + 0.5, bottom..top)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(INK)
-        .x_labels(epochs.len().min(10) + 1)
-        .x_label_formatter(&|epoch| match epoch.fract() == 0.0 {
-            true => format!("{epoch:.0}"),
-            false => String::new(),
-        })
-        .y_label_formatter(&|value| format!("{value:.2}"))
-        .x_desc("epoch")
-        .label_style((FONT, 13).into_font().color(&INK))
-        .draw()?;
-    chart.draw_series(std::iter::once(PathElement::new(
-        [(best as f64, bottom), (best as f64, top)],
-        INK.stroke_width(1),
-    )))?;
-    for (value, colour, name) in [(train, TRAIN, "train"), (validation, VALIDATION, "validation")] {
-        let points = || epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
+/// A drawing of the epochs.
+struct Panel {
+    caption: &'static str,
+    /// Of the training and of the validation photos.
+    values: [fn(&EpochMetrics) -> f64; 2],
+    range: (f64, f64),
+    legend: SeriesLabelPosition,
+}
+
+impl Panel {
+    fn draw(self, area: &Canvas, epochs: &[EpochMetrics], best: usize) -> Drawn {
+        let Self { caption, values: [train, validation], range: (bottom, top), legend } = self;
+        let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
+        let mut chart = ChartBuilder::on(area)
+            .caption(caption, (FONT, 17).into_font().color(&INK))
+            .margin(10)
+            .x_label_area_size(38)
+            .y_label_area_size(52)
+            .build_cartesian_2d(0.5..last + 0.5, bottom..top)?;
         chart
-            .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
-        chart.draw_series(points().map(|point| {
-            let is_best = point.0 == best as f64;
-            Circle::new(point, if is_best { 5 } else { 2 }, colour.filled())
-        }))?;
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(INK)
+            .x_labels(epochs.len().min(10) + 1)
+            .x_label_formatter(&|epoch| match epoch.fract() == 0.0 {
+                true => format!("{epoch:.0}"),
+                false => String::new(),
+            })
+            .y_label_formatter(&|value| format!("{value:.2}"))
+            .x_desc("epoch")
+            .label_style((FONT, 13).into_font().color(&INK))
+            .draw()?;
+        chart.draw_series(std::iter::once(PathElement::new(
+            [(best as f64, bottom), (best as f64, top)],
+            INK.stroke_width(1),
+        )))?;
+        for (value, colour, name) in
+            [(train, TRAIN, "train"), (validation, VALIDATION, "validation")]
+        {
+            let points = || epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
+            chart
+                .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
+                .label(name)
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
+                });
+            chart.draw_series(points().map(|point| {
+                let is_best = point.0 == best as f64;
+                Circle::new(point, if is_best { 5 } else { 2 }, colour.filled())
+            }))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(legend)
+            .background_style(WHITE)
+            .border_style(GRID)
+            .label_font((FONT, 13).into_font().color(&INK))
+            .draw()
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::MiddleRight)
-        .background_style(WHITE)
-        .border_style(GRID)
-        .label_font((FONT, 13).into_font().color(&INK))
-        .draw()
 }
 
 /// Accuracy by confidence: a bar a bin, beside the diagonal of perfect calibration.

@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::Findings;
+use super::{Findings, ReportPhoto};
+use crate::photos::Recipe;
 
 /// Most files that are listed by name.
 const LISTED: usize = 200;
 
 /// Counts, sizes, files left out, photos that were met before.
-pub fn section(findings: &Findings, crop: u32) -> Markup {
+pub fn section(findings: &Findings, recipe: &Recipe) -> Markup {
     let content = findings.content;
     let mut evaluated = vec![0_usize; content.classes.len()];
     content.photos.iter().for_each(|photo| evaluated[photo.label] += 1);
@@ -18,7 +19,8 @@ pub fn section(findings: &Findings, crop: u32) -> Markup {
             evaluated[*class] > 0 || trained_on.is_some_and(|counts| counts[*class] > 0)
         })
         .collect();
-    let small = content.photos.iter().filter(|photo| photo.size.0.min(photo.size.1) < crop).count();
+    let is_small = |photo: &&ReportPhoto| photo.size.0.min(photo.size.1) < recipe.resize;
+    let small = content.photos.iter().filter(is_small).count();
     html! {
         section #data {
             h2 { "Data" }
@@ -49,7 +51,7 @@ pub fn section(findings: &Findings, crop: u32) -> Markup {
             (sizes(findings))
             @if small > 0 {
                 p .note {
-                    (small) " of the photos evaluated have a side of less than " (crop)
+                    (small) " of the photos evaluated have a side of less than " (recipe.resize)
                     " pixels: they were enlarged for the network."
                 }
             }

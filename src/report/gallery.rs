@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::Findings;
-use super::pictures::{SIDE, Thumbnails, file_url};
+use super::pictures::{SIDE, Thumbnails, file_url, whole};
 use crate::evaluation::Prediction;
+use crate::photos::Recipe;
 
 /// Most cards in a page: beyond it each class shows fewer.
 const MAX_CARDS: usize = 3000;
@@ -94,7 +95,8 @@ impl Galleries {
 }
 
 /// The galleries of all classes.
-pub fn section(findings: &Findings, thumbnails: &Thumbnails, crop: u32) -> Markup {
+pub fn section(findings: &Findings, thumbnails: &Thumbnails, recipe: &Recipe) -> Markup {
+    let crop = recipe.crop;
     let galleries = &findings.galleries;
     let cards = |photos: &[usize]| cards(findings, thumbnails, photos);
     html! {
@@ -102,7 +104,8 @@ pub fn section(findings: &Findings, thumbnails: &Thumbnails, crop: u32) -> Marku
             h2 { "Photos" }
             p .note {
                 "Each picture is what the network sees, the photo's centre at " (crop) " × " (crop)
-                " pixels. It links to the photo. Under it: the true class, the predicted one, and how probable that one is."
+                " pixels. It links to the photo. Under it: the class that was predicted, how probable that is, and the true class where "
+                "it is another."
                 @if galleries.each < findings.content.gallery {
                     " With so many classes " (galleries.each) " of each sort are shown."
                 }
@@ -152,23 +155,25 @@ pub fn cards(findings: &Findings, thumbnails: &Thumbnails, photos: &[usize]) -> 
 /// A picture and, under it, what was predicted.
 pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
     let prediction = &findings.predictions[photo];
-    let path = findings.content.photos[photo].path;
+    let path = whole(findings.content.photos[photo].path);
+    let (shown, url) = (path.display(), file_url(&path));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     html! {
-        figure .card .wrong[!prediction.is_right()] data-path=(path.display())
+        figure .card .wrong[!prediction.is_right()] data-path=(shown)
             data-label=(prediction.label) data-predicted=(prediction.predicted)
             data-probability=(prediction.probability) {
-            a href=(file_url(path)) title=(path.display()) { (picture) }
+            a href=(url) title=(shown) { (picture) }
             figcaption {
                 @if prediction.is_right() {
                     span .verdict { "✓ " bdi { (findings.class(prediction.label)) } }
                 } @else {
-                    span .verdict {
-                        bdi { (findings.class(prediction.label)) } " ✗ " bdi { (findings.class(prediction.predicted)) }
-                    }
+                    span .verdict { "✗ " bdi { (findings.class(prediction.predicted)) } }
                 }
                 " " span .probability { (percent(prediction.probability)) }
-                a .file href=(file_url(path)) title=(path.display()) { bdi { (name) } }
+                @if !prediction.is_right() {
+                    span .truth { "is " bdi { (findings.class(prediction.label)) } }
+                }
+                a .file href=(url) title=(shown) { bdi { (name) } }
             }
         }
     }

@@ -26,7 +26,7 @@ use gallery::Galleries;
 use pictures::Thumbnails;
 
 /// Photos of each sort in each class, where nothing else is said.
-pub const DEFAULT_GALLERY: usize = 8;
+pub const DEFAULT_GALLERY: usize = 12;
 /// Bins of the reliability diagram: 15, as Guo et al. have.
 const CALIBRATION_BINS: usize = 15;
 
@@ -124,7 +124,7 @@ impl Report {
                 thumbnails: &thumbnails,
                 explained: &explained,
                 problem: problem.as_deref(),
-                crop: extractor.recipe.crop,
+                recipe: &extractor.recipe,
             },
         );
         Self { html, curves, problem }

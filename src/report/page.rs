@@ -3,9 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gallery::{self, card, cards, percent, picture};
-use super::pictures::{Thumbnails, overlays};
+use super::pictures::{Thumbnails, overlays, whole};
 use super::{Findings, SUSPECTS_LISTED, charts, confusion, data};
 use crate::evaluation::ActivationMap;
+use crate::photos::Recipe;
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded and nothing is run.
@@ -20,8 +21,8 @@ pub struct Drawings<'a> {
     pub explained: &'a [(usize, Vec<ActivationMap>)],
     /// Why there are no maps.
     pub problem: Option<&'a str>,
-    /// Side of what the network sees, in pixels.
-    pub crop: u32,
+    /// How photos are made ready for the network.
+    pub recipe: &'a Recipe,
 }
 
 pub fn html(findings: &Findings, drawings: &Drawings) -> String {
@@ -54,11 +55,11 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                         }
                     }
                     (confusion::section(findings))
-                    (gallery::section(findings, drawings.thumbnails, drawings.crop))
+                    (gallery::section(findings, drawings.thumbnails, drawings.recipe))
                     (explanations(findings, drawings))
                     (suspects(findings, drawings))
                     (probabilities(findings))
-                    (data::section(findings, drawings.crop))
+                    (data::section(findings, drawings.recipe))
                     (data::making(findings))
                 }
             }
@@ -171,7 +172,7 @@ fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
                 (cards(findings, drawings.thumbnails, findings.shown_suspects()))
                 details {
                     summary { "The files as a list, to copy (one click selects all)" }
-                    pre #suspects { @for photo in listed { (findings.content.photos[*photo].path.display()) "\n" } }
+                    pre #suspects { @for photo in listed { (whole(findings.content.photos[*photo].path).display()) "\n" } }
                     @if listed.len() < suspected.len() {
                         p .note { "The first " (listed.len()) " of " (suspected.len()) "." }
                     }

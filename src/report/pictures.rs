@@ -1,14 +1,14 @@
 //! Small pictures of photos, and of what the network saw in them, to be embedded in a page.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{FilterType, resize};
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use crate::evaluation::ActivationMap;
 use crate::photos::{Recipe, for_each_photo};
@@ -31,11 +31,7 @@ pub struct Thumbnails {
 impl Thumbnails {
     /// Those of the photos that are `wanted`, most important first and as often as they will be shown;
     /// as many as go into a page. Each shows what the network sees: the centre that `recipe` cuts out.
-    pub fn of(
-        wanted: &[usize],
-        path: impl Fn(usize) -> std::path::PathBuf,
-        recipe: &Recipe,
-    ) -> Self {
+    pub fn of(wanted: &[usize], path: impl Fn(usize) -> PathBuf, recipe: &Recipe) -> Self {
         let mut times: HashMap<usize, usize> = HashMap::new();
         let mut order = Vec::new();
         for photo in wanted {
@@ -83,22 +79,27 @@ fn thumbnail(photo: &RgbImage, recipe: &Recipe) -> String {
     data_url("image/jpeg", &jpeg)
 }
 
+/// Side of an activation map's picture, in pixels: the map's places run into each other.
+const MAP_SIDE: u32 = 56;
+
 /// Activation maps of one photo as pictures to lay over its thumbnail: red where there is evidence for
-/// the class, the more the less transparent, on one scale for all of `maps`. A pixel for each place of
-/// the map: whoever shows it makes it larger.
+/// the class, the more the less transparent, on one scale for all of `maps`.
 pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
     let most = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
+    let opacity =
+        |value: f32| if most > 0.0 { (value / most).clamp(0.0, 1.0) * 190.0 } else { 0.0 };
     maps.iter()
         .map(|map| {
-            let opacity = |value: f32| match most > 0.0 {
-                true => (value.max(0.0) / most * 190.0) as u8,
-                false => 0,
-            };
+            let size = (map.width as u32, map.height as u32);
+            let evidence: ImageBuffer<Luma<f32>, _> =
+                ImageBuffer::from_raw(size.0, size.1, map.values.clone())
+                    .expect("a map has a value for each place");
+            let smooth = resize(&evidence, MAP_SIDE, MAP_SIDE, FilterType::CatmullRom);
             let pixels: Vec<u8> =
-                map.values.iter().flat_map(|value| [255, 50, 0, opacity(*value)]).collect();
+                smooth.iter().flat_map(|value| [255, 50, 0, opacity(*value) as u8]).collect();
             let mut png = Vec::new();
             PngEncoder::new(&mut png)
-                .write_image(&pixels, map.width as u32, map.height as u32, ExtendedColorType::Rgba8)
+                .write_image(&pixels, MAP_SIDE, MAP_SIDE, ExtendedColorType::Rgba8)
                 .expect("a small picture can be encoded into memory");
             data_url("image/png", &png)
         })
@@ -107,6 +108,11 @@ pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
 
 fn data_url(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// The path from the top, to be found from anywhere.
+pub fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The address of a file on this machine, whatever its name.
@@ -119,7 +125,7 @@ pub fn file_url(path: &Path) -> String {
         .remove(b'.')
         .remove(b'~')
         .remove(b':');
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = whole(path);
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
     #[cfg(not(unix))]
@@ -177,11 +183,13 @@ mod tests {
         let opacities = |url: &String| {
             let bytes = BASE64_STANDARD.decode(url.split_once(',').unwrap().1).unwrap();
             let picture = image::load_from_memory(&bytes).unwrap().into_rgba8();
-            picture.pixels().map(|pixel| pixel.0[3]).collect::<Vec<_>>()
+            // The first and the last pixel of a row: what lies between them runs over.
+            [0, MAP_SIDE - 1].map(|x| picture.get_pixel(x, MAP_SIDE / 2).0[3])
         };
         let urls = overlays(&[map([4.0, -2.0]), map([1.0, 2.0])]);
         assert_eq!(opacities(&urls[0]), [190, 0]);
-        assert_eq!(opacities(&urls[1]), [47, 95]);
+        let [left, right] = opacities(&urls[1]);
+        assert!(left.abs_diff(47) < 8 && right.abs_diff(95) < 8, "{left} {right}");
         assert_eq!(opacities(&overlays(&[map([-1.0, -2.0])])[0]), [0, 0]);
     }
 }

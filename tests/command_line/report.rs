@@ -13,7 +13,7 @@ use crate::reference::fixture;
 
 /// Trains in `place`, into `run`.
 fn train(place: &Path, more: &[&str]) -> std::process::Output {
-    let args = ["train", "photos", "--out", "run", "--epochs", "12", "--lr", "0.01"];
+    let args = ["train", "photos", "--out", "run", "--epochs", "40", "--lr", "0.01"];
     run_in(place, args.iter().chain(more).map(|arg| arg.to_string()).chain(narrow()))
 }
 
@@ -85,7 +85,8 @@ fn the_report_tells_what_evaluate_and_predict_tell() {
     );
     assert!(paths.len() >= 3 * 5, "{} cards", paths.len());
     for ((path, class), probability) in paths.iter().zip(chosen).zip(probabilities) {
-        let line = predicted[path.as_str()];
+        // The page tells the whole path.
+        let line = predicted[&path[path.find("photos/val").unwrap()..]];
         assert_eq!(scores["classes"][class.parse::<usize>().unwrap()], line["class"], "{path}");
         let (ours, theirs): (f64, f64) =
             (probability.parse().unwrap(), line["probability"].as_f64().unwrap());
@@ -95,7 +96,7 @@ fn the_report_tells_what_evaluate_and_predict_tell() {
     assert!(section(&page, "data").contains("notes.txt"));
     let making = section(&page, "making");
     for part in
-        ["kindling train photos --out run --epochs 12", "resnet18-w4", "SHA-256", "Burn 0.22.1"]
+        ["kindling train photos --out run --epochs 40", "resnet18-w4", "SHA-256", "Burn 0.22.1"]
     {
         assert!(making.contains(part), "`{part}` is not in {making}");
     }
@@ -112,11 +113,10 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
     let told = stdout(&run_in(place, ["report", "run", "--device", CPU]));
     assert!(told.contains("report    run/report.html (18 photos, "), "{told}");
     let again = report(place);
-    for id in ["classes", "confusion", "galleries", "label-errors"] {
-        assert_eq!(section(&from_training, id), section(&again, id), "{id}");
+    // The epochs among them are read back from the run. A page is too long for a message.
+    for id in ["curves", "classes", "confusion", "galleries", "label-errors", "data"] {
+        assert!(section(&from_training, id) == section(&again, id), "{id}");
     }
-    // The epochs are read back from the run.
-    assert_eq!(section(&from_training, "curves"), section(&again, "curves"));
 
     // Other photos, by `evaluate`: into the run folder unless it is told where.
     let scores =
@@ -244,7 +244,7 @@ fn names_that_look_like_html_are_text_and_the_browser_has_nothing_to_complain_of
     let checks = place.join("photos/val/checks/001.png");
     fs::rename(checks, place.join("photos/val/<script>alert('discs')<|script>/swapped.png"))
         .unwrap();
-    stdout(&train(place, &["--epochs", "40"]));
+    stdout(&train(place, &[]));
     let page = report(place);
     assert!(!page.contains("<script") && !page.contains("<img src=x"), "not escaped");
     assert!(page.contains("&lt;script&gt;alert("), "the class is there as text");
