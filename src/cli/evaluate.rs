@@ -85,7 +85,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let model = args.network.model(&args.run, args.json, &device)?;
     let set = labelled_as(&args.data, &model.classes)?;
 
-    if trained_on_these(&model, &args.data) {
+    let told_of_training = trained_on_these(&model, &args.data);
+    if told_of_training {
         warn(&format!(
             "the model was trained on photos of `{}`, so the scores flatter it",
             args.data.display()
@@ -110,6 +111,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
                 gallery: args.gallery.photos(),
                 extractor: &extractor,
                 device: &info,
+                told_of_training,
             };
             report.draw().and_then(|report| place.write(&report))
         }

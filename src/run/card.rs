@@ -80,13 +80,17 @@ impl Card<'_> {
         writeln!(
             card,
             "# {} on {}\n\n\
-             A classifier of photos into {} classes: {}{more}. Its backbone, {}, was pretrained on ImageNet and is frozen; its last \
+             A classifier of photos into {} classes: {}{more}. Its backbone, {}, {} and is frozen; its last \
              layer was trained with [Burn](https://burn.dev) by kindling {} on {} photos.\n",
             escaped(&config.backbone),
             escaped(&self.data_set()),
             classes.len(),
             names.join(", "),
             escaped(&config.backbone),
+            match self.published() {
+                Some(from) => format!("was pretrained on ImageNet ({})", from.source),
+                None => format!("is from {}", escaped(&config.weights.file.to_string_lossy())),
+            },
             config.versions.kindling,
             summary.train_photos,
         )?;

@@ -28,6 +28,8 @@ pub struct NewReport<'a> {
     pub extractor: &'a Extractor<'a>,
     /// What they were evaluated on.
     pub device: &'a DeviceInfo,
+    /// It has been said already that the model was trained on these photos.
+    pub told_of_training: bool,
 }
 
 impl NewReport<'_> {
@@ -50,6 +52,9 @@ impl NewReport<'_> {
             }
             Err(reason) => (None, Err(reason.clone())),
         };
+        if let (Ok(leaked), false) = (&leaked, self.told_of_training) {
+            warn_leaked(leaked, "evaluated");
+        }
         let mut making = match (&model.config, &history) {
             (Some(config), Some(history)) => making(config, &history.summary),
             _ => vec![
@@ -170,19 +175,19 @@ pub fn leaked(trained_on: &[LabelledPhoto], evaluated: &[ReportPhoto]) -> Vec<(P
         .collect()
 }
 
-/// Says on the terminal that photos were trained on which should be new.
-pub fn warn_leaked(leaked: &[(PathBuf, PathBuf)]) {
+/// Says on the terminal that photos were trained on which should be new: validation photos, or whichever.
+pub fn warn_leaked(leaked: &[(PathBuf, PathBuf)], which: &str) {
     if let Some((evaluated, trained)) = leaked.first() {
         let (are, they) = match leaked.len() {
             1 => ("photo is", "it flatters"),
             _ => ("photos are", "they flatter"),
         };
         warn(&format!(
-            "{} validation {are}, byte for byte, among those trained on, so {they} the scores: `{}` is `{}`{}",
+            "{} {which} {are}, byte for byte, among those trained on, so {they} the scores: `{}` is `{}`{}",
             leaked.len(),
             evaluated.display(),
             trained.display(),
-            if leaked.len() > 1 { ", ... (report.html lists them)" } else { "" },
+            if leaked.len() > 1 { ", ... (the report lists them)" } else { "" },
         ));
     }
 }

@@ -101,6 +101,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         gallery: args.gallery.photos(),
         extractor: &extractor,
         device: &info,
+        told_of_training: false,
     };
     let size = place.write(&report.draw()?)?;
     if args.quiet {

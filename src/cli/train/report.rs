@@ -44,7 +44,7 @@ impl Validated<'_> {
             .map(|(photo, size)| ReportPhoto { path: &photo.path, label: photo.label, size: *size })
             .collect();
         let leaked = leaked(&self.split.train, &photos);
-        warn_leaked(&leaked);
+        warn_leaked(&leaked, "validation");
         let content = Content {
             name: &name(folder),
             classes: &self.split.classes,
