@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_area_is_the_share_of_pairs_in_the_right_order() {
-        let scores = [0.9, 0.8, 0.8, 0.4, 0.4, 0.1, 0.7];
+        let scores: [f64; 7] = [0.9, 0.8, 0.8, 0.4, 0.4, 0.1, 0.7];
         let positive = [true, true, false, true, false, false, false];
         let mut pairs = 0.0;
         for one in 0..7 {

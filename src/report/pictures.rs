@@ -81,22 +81,27 @@ fn thumbnail(photo: &RgbImage, recipe: &Recipe) -> String {
 
 /// Side of an activation map's picture, in pixels: the map's places run into each other.
 const MAP_SIDE: u32 = 56;
+/// Opacity of the strongest evidence, of 255: the photo is still to be seen.
+const OPACITY: f32 = 190.0;
 
 /// Activation maps of one photo as pictures to lay over its thumbnail: red where there is evidence for
 /// the class, the more the less transparent, on one scale for all of `maps`.
 pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
     let most = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
-    let opacity =
-        |value: f32| if most > 0.0 { (value / most).clamp(0.0, 1.0) * 190.0 } else { 0.0 };
     maps.iter()
         .map(|map| {
-            let size = (map.width as u32, map.height as u32);
-            let evidence: ImageBuffer<Luma<f32>, _> =
-                ImageBuffer::from_raw(size.0, size.1, map.values.clone())
-                    .expect("a map has a value for each place");
+            // Resizing cuts off at 0 and 1.
+            let share = |value: &f32| if most > 0.0 { value / most } else { 0.0 };
+            let evidence: ImageBuffer<Luma<f32>, _> = ImageBuffer::from_raw(
+                map.width as u32,
+                map.height as u32,
+                map.values.iter().map(share).collect::<Vec<f32>>(),
+            )
+            .expect("a map has a value for each place");
             let smooth = resize(&evidence, MAP_SIDE, MAP_SIDE, FilterType::CatmullRom);
+            let opacity = |share: f32| (share.clamp(0.0, 1.0) * OPACITY).round() as u8;
             let pixels: Vec<u8> =
-                smooth.iter().flat_map(|value| [255, 50, 0, opacity(*value) as u8]).collect();
+                smooth.iter().flat_map(|share| [255, 50, 0, opacity(*share)]).collect();
             let mut png = Vec::new();
             PngEncoder::new(&mut png)
                 .write_image(&pixels, MAP_SIDE, MAP_SIDE, ExtendedColorType::Rgba8)

@@ -6,6 +6,8 @@ use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores};
 use crate::weights::PublishedWeights;
 
+/// What every card of ours has, and hardly another file.
+pub(super) const CARD_MARK: &str = "library_name: kindling";
 /// Most classes whose scores the card lists.
 const LISTED: usize = 100;
 
@@ -50,7 +52,7 @@ impl Card<'_> {
         write!(
             card,
             "---\n\
-             library_name: kindling\n\
+             {CARD_MARK}\n\
              license: {licence}\n\
              pipeline_tag: image-classification\n\
              tags:\n- image-classification\n- transfer-learning\n- burn\n- {backbone}\n\

@@ -1,9 +1,11 @@
 //! A run folder appears whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::card::CARD_MARK;
 use super::history::metrics_csv;
 use super::{
     CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE,
@@ -147,13 +149,23 @@ impl RunPlace {
         if ![MODEL_FILE, CONFIG_FILE].iter().all(|file| folder.join(file).is_file()) {
             return Err(RunError::NotARun(self.asked.clone()));
         }
-        match names.into_iter().find(|name| !FILES.iter().any(|file| name == file)) {
+        match names.into_iter().find(|name| !self.is_of_a_run(name)) {
             _ if !self.force => Err(RunError::Exists(self.asked.clone())),
             Some(other) => {
                 Err(RunError::NotOnlyARun { folder: self.asked.clone(), other: other.into() })
             }
             None => Ok(Occupant::Run),
         }
+    }
+
+    /// Whether a file of this name in the folder is one that a run has. People write a README.md themselves,
+    /// too: that one is not ours.
+    fn is_of_a_run(&self, name: &OsStr) -> bool {
+        let is_card = || {
+            let card = fs::read(self.folder.join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&card).contains(CARD_MARK)
+        };
+        FILES.iter().any(|file| name == *file) && (name != CARD_FILE || is_card())
     }
 
     /// Writes the run: into a hidden folder beside its place, which is renamed when all of it is on

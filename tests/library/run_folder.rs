@@ -59,7 +59,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         summary: &summary,
         report: "<!DOCTYPE html>",
         curves: "<svg></svg>",
-        card: "# A model",
+        card: "library_name: kindling",
     };
     RunPlace::reserve(folder, force)?.write(&content)
 }
@@ -95,6 +95,9 @@ fn a_run_in_the_way_is_replaced_only_by_force() {
     write(&run, true).unwrap();
     assert_ne!(fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap(), model);
     // What the user put beside it is not ours to delete.
+    fs::write(run.join("README.md"), "mine, not a model card").unwrap();
+    assert!(matches!(write(&run, true), Err(RunError::NotOnlyARun { .. })));
+    fs::remove_file(run.join("README.md")).unwrap();
     fs::write(run.join("notes.txt"), "mine").unwrap();
     assert!(matches!(write(&run, true), Err(RunError::NotOnlyARun { .. })));
     assert!(run.join("notes.txt").exists() && run.join("model.safetensors").exists());
