@@ -1,6 +1,7 @@
 //! Promises of the command line, kept with photos drawn here and a narrow network, and on the real
 //! photos where `../shared` has them.
 
+mod dashboard;
 mod demo;
 mod errors;
 mod fixtures;
