@@ -7,6 +7,8 @@ mod errors;
 mod fixtures;
 mod habits;
 mod job;
+mod pictures;
+mod predict;
 #[path = "../library/reference.rs"]
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;
