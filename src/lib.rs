@@ -8,7 +8,8 @@
 //! 4. [`head`]: a linear layer is trained on those rows, with Burn's autodiff and Adam;
 //! 5. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it.
 //!
-//! [`demo`] draws something to train on where there are no photos.
+//! [`gallery`] shows predictions on the photos themselves; [`demo`] draws something to train on where
+//! there are no photos.
 //!
 //! The library never prints and never exits; the command line is built from it in the binary.
 
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod device;
 pub mod evaluation;
 pub mod features;
+pub mod gallery;
 pub mod head;
 pub mod photos;
 pub mod report;

@@ -22,6 +22,18 @@ pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar 
     bar.with_style(style).with_message(what)
 }
 
+/// A bar of the optimiser's steps, likewise, which says how long the training may still take.
+pub fn step_bar(quiet: bool) -> ProgressBar {
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.0} steps/s", state.per_sec());
+    };
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}  {rate}  {eta} left at most")
+            .expect("the template is right")
+            .with_key("rate", rate);
+    ProgressBar::with_draw_target(Some(0), watched(quiet)).with_style(style)
+}
+
 /// A bar of bytes that arrive, likewise.
 pub fn byte_bar(quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(

@@ -66,6 +66,37 @@ impl EpochMetrics {
     }
 }
 
+/// What the observer of [`fit`] is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress<'a> {
+    /// The optimiser took a step.
+    Step {
+        /// The running epoch, counted from 1.
+        epoch: usize,
+        /// Steps taken in this epoch.
+        done: usize,
+        /// Steps in an epoch.
+        of: usize,
+    },
+    /// An epoch ended.
+    Epoch(&'a EpochMetrics),
+}
+
+/// What the observer of [`fit`] answers; `()` is [`Next::GoOn`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Train on.
+    GoOn,
+    /// Let the running epoch be the last. Answered to the end of an epoch: that one.
+    Stop,
+}
+
+impl From<()> for Next {
+    fn from((): ()) -> Self {
+        Self::GoOn
+    }
+}
+
 /// A trained head.
 #[derive(Debug)]
 pub struct Fitted {
@@ -96,20 +127,24 @@ pub enum FitError {
 }
 
 /// Trains a head for `classes` classes on `device` (a plain one; autodiff is switched on here) and
-/// keeps the epoch that does best on `val`. `observe` sees each epoch as it ends.
+/// keeps the epoch that does best on `val`.
+///
+/// `observe` sees each step of the optimiser, thousands a second perhaps, and each epoch as it ends.
+/// Once it has answered [`Next::Stop`] the running epoch is the last one; the best of those that were
+/// run is kept.
 ///
 /// # Errors
 /// Where the loss stops being a number.
 ///
 /// # Panics
 /// Where there are no examples, no epochs, or the widths differ.
-pub fn fit(
+pub fn fit<R: Into<Next>>(
     train: &Examples,
     val: &Examples,
     classes: usize,
     options: &FitOptions,
     device: &Device,
-    mut observe: impl FnMut(&EpochMetrics),
+    mut observe: impl FnMut(Progress) -> R,
 ) -> Result<Fitted, FitError> {
     assert!(!train.labels.is_empty() && !val.labels.is_empty() && options.epochs > 0);
     assert!(train.width == val.width && options.batch_size > 0);
@@ -124,18 +159,22 @@ pub fn fit(
     let cross_entropy = CrossEntropyLossConfig::new().init(&autodiff);
     let mut order: Vec<usize> = (0..train.labels.len()).collect();
     let mut generator = generator(options.seed, Purpose::Order);
+    let steps = order.len().div_ceil(options.batch_size);
 
     let mut epochs: Vec<EpochMetrics> = Vec::new();
     let mut best: Option<(EpochMetrics, Head)> = None;
     for epoch in 1..=options.epochs {
         let start = Instant::now();
+        let mut stop = false;
         order.shuffle(&mut generator);
-        for batch in order.chunks(options.batch_size) {
+        for (step, batch) in order.chunks(options.batch_size).enumerate() {
             let (features, labels) = train.batch(batch, device);
             let logits = head.forward(features.autodiff());
             let loss = cross_entropy.forward(logits, labels.autodiff());
             let gradients = GradientsParams::from_grads(loss.backward(), &head);
             head = optimizer.step(options.learning_rate, head, gradients);
+            let progress = Progress::Step { epoch, done: step + 1, of: steps };
+            stop |= observe(progress).into() == Next::Stop;
         }
         let plain = head.valid();
         let (train_scores, val_scores) = (train.scores(&plain, device), val.scores(&plain, device));
@@ -154,13 +193,13 @@ pub fn fit(
                 learning_rate: options.learning_rate,
             });
         }
-        observe(&metrics);
+        stop |= observe(Progress::Epoch(&metrics)).into() == Next::Stop;
         epochs.push(metrics);
         if best.as_ref().is_none_or(|(best, _)| metrics.is_better_than(best)) {
             best = Some((metrics, plain));
         }
         let since_best = best.as_ref().map_or(0, |(best, _)| epoch - best.epoch);
-        if options.patience.is_some_and(|patience| since_best >= patience) {
+        if stop || options.patience.is_some_and(|patience| since_best >= patience) {
             break;
         }
     }

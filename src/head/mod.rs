@@ -3,5 +3,5 @@
 mod fit;
 mod linear;
 
-pub use fit::{EpochMetrics, Examples, FitError, FitOptions, Fitted, fit};
+pub use fit::{EpochMetrics, Examples, FitError, FitOptions, Fitted, Next, Progress, fit};
 pub use linear::Head;

@@ -2,11 +2,14 @@
 //! photos where `../shared` has them.
 
 mod browser;
+mod dashboard;
 mod demo;
 mod errors;
 mod fixtures;
 mod habits;
 mod job;
+mod pictures;
+mod predict;
 #[path = "../library/reference.rs"]
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;

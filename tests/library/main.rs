@@ -6,6 +6,7 @@ mod checkpoints;
 mod decoding;
 mod downloads;
 mod folders;
+mod gallery;
 mod preprocessing;
 mod reference;
 mod reports;

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::Backbone;
 use kindling::features::Extractor;
-use kindling::head::{Examples, FitError, FitOptions, Head, fit};
+use kindling::head::{Examples, FitError, FitOptions, Head, Next, Progress, fit};
 use kindling::photos::Recipe;
 use kindling::weights::{self, Checkpoint};
 
@@ -83,6 +83,47 @@ fn patience_ends_training_when_nothing_gets_better() {
     let fitted = fit(&train, &val, 3, &options, &device, |_| ()).unwrap();
     assert_eq!(fitted.epochs.len(), fitted.best.epoch + 3);
     assert!(fitted.epochs.len() < 50);
+}
+
+#[test]
+fn the_observer_sees_every_step_and_every_epoch_in_order() {
+    let device = cpu();
+    // 20 examples in batches of 8: three steps an epoch.
+    let (train, val) = (clouds(20, 0.0), clouds(9, 1.0));
+    let options = FitOptions { epochs: 2, ..OPTIONS };
+    let mut seen = Vec::new();
+    let fitted = fit(&train, &val, 3, &options, &device, |progress| match progress {
+        Progress::Step { epoch, done, of } => seen.push((epoch, done, of)),
+        Progress::Epoch(metrics) => seen.push((metrics.epoch, 0, 0)),
+    })
+    .unwrap();
+    let epoch = |epoch| [(epoch, 1, 3), (epoch, 2, 3), (epoch, 3, 3), (epoch, 0, 0)];
+    assert_eq!(seen, [epoch(1), epoch(2)].concat());
+    assert_eq!(fitted.epochs.len(), 2);
+}
+
+#[test]
+fn a_stop_ends_training_after_the_running_epoch_and_keeps_the_best() {
+    let device = cpu();
+    let (train, val) = (clouds(120, 0.0), clouds(60, 1.0));
+    let whole = fit(&train, &val, 3, &OPTIONS, &device, |_| ()).unwrap();
+    // Asked for in the midst of the fourth epoch, and at its end.
+    let stops: [fn(Progress) -> bool; 2] = [
+        |progress| matches!(progress, Progress::Step { epoch: 4, done: 2, .. }),
+        |progress| matches!(progress, Progress::Epoch(metrics) if metrics.epoch == 4),
+    ];
+    for stop in stops {
+        let observe = |progress: Progress| if stop(progress) { Next::Stop } else { Next::GoOn };
+        let fitted = fit(&train, &val, 3, &OPTIONS, &device, observe).unwrap();
+        assert_eq!(fitted.epochs.len(), 4);
+        let scores = |epochs: &[kindling::head::EpochMetrics]| -> Vec<f64> {
+            epochs.iter().map(|metrics| metrics.val_loss).collect()
+        };
+        assert_eq!(scores(&fitted.epochs), scores(&whole.epochs[..4]));
+        let four = FitOptions { epochs: 4, ..OPTIONS };
+        let asked_for = fit(&train, &val, 3, &four, &device, |_| ()).unwrap();
+        assert_eq!(bits(&fitted.head), bits(&asked_for.head));
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ Examples:
   kindling train photos                                ResNet-18, fetched once
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
+  kindling train photos --epochs 100 --tui             on a dashboard
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
 pub struct TrainArgs {
     /// Folder of photos
@@ -65,6 +66,13 @@ pub struct TrainArgs {
     /// Print nothing but warnings, errors and, at the end, the run folder
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Watch the epochs on Burn's training dashboard
+    ///
+    /// `q` there offers to stop after the running epoch, which keeps the best so far, or to end at once
+    /// without a run. Afterwards every line is in the terminal as without it.
+    #[arg(long, conflicts_with = "quiet")]
+    pub tui: bool,
 
     /// Passes over the training photos, at most
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]

@@ -1,8 +1,11 @@
 //! `kindling train`
 
 mod args;
+#[cfg(feature = "tui")]
+mod dashboard;
 mod place;
 mod report;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +14,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use kindling::evaluation::Scores;
 use kindling::features::{Extraction, Extractor};
-use kindling::head::{EpochMetrics, Examples, FitOptions, fit};
+use kindling::head::{Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{
     Card, DataRecord, FolderContent, REPORT_FILE, RunConfig, Summary, Versions, WeightsRecord,
@@ -24,12 +27,14 @@ use super::report::counts;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
 pub use args::TrainArgs;
 use place::Place;
+use watch::Watch;
 
 /// Without `--backbone` and `--weights`.
 const DEFAULT_BACKBONE: &str = "resnet18";
 
 /// `typed` is the command as it was given, to be written down.
 pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
+    let watch = Watch::asked(args.tui)?;
     let place = Place::reserve(args.out.as_deref(), args.force)?;
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
@@ -99,8 +104,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         patience: args.patience.map(|epochs| epochs as usize),
     };
     let start = Instant::now();
-    let fitted = fit(&train, &val, split.classes.len(), &fit_options, &device, |metrics| {
-        say.line(format_args!("{}", EpochLine(metrics)));
+    let fitted = watch.training(&say, args.epochs as usize, |observe| {
+        fit(&train, &val, split.classes.len(), &fit_options, &device, observe)
     })?;
     let training_seconds = start.elapsed().as_secs_f64();
 
@@ -195,21 +200,6 @@ impl Speaker {
         if !self.quiet {
             let _ = writeln!(io::stdout(), "{line}");
         }
-    }
-}
-
-/// An epoch on one line.
-struct EpochLine<'a>(&'a EpochMetrics);
-
-impl std::fmt::Display for EpochLine<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
-            self.0;
-        write!(
-            formatter,
-            "epoch {epoch:3}  train loss {train_loss:.4} accuracy {train_accuracy:.4}  \
-             val loss {val_loss:.4} accuracy {val_accuracy:.4}  {seconds:.2} s"
-        )
     }
 }
 

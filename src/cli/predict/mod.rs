@@ -1,18 +1,21 @@
 //! `kindling predict`
 
-use std::io::{self, Write};
+mod format;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueHint};
 use kindling::evaluation::probabilities;
 use kindling::features::{Extractor, FeatureBatch, Stopped};
+use kindling::gallery::{Gallery, GalleryPlace, Shown};
 use kindling::photos::walk;
-use serde::Serialize;
 
 use super::pretrained::NetworkArg;
-use super::terminal::{one_line, text, told, warn, warn_skipped};
+use super::terminal::{counted, text, told, warn, warn_skipped};
 use super::{DeviceArg, forward_batch};
+use format::{Csv, Format, Guess, JsonLines, People};
 
 /// Name the class of photos
 ///
@@ -23,6 +26,8 @@ use super::{DeviceArg, forward_batch};
 Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
+  kindling predict runs/first holiday/ --csv > holiday.csv
+  kindling predict runs/first holiday/ --save labelled
   kindling predict efficientnet-lite0 holiday.jpg   one of ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
@@ -45,65 +50,59 @@ pub struct PredictArgs {
     /// Print a JSON object a line, one for each photo
     #[arg(long)]
     json: bool,
-}
 
-/// A class and how probable it is.
-#[derive(Serialize)]
-struct Guess<'a> {
-    class: &'a str,
-    probability: f64,
-}
+    /// Print CSV, a row for each photo: path, class, probability, further guesses, error
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
 
-/// What `--json` prints for a photo.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Line<'a> {
-    Prediction {
-        path: &'a str,
-        class: &'a str,
-        probability: f64,
-        top: &'a [Guess<'a>],
-        device: &'a str,
-    },
-    Failure {
-        path: &'a str,
-        error: &'a str,
-    },
+    /// Write the photos with class and probability on them to DIR/<class>/, as JPEG
+    ///
+    /// DIR must be new or empty. The photos are upright and as large as they were.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    save: Option<PathBuf>,
 }
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let (paths, unreadable) = photos(&args.paths)?;
+    let place = args.save.as_deref().map(GalleryPlace::reserve).transpose()?;
     let (info, device) = args.device.open()?;
-    let model = args.network.model(&args.model, args.json, &device)?;
+    let for_people = !(args.json || args.csv);
+    let model = args.network.model(&args.model, !for_people, &device)?;
     let extractor = Extractor {
         backbone: &model.backbone,
         recipe: model.recipe,
         device: &device,
         batch_size: forward_batch(&info),
     };
-    let mut printer = Printer {
-        out: io::stdout().lock(),
-        json: args.json,
-        width: paths.iter().map(|path| text(path).chars().count()).max().unwrap_or(0).min(60),
-        device: &info.device,
+    let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
+    let out = io::stdout().lock();
+    let mut format: Box<dyn Format> = match (args.json, args.csv) {
+        (true, _) => Box::new(JsonLines::new(out, &info.device)),
+        (_, true) => Box::new(Csv::begin(out, model.classes.len().min(args.top as usize))?),
+        _ => Box::new(People::begin(out, &info, &paths, &model.classes)?),
     };
-    if !args.json {
-        writeln!(printer.out, "device    {info}")?;
-    }
     let mut failures = 0;
+    let mut unsaved = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
         let logits = model.logits(&batch.rows, &device)?;
-        let mut rows = batch.photos.into_iter().zip(logits.chunks(model.classes.len())).peekable();
+        let rows = logits.chunks(model.classes.len());
+        let guesses: Vec<_> = rows.map(|row| guesses(row, &model.classes, args.top)).collect();
+        let mut predicted = batch.photos.iter().copied().zip(&guesses).peekable();
         // Failures lie among the photos, and the output keeps the order that was asked for.
         for (failed, error) in &batch.failed {
-            while let Some((index, row)) = rows.next_if(|(index, _)| index < failed) {
-                printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
+            while let Some((index, guesses)) = predicted.next_if(|(index, _)| index < failed) {
+                format.prediction(&paths[index], guesses)?;
             }
-            printer.failure(&paths[*failed], &told(error))?;
+            format.failure(&paths[*failed], &told(error))?;
         }
-        for (index, row) in rows {
-            printer.prediction(&paths[index], &guesses(row, &model.classes, args.top))?;
+        for (index, guesses) in predicted {
+            format.prediction(&paths[index], guesses)?;
+        }
+        format.flush()?;
+        if let Some(gallery) = &mut gallery {
+            let photos = batch.photos.iter().map(|index| &*paths[*index]);
+            unsaved += save(gallery, photos.zip(&guesses))?;
         }
         Ok(())
     });
@@ -113,13 +112,37 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         Err(Stopped::Receiver(error)) => return Err(error),
         Err(Stopped::Extract(error)) => return Err(error.into()),
     }
+    if let Some(gallery) = &gallery {
+        format.saved(gallery)?;
+    }
     if failures > 0 {
         bail!("{failures} of {} files could not be read", paths.len());
+    }
+    if unsaved > 0 {
+        bail!("{} could not be saved", counted(unsaved, "photo"));
     }
     if unreadable > 0 {
         bail!("{unreadable} folders could not be looked into");
     }
     Ok(())
+}
+
+/// Saves the photos with their best guesses; says which could not be saved and how many.
+fn save<'a>(
+    gallery: &mut Gallery,
+    predicted: impl Iterator<Item = (&'a Path, &'a Vec<Guess<'a>>)>,
+) -> Result<usize> {
+    let shown: Vec<Shown> = predicted
+        .map(|(photo, guesses)| {
+            let Guess { index: class, probability, .. } = guesses[0];
+            Shown { photo, class, probability }
+        })
+        .collect();
+    let failed = gallery.save(&shown)?;
+    for (index, error) in &failed {
+        warn(&format!("not saved: `{}` {}", shown[*index].photo.display(), told(error)));
+    }
+    Ok(failed.len())
 }
 
 /// The files to predict, folders walked, and how much could not be looked into.
@@ -155,46 +178,6 @@ fn guesses<'a>(logits: &[f32], classes: &'a [String], top: u32) -> Vec<Guess<'a>
     order
         .into_iter()
         .take(top as usize)
-        .map(|index| Guess { class: &classes[index], probability: probabilities[index] })
+        .map(|index| Guess { index, class: &classes[index], probability: probabilities[index] })
         .collect()
-}
-
-struct Printer<'a, W> {
-    out: W,
-    json: bool,
-    width: usize,
-    device: &'a str,
-}
-
-impl<W: Write> Printer<'_, W> {
-    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
-        let (path, best) = (&text(path), &guesses[0]);
-        if self.json {
-            let Guess { class, probability } = *best;
-            let device = self.device;
-            return self.line(&Line::Prediction { path, class, probability, top: guesses, device });
-        }
-        let guesses: Vec<String> = guesses
-            .iter()
-            .map(|guess| format!("{} {:.1} %", guess.class, guess.probability * 100.0))
-            .collect();
-        let path = one_line(path);
-        writeln!(self.out, "{path:width$}  {}", guesses.join(", "), width = self.width)
-    }
-
-    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
-        let path = &text(path);
-        match self.json {
-            true => self.line(&Line::Failure { path, error }),
-            false => {
-                warn(&format!("`{path}` {error}"));
-                Ok(())
-            }
-        }
-    }
-
-    fn line(&mut self, line: &Line) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        writeln!(self.out)
-    }
 }

@@ -1,0 +1,192 @@
+//! What `kindling predict` prints: columns for people, JSON lines or CSV for programs.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use kindling::device::DeviceInfo;
+use kindling::gallery::Gallery;
+use serde::Serialize;
+
+use crate::cli::terminal::{counted, one_line, text, warn};
+
+/// A class and how probable it is.
+#[derive(Serialize)]
+pub struct Guess<'a> {
+    /// Of the class, among the model's.
+    #[serde(skip)]
+    pub index: usize,
+    pub class: &'a str,
+    pub probability: f64,
+}
+
+/// Photos are told in the order that was asked for, as soon as their predictions are there.
+pub trait Format {
+    /// The most probable classes, at least one, most probable first.
+    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()>;
+
+    /// Why there is no prediction.
+    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()>;
+
+    /// Where the photos were saved.
+    fn saved(&mut self, _gallery: &Gallery) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Hands over what has been told so far.
+    fn flush(&mut self) -> io::Result<()>;
+}
+
+/// Widest column of paths, in characters.
+const WIDEST_PATH: usize = 60;
+/// Widest column of classes; ImageNet has names of a hundred characters.
+const WIDEST_CLASS: usize = 30;
+
+/// A line a photo, in columns whose widths are known before the first photo is.
+pub struct People<W> {
+    out: W,
+    path_width: usize,
+    class_width: usize,
+}
+
+impl<W: Write> People<W> {
+    pub fn begin(
+        mut out: W,
+        device: &DeviceInfo,
+        paths: &[PathBuf],
+        classes: &[String],
+    ) -> io::Result<Self> {
+        writeln!(out, "device    {device}")?;
+        let widest = |texts: &mut dyn Iterator<Item = String>| {
+            texts.map(|text| one_line(&text).chars().count()).max().unwrap_or(0)
+        };
+        Ok(Self {
+            out,
+            path_width: widest(&mut paths.iter().map(|path| text(path))).min(WIDEST_PATH),
+            class_width: widest(&mut classes.iter().cloned()).min(WIDEST_CLASS),
+        })
+    }
+}
+
+impl<W: Write> Format for People<W> {
+    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+        let (path, best) = (one_line(&text(path)), &guesses[0]);
+        let (class, percent) = (one_line(best.class), best.probability * 100.0);
+        let (path_width, class_width) = (self.path_width, self.class_width);
+        write!(self.out, "{path:path_width$}  {class:class_width$}  {percent:5.1} %")?;
+        for guess in &guesses[1..] {
+            let (class, percent) = (one_line(guess.class), guess.probability * 100.0);
+            write!(self.out, ", {class} {percent:.1} %")?;
+        }
+        writeln!(self.out)
+    }
+
+    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
+        warn(&format!("`{}` {error}", path.display()));
+        Ok(())
+    }
+
+    fn saved(&mut self, gallery: &Gallery) -> io::Result<()> {
+        let folder = one_line(&text(gallery.folder()));
+        writeln!(self.out, "saved     {} in {folder}", counted(gallery.saved(), "photo"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A JSON object a line.
+pub struct JsonLines<'a, W> {
+    out: W,
+    device: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Prediction {
+        path: &'a str,
+        class: &'a str,
+        probability: f64,
+        top: &'a [Guess<'a>],
+        device: &'a str,
+    },
+    Failure {
+        path: &'a str,
+        error: &'a str,
+    },
+}
+
+impl<'a, W: Write> JsonLines<'a, W> {
+    pub fn new(out: W, device: &'a str) -> Self {
+        Self { out, device }
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        writeln!(self.out)
+    }
+}
+
+impl<W: Write> Format for JsonLines<'_, W> {
+    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+        let Guess { class, probability, .. } = guesses[0];
+        let device = self.device;
+        self.line(&Line::Prediction { path: &text(path), class, probability, top: guesses, device })
+    }
+
+    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
+        self.line(&Line::Failure { path: &text(path), error })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A row a photo under `path,class,probability,class_2,probability_2,...,error`.
+pub struct Csv<W: Write> {
+    rows: csv::Writer<W>,
+    guesses: usize,
+}
+
+impl<W: Write> Csv<W> {
+    /// For `guesses` guesses a photo.
+    pub fn begin(out: W, guesses: usize) -> io::Result<Self> {
+        let mut csv = Self { rows: csv::Writer::from_writer(out), guesses };
+        let further = (2..=guesses)
+            .flat_map(|rank| ["class", "probability"].map(|name| format!("{name}_{rank}")));
+        let names = ["path", "class", "probability"].map(String::from).into_iter();
+        csv.row(names.chain(further).chain(["error".to_owned()]))?;
+        Ok(csv)
+    }
+
+    fn row(&mut self, fields: impl Iterator<Item = String>) -> io::Result<()> {
+        self.rows.write_record(fields.map(String::into_bytes)).map_err(|error| {
+            // As itself, so that a reader that left early is recognised.
+            match error.into_kind() {
+                csv::ErrorKind::Io(error) => error,
+                other => io::Error::other(format!("{other:?}")),
+            }
+        })
+    }
+}
+
+impl<W: Write> Format for Csv<W> {
+    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+        // As many digits as it takes to read the same number back.
+        let cells = guesses
+            .iter()
+            .flat_map(|guess| [guess.class.to_owned(), guess.probability.to_string()]);
+        self.row([text(path)].into_iter().chain(cells).chain([String::new()]))
+    }
+
+    fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
+        let empty = std::iter::repeat_n(String::new(), 2 * self.guesses);
+        self.row([text(path)].into_iter().chain(empty).chain([error.to_owned()]))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.rows.flush()
+    }
+}

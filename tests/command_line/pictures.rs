@@ -1,0 +1,134 @@
+//! `predict --save`: photos with their class on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::errors::assert_error;
+use crate::fixtures::{CPU, json_lines, narrow, photos, run_in, stderr, stdout};
+
+/// Photos, and a run that tells their three classes apart, as well as 5 epochs can.
+pub fn trained(each: usize) -> TempDir {
+    let folder = photos(each);
+    let args = ["train", "photos", "--out", "run", "--epochs", "5", "--lr", "0.03", "--quiet"];
+    stdout(&run_in(folder.path(), args.map(String::from).into_iter().chain(narrow())));
+    folder
+}
+
+fn predict(place: &Path, more: &[&str]) -> std::process::Output {
+    run_in(place, [&["predict", "run", "--device", CPU], more].concat())
+}
+
+/// Every file below, as paths from there.
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().strip_prefix(folder).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn saved_photos_lie_in_a_folder_for_each_predicted_class() {
+    let folder = trained(6);
+    let place = folder.path();
+    let output = predict(place, &["photos/val", "--json", "--save", "out"]);
+    assert_eq!(stderr(&output), "");
+    let lines = json_lines(&stdout(&output));
+    assert_eq!(lines.len(), 18, "nothing but the photos' lines");
+    // The three folders hold photos of the same names.
+    let mut expected = BTreeMap::new();
+    let mut met: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for line in &lines {
+        let photo = Path::new(line["path"].as_str().unwrap());
+        let stem = photo.file_stem().unwrap().to_str().unwrap().to_owned();
+        let class = line["class"].as_str().unwrap().to_owned();
+        let number = met.entry((class.clone(), stem.clone())).or_default();
+        *number += 1;
+        let name = if *number == 1 { stem } else { format!("{stem}-{number}") };
+        expected.insert(PathBuf::from(class).join(name + ".jpg"), place.join(photo));
+    }
+    let saved = files(&place.join("out"));
+    assert_eq!(saved, expected.keys().cloned().collect(), "and no half-written file");
+    for (saved, photo) in &expected {
+        let saved = image::open(place.join("out").join(saved)).unwrap().into_rgb8();
+        let photo = image::open(photo).unwrap().into_rgb8();
+        assert_eq!(saved.dimensions(), photo.dimensions());
+        let mean = |image: &image::RgbImage, from: u32, to: u32| {
+            let rows = image.rows().skip(from as usize).take((to - from) as usize).flatten();
+            let values: Vec<f64> = rows.flat_map(|pixel| pixel.0.map(f64::from)).collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        let height = photo.height();
+        // Above, the photo; at the foot, 0.65 of black and some white letters over it.
+        assert!((mean(&saved, 0, height / 2) - mean(&photo, 0, height / 2)).abs() < 3.0);
+        assert!(mean(&saved, height - 4, height) < 0.6 * mean(&photo, height - 4, height));
+    }
+}
+
+#[test]
+fn people_are_told_how_many_photos_were_saved_and_where() {
+    let folder = trained(2);
+    let place = folder.path();
+    let told = stdout(&predict(place, &["photos/val", "--save", "my out"]));
+    assert!(told.ends_with("saved     6 photos in my out\n"), "{told}");
+    assert_eq!(files(&place.join("my out")).len(), 6);
+}
+
+#[test]
+fn a_class_that_is_called_dot_dot_stays_inside_the_folder() {
+    let folder = trained(4);
+    let place = folder.path();
+    for classes in ["..\n../up\n/\n", "a/b\na_b\nA\\B\n", "CON\n\u{1b}[31m\n<b>&\"\n"] {
+        fs::write(place.join("run/classes.txt"), classes).unwrap();
+        let before = files(place);
+        let output = predict(place, &["photos/val", "--save", "deep/out", "--csv"]);
+        stdout(&output);
+        let after = files(place);
+        let new: BTreeSet<_> = after.difference(&before).collect();
+        assert_eq!(new.len(), 12);
+        let mut folders = BTreeSet::new();
+        for path in new {
+            assert!(path.starts_with("deep/out") && path.components().count() == 4, "{path:?}");
+            folders.insert(path.parent().unwrap().to_owned());
+        }
+        let predicted: BTreeSet<String> = csv::Reader::from_reader(&output.stdout[..])
+            .records()
+            .map(|row| row.unwrap()[1].to_owned())
+            .collect();
+        assert_eq!(folders.len(), predicted.len(), "{folders:?} for {predicted:?}");
+        fs::remove_dir_all(place.join("deep")).unwrap();
+    }
+}
+
+#[test]
+fn photos_are_saved_to_a_new_or_an_empty_folder_only() {
+    let folder = trained(1);
+    let place = folder.path();
+    fs::create_dir(place.join("mine")).unwrap();
+    fs::write(place.join("mine/notes.txt"), "words").unwrap();
+    let refused = predict(place, &["photos/val", "--save", "mine"]);
+    assert_error(&refused, &["`mine` holds something already", "a new or an empty folder"]);
+    assert!(refused.stdout.is_empty(), "refused before the work");
+    assert_eq!(files(&place.join("mine")).len(), 1);
+    let refused = predict(place, &["photos/val", "--save", "run/classes.txt"]);
+    assert_error(&refused, &["`run/classes.txt` is no folder"]);
+    fs::create_dir(place.join("empty")).unwrap();
+    stdout(&predict(place, &["photos/val", "--save", "empty"]));
+    assert_eq!(files(&place.join("empty")).len(), 3);
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over_while_photos_are_saved() {
+    let folder = trained(2);
+    let place = folder.path();
+    fs::write(place.join("broken.jpg"), "no image").unwrap();
+    let output = predict(place, &["broken.jpg", "photos/val/discs", "absent.jpg", "--save", "out"]);
+    assert_error(&output, &["2 of 4 files could not be read"]);
+    assert!(stderr(&output).contains("broken.jpg` is not a JPEG"), "{}", stderr(&output));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("saved     2 photos in out\n"));
+    assert_eq!(files(&place.join("out")).len(), 2);
+}

@@ -1,0 +1,106 @@
+//! What `predict` prints.
+
+use std::fs;
+
+use crate::errors::assert_error;
+use crate::fixtures::{CPU, json_lines, run_in, stderr, stdout};
+use crate::pictures::trained;
+
+#[test]
+fn a_csv_row_says_for_each_photo_what_json_says() {
+    let folder = trained(3);
+    let place = folder.path();
+    let odd = "a, \"quoted\"\nname.png";
+    fs::copy(place.join("photos/val/discs/000.png"), place.join(odd)).unwrap();
+    fs::write(place.join("broken.jpg"), "no image").unwrap();
+    let asked = ["photos/val/stripes", "broken.jpg", odd, "absent.jpg", "photos/val/checks"];
+    let [json, csv] = ["--json", "--csv"].map(|format| {
+        let options = ["--top", "2", "--device", CPU, format];
+        run_in(place, [&["predict", "run"], &asked[..], &options].concat())
+    });
+    assert_error(&csv, &["2 of 9 files could not be read"]);
+    assert_eq!(stderr(&csv), stderr(&json));
+
+    let lines = json_lines(&String::from_utf8(json.stdout).unwrap());
+    let mut rows = csv::Reader::from_reader(&csv.stdout[..]);
+    let header = rows.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+    assert_eq!(header, "path,class,probability,class_2,probability_2,error");
+    let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.unwrap()).collect();
+    assert_eq!(rows.len(), lines.len());
+    for (row, line) in rows.iter().zip(&lines) {
+        assert_eq!(&row[0], line["path"].as_str().unwrap());
+        if let Some(error) = line.get("error") {
+            assert_eq!(&row[5], error.as_str().unwrap());
+            assert!((1..5).all(|cell| row[cell].is_empty()));
+            continue;
+        }
+        assert!(row[5].is_empty());
+        for (rank, cell) in [(0, 1), (1, 3)] {
+            let guess = &line["top"][rank];
+            assert_eq!(&row[cell], guess["class"].as_str().unwrap());
+            // Every digit; serde_json reads a number to the last bit but one.
+            let [csv, json] =
+                [row[cell + 1].parse::<f64>().unwrap(), guess["probability"].as_f64().unwrap()];
+            assert!((csv - json).abs() <= f64::EPSILON * json, "{csv} {json}");
+        }
+    }
+    assert!(rows.iter().any(|row| &row[0] == odd));
+}
+
+#[test]
+fn the_header_has_no_more_guesses_than_there_are_classes() {
+    let folder = trained(1);
+    let args = ["predict", "run", "photos/val/discs", "--csv", "--device", CPU];
+    let told = stdout(&run_in(folder.path(), args));
+    assert!(told.starts_with("path,class,probability,error\nphotos/val/discs/000.png,"), "{told}");
+    let told = stdout(&run_in(folder.path(), [&args[..], &["--top", "9"]].concat()));
+    let header = told.lines().next().unwrap();
+    assert!(header.ends_with(",class_3,probability_3,error"), "{header}");
+    let both = run_in(folder.path(), [&args[..], &["--json"]].concat());
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_no_text_is_told_with_replacement_characters() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = trained(1);
+    let place = folder.path();
+    let name = OsStr::from_bytes(b"caf\xe9.png");
+    // Some file systems take no such name.
+    if fs::copy(place.join("photos/val/discs/000.png"), place.join(name)).is_err() {
+        println!("skipped: the file system takes no name that is not UTF-8");
+        return;
+    }
+    let args = ["predict", "run", "--csv", "--device", CPU, "--save", "out"].map(OsString::from);
+    let told = stdout(&run_in(place, args.into_iter().chain([name.to_owned()])));
+    assert!(told.contains("\ncaf\u{fffd}.png,"), "{told}");
+    let class = told.lines().nth(1).unwrap().split(',').nth(1).unwrap();
+    assert!(place.join("out").join(class).join("caf\u{fffd}.jpg").exists());
+}
+
+#[test]
+fn columns_for_people_are_aligned_whatever_is_predicted() {
+    let folder = trained(6);
+    let place = folder.path();
+    fs::write(place.join("run/classes.txt"), "x\na class of more characters\nk\u{1b}[31ml\n")
+        .unwrap();
+    let args = ["predict", "run", "photos", "--top", "2", "--device", CPU];
+    let told = stdout(&run_in(place, args));
+    assert!(!told.contains('\u{1b}'), "{told}");
+    let mut lines = told.lines();
+    assert!(lines.next().unwrap().starts_with("device    "));
+    let columns: Vec<(usize, usize)> = lines
+        .map(|line| {
+            let percent = line.chars().position(|character| character == '%').unwrap();
+            (line.find("  ").unwrap(), percent)
+        })
+        .collect();
+    assert_eq!(columns.len(), 36);
+    let widest = columns.iter().map(|(path, _)| *path).max().unwrap();
+    // The path, two blanks, 26 characters of class, two blanks, `100.0 %`.
+    let expected = widest + 2 + 26 + 2 + 6;
+    assert!(columns.iter().all(|(_, percent)| *percent == expected), "{told}");
+}
