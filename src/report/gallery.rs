@@ -9,7 +9,7 @@ use crate::photos::Recipe;
 
 /// Most cards in a page: beyond it each class shows fewer.
 const MAX_CARDS: usize = 3000;
-/// Most wrong photos whose activation maps are shown.
+/// Most wrong photos that are shown together, and whose activation maps are.
 const MAX_EXPLAINED: usize = 100;
 /// Up to this number of classes, all of them are unfolded.
 const UNFOLDED_CLASSES: usize = 6;
@@ -40,7 +40,6 @@ struct ClassGallery {
 
 impl Galleries {
     pub fn of(predictions: &[Prediction], classes: usize, asked: usize) -> Self {
-        let each = asked.min((MAX_CARDS / (3 * classes.max(1))).max(1));
         let mut by_class = vec![Vec::new(); classes];
         // The most confident first; of equals the first in the list, so that the page is the same each time.
         let mut order: Vec<usize> = (0..predictions.len()).collect();
@@ -50,6 +49,8 @@ impl Galleries {
         for photo in &order {
             by_class[predictions[*photo].label].push(*photo);
         }
+        let met = by_class.iter().filter(|photos| !photos.is_empty()).count();
+        let each = asked.min((MAX_CARDS / (3 * met.max(1))).max(1));
         let first = |photos: &mut dyn Iterator<Item = &usize>| photos.take(each).copied().collect();
         let is_right = |photo: &&usize| predictions[**photo].is_right();
         let classes: Vec<ClassGallery> = by_class
@@ -66,14 +67,14 @@ impl Galleries {
             order.into_iter().filter(|photo| !predictions[*photo].is_right()).collect();
         let wrong = match classes.len() {
             0..=2 => Vec::new(),
-            _ => all_wrong.iter().take(2 * each).copied().collect(),
+            _ => all_wrong.iter().take((2 * asked).min(MAX_EXPLAINED)).copied().collect(),
         };
         Self { classes, wrong, all_wrong, each }
     }
 
     /// The wrong photos whose activation maps are shown, the most confident first.
     pub fn wrong_to_explain(&self) -> Vec<usize> {
-        let most = (self.each * self.classes.len()).min(MAX_EXPLAINED);
+        let most = self.classes.len().saturating_mul(self.each).min(MAX_EXPLAINED);
         self.all_wrong.iter().take(most).copied().collect()
     }
 
@@ -260,7 +261,7 @@ mod tests {
     fn the_number_of_cards_is_bounded_whatever_the_number_of_classes() {
         for classes in [2, 30, 1000] {
             let galleries = Galleries::of(&predictions(10_000, classes), classes, 50);
-            assert!(galleries.photos().count() <= MAX_CARDS + 2 * galleries.each, "{classes}");
+            assert!(galleries.photos().count() <= MAX_CARDS + MAX_EXPLAINED, "{classes}");
             assert!(galleries.wrong_to_explain().len() <= MAX_EXPLAINED);
         }
     }
