@@ -4,7 +4,9 @@ mod color;
 mod completions;
 mod demo;
 mod devices;
+mod embed;
 mod evaluate;
+mod export;
 mod predict;
 mod pretrained;
 mod suggested;
@@ -43,6 +45,8 @@ A first tour:
   kindling train photos --out runs/first   photos/<class>/*.jpg in, a run out
   kindling evaluate runs/first photos      how good it is, class by class
   kindling predict runs/first photo.jpg    what is in the photo
+  kindling export runs/first --out a.onnx  the model for other programs
+  kindling embed runs/first photos --out a.parquet   features of every photo
   kindling devices                         what this machine can compute on
   kindling weights list                    pretrained networks, where they are
 
@@ -67,6 +71,8 @@ enum Command {
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
+    Export(export::ExportArgs),
+    Embed(embed::EmbedArgs),
     Devices(devices::DevicesArgs),
     Weights(weights::WeightsArgs),
     Completions(completions::CompletionsArgs),
@@ -88,6 +94,8 @@ impl Cli {
             Command::Train(args) => train::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Predict(args) => predict::run(&args),
+            Command::Export(args) => export::run(&args),
+            Command::Embed(args) => embed::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Weights(args) => weights::run(&args),
             Command::Completions(args) => completions::run(&args),

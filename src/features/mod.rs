@@ -1,5 +1,7 @@
 //! From photos to rows of features: the frozen part, run once for each photo.
 
 mod extract;
+mod table;
 
 pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, Stopped};
+pub use table::{FeatureTable, TableFormat, TableRow};

@@ -3,6 +3,7 @@
 mod decode;
 mod folder;
 mod folder_error;
+mod listing;
 mod preprocess;
 mod split;
 mod stream;
@@ -11,6 +12,7 @@ mod walk;
 pub use decode::{DecodeError, decode};
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
+pub use listing::{ListedPhoto, Listing, Part, every_photo};
 pub use preprocess::{Filter, Recipe, RecipeError};
 pub use split::{Split, training_split};
 pub use stream::{Batch, for_each_batch};

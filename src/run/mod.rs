@@ -8,7 +8,7 @@ pub use config::{
     BURN_VERSION, ConfigError, DataRecord, RunConfig, Summary, Versions, WeightsRecord,
 };
 pub use folder::{FolderContent, RunError, RunPlace};
-pub use model::{Model, ModelError};
+pub use model::{FrozenBackbone, Model, ModelError};
 
 /// The whole network, in torchvision's names.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use kindling::export::{self, Parts, Precision};
 use kindling::features::{Extraction, Extractor};
 use kindling::head::{EpochMetrics, Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
-use kindling::weights::{self, Pretrained};
+use kindling::weights::{self, Description, Pretrained};
 
 use super::forward_batch;
 use super::pretrained::Use;
@@ -99,7 +100,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let training_seconds = start.elapsed().as_secs_f64();
 
     // 5. The run folder.
-    let model = weights::safetensors(&backbone, &fitted.head)?;
+    let description =
+        Description { backbone: architecture.to_string(), classes: split.classes.clone(), recipe };
+    let parts = Parts { backbone: &backbone, head: &fitted.head, description: &description };
+    let model = export::safetensors(parts, Precision::Full)?;
     let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
     let config = RunConfig {
         backbone: architecture.to_string(),
