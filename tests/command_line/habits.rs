@@ -10,11 +10,13 @@ fn run(args: &[&str]) -> Output {
     kindling().args(args).output().unwrap()
 }
 
-const SUBCOMMANDS: [&[&str]; 11] = [
+const SUBCOMMANDS: [&[&str]; 13] = [
     &["demo"],
     &["train"],
     &["evaluate"],
     &["predict"],
+    &["export"],
+    &["embed"],
     &["devices"],
     &["weights"],
     &["weights", "list"],

@@ -3,6 +3,7 @@
 
 mod demo;
 mod errors;
+mod exports;
 mod fixtures;
 mod habits;
 mod job;
