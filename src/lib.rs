@@ -6,7 +6,8 @@
 //! 2. [`weights`]: a pretrained file becomes a [`backbone`] on a [`device`];
 //! 3. [`features`]: each photo goes through the frozen backbone once;
 //! 4. [`head`]: a linear layer is trained on those rows, with Burn's autodiff and Adam;
-//! 5. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it.
+//! 5. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it;
+//! 6. [`export`] writes it down for other programs.
 //!
 //! [`gallery`] shows predictions on the photos themselves; [`demo`] draws something to train on where
 //! there are no photos.
@@ -17,12 +18,13 @@ pub mod backbone;
 pub mod demo;
 pub mod device;
 pub mod evaluation;
+pub mod export;
 pub mod features;
 pub mod gallery;
 pub mod head;
+pub mod output;
 pub mod photos;
 pub mod report;
 pub mod run;
 pub mod seed;
 pub mod weights;
-pub mod whole_file;

@@ -14,6 +14,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu6;
 use burn::tensor::{Device, Tensor};
 
+use super::plan::{Activation, Plan, Planned, Value};
 use super::{Architecture, Family, Forward, Naming, Shapes};
 use crate::photos::{Filter, Recipe};
 
@@ -178,6 +179,20 @@ impl Forward for EfficientNetLite {
     }
 }
 
+impl Planned for EfficientNetLite {
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let stem = (("conv_stem", &self.conv_stem), ("bn0", &self.bn0));
+        let mut x = plan.convolution(Value::Photos, stem.0, stem.1, Activation::Relu6);
+        for (index, block) in self.blocks.iter().enumerate() {
+            x = block.plan(&format!("blocks.{index}"), x, &mut plan);
+        }
+        let top = (("conv_head", &self.conv_head), ("bn1", &self.bn1));
+        let x = plan.convolution(x, top.0, top.1, Activation::Relu6);
+        plan.global_average_pool(x)
+    }
+}
+
 /// A mobile inverted bottleneck: widen with 1x1, convolve each channel alone, narrow with 1x1
 /// (Sandler et al.: *MobileNetV2*, 2018, <https://arxiv.org/abs/1801.04381>, section 3.3).
 #[derive(Module, Debug)]
@@ -215,6 +230,27 @@ impl MBConv {
         let x = self.bn2.forward(self.project_conv.forward(x));
         match self.depthwise_conv.stride == [1, 1] && x.dims() == input.dims() {
             true => x + input,
+            false => x,
+        }
+    }
+    /// Adds the same to a plan, of the block that is called `name`.
+    fn plan(&self, name: &str, input: Value, plan: &mut Plan) -> Value {
+        let mut conv = |input, conv: (&str, &Conv2d), norm: (&str, &BatchNorm), activation| {
+            let names = [conv.0, norm.0].map(|part| format!("{name}.{part}"));
+            plan.convolution(input, (&names[0], conv.1), (&names[1], norm.1), activation)
+        };
+        let (mut x, mut from) = (input, self.depthwise_conv.groups);
+        if let (Some(expand), Some(norm)) = (&self.expand_conv, &self.bn0) {
+            from = expand.weight.dims()[1];
+            x = conv(x, ("expand_conv", expand), ("bn0", norm), Activation::Relu6);
+        }
+        let alone = (("depthwise_conv", &self.depthwise_conv), ("bn1", &self.bn1));
+        let x = conv(x, alone.0, alone.1, Activation::Relu6);
+        let narrow = (("project_conv", &self.project_conv), ("bn2", &self.bn2));
+        let x = conv(x, narrow.0, narrow.1, Activation::None);
+        let to = self.project_conv.weight.dims()[0];
+        match self.depthwise_conv.stride == [1, 1] && to == from {
+            true => plan.add([x, input], &format!("{name}.add"), Activation::None),
             false => x,
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! An [`Architecture`] is a backbone before its weights: a name, what it wants of a photo, how many
 //! features it gives, what published files call its tensors. [`Architecture::init`] makes the
-//! [`Backbone`] itself. Each family of networks is a file here and a line in `FAMILIES`.
+//! [`Backbone`] itself, and a [`Plan`] tells what it computes. Each family of networks is a file here and
+//! a line in `FAMILIES`.
 
 mod efficientnet_lite;
+pub mod folding;
 mod naming;
 mod network;
+pub mod plan;
 mod resnet;
 
 use std::fmt;
@@ -20,6 +23,7 @@ use burn::tensor::{Device, Tensor};
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
 pub use naming::Naming;
 pub use network::{Forward, Tensors};
+pub use plan::{Plan, Planned};
 pub use resnet::{BasicBlock, Downsample, ResNet, ResNetConfig};
 
 use crate::photos::Recipe;
@@ -185,9 +189,19 @@ impl fmt::Debug for Backbone {
     }
 }
 
+impl Planned for Backbone {
+    fn plan(&self) -> Plan {
+        self.network.plan()
+    }
+}
+
 impl Tensors for Backbone {
     fn tensors(&self) -> Vec<burn_pack::Tensor> {
         self.network.tensors()
+    }
+
+    fn burn_tensors(&self) -> Vec<burn_pack::Tensor> {
+        self.network.burn_tensors()
     }
 
     fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String> {

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
 use burn::tensor::Tensor;
 
+use super::Planned;
+
 /// Photos in, the last feature map out. Its mean over height and width is the features.
 pub trait Forward {
     /// The last feature map of a batch of preprocessed photos, showing `observe` what leaves each stage
@@ -24,6 +26,10 @@ pub trait Tensors {
     /// The tensors; their data is read from the device when it is asked for.
     fn tensors(&self) -> Vec<burn_pack::Tensor>;
 
+    /// The same tensors with Burn's own names and shapes: `gamma` and `beta` in a BatchNorm, a fully connected
+    /// layer's weight as `[in, out]`.
+    fn burn_tensors(&self) -> Vec<burn_pack::Tensor>;
+
     /// Puts the tensors in their places.
     ///
     /// # Errors
@@ -34,6 +40,11 @@ pub trait Tensors {
 impl<M: Module> Tensors for M {
     fn tensors(&self) -> Vec<burn_pack::Tensor> {
         self.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+    }
+
+    fn burn_tensors(&self) -> Vec<burn_pack::Tensor> {
+        // As `BurnpackStore` collects them, so that it finds them again.
+        self.collect(None, None, false)
     }
 
     fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String> {
@@ -51,6 +62,6 @@ impl<M: Module> Tensors for M {
 }
 
 /// A network of any family.
-pub(super) trait Network: Forward + Tensors {}
+pub(super) trait Network: Forward + Tensors + Planned {}
 
-impl<N: Forward + Tensors> Network for N {}
+impl<N: Forward + Tensors + Planned> Network for N {}

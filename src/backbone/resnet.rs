@@ -13,6 +13,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+use super::plan::{Activation, Plan, Planned, Value};
 use super::{Architecture, Family, Forward, Naming, Shapes};
 use crate::photos::Recipe;
 
@@ -166,6 +167,23 @@ impl Forward for ResNet {
     }
 }
 
+impl Planned for ResNet {
+    fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        let stem = (("conv1", &self.conv1), ("bn1", &self.bn1));
+        let x = plan.convolution(Value::Photos, stem.0, stem.1, Activation::Relu);
+        let mut x = plan.max_pool(x, "maxpool", &self.maxpool);
+        for (stage, blocks) in
+            [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().enumerate()
+        {
+            for (index, block) in blocks.iter().enumerate() {
+                x = block.plan(&format!("layer{}.{index}", stage + 1), x, &mut plan);
+            }
+        }
+        plan.global_average_pool(x)
+    }
+}
+
 /// Two 3x3 convolutions beside a shortcut (figure 2 of the paper).
 #[derive(Module, Debug)]
 pub struct BasicBlock {
@@ -198,6 +216,26 @@ impl BasicBlock {
         };
         let x = relu(self.bn1.forward(self.conv1.forward(x)));
         relu(self.bn2.forward(self.conv2.forward(x)) + shortcut)
+    }
+
+    /// Adds the same to a plan, of the block that is called `name`.
+    fn plan(&self, name: &str, input: Value, plan: &mut Plan) -> Value {
+        let mut conv = |input, conv: (&str, &Conv2d), norm: (&str, &BatchNorm), activation| {
+            let names = [conv.0, norm.0].map(|part| format!("{name}.{part}"));
+            plan.convolution(input, (&names[0], conv.1), (&names[1], norm.1), activation)
+        };
+        let shortcut = match &self.downsample {
+            Some(Downsample { conv: projection, bn }) => conv(
+                input,
+                ("downsample.conv", projection),
+                ("downsample.bn", bn),
+                Activation::None,
+            ),
+            None => input,
+        };
+        let x = conv(input, ("conv1", &self.conv1), ("bn1", &self.bn1), Activation::Relu);
+        let x = conv(x, ("conv2", &self.conv2), ("bn2", &self.bn2), Activation::None);
+        plan.add([x, shortcut], &format!("{name}.add"), Activation::Relu)
     }
 }
 

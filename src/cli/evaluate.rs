@@ -79,7 +79,9 @@ struct SkippedFile<'a> {
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     let place = match args.no_report {
         true => None,
-        false => Place::of(&args.run, args.report.as_deref())?,
+        false => {
+            Place::of(&args.run, args.report.as_deref()).or_else(|error| no_report(error, args))?
+        }
     };
     let (info, device) = args.device.open()?;
     let model = args.network.model(&args.run, args.json, &device)?;
@@ -101,7 +103,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let evaluated = Evaluated::of(&model, set, &args.data, &extractor, &device, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);
-    let report = match &place {
+    // The scores are there, and told, whatever becomes of the page about them.
+    let report = match place {
+        None => None,
         Some(place) => {
             let report = NewReport {
                 model: &model,
@@ -113,19 +117,11 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
                 device: &info,
                 told_of_training,
             };
-            report.draw().and_then(|report| place.write(&report))
+            match report.draw().and_then(|report| place.write(&report)) {
+                Ok((file, _)) => Some(text(&file)),
+                Err(error) => no_report(error, args)?,
+            }
         }
-        None => Ok(0),
-    };
-    // The scores are there, and told, whatever becomes of the page about them.
-    let written = match (&place, report) {
-        (Some(place), Ok(_)) => Some(text(place.file())),
-        (Some(_), Err(error)) if args.report.is_none() => {
-            warn(&format!("{}; --no-report leaves it out", told(error.as_ref())));
-            None
-        }
-        (Some(_), Err(error)) => return Err(error),
-        (None, _) => None,
     };
     let skipped = &evaluated.skipped;
 
@@ -141,7 +137,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
                 .iter()
                 .map(|(path, reason)| SkippedFile { path, reason })
                 .collect(),
-            report: written.as_deref(),
+            report: report.as_deref(),
         };
         writeln!(out, "{}", serde_json::to_string(&evaluation)?)?;
         return Ok(());
@@ -160,10 +156,20 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             count => format!(", {} skipped", counted(count, "file")),
         }
     )?;
-    if let Some(report) = written {
+    if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;
     }
     Ok(())
+}
+
+/// What becomes of the command where the report cannot be written: an error where it was asked for, a
+/// warning where it comes by itself.
+fn no_report<T>(error: anyhow::Error, args: &EvaluateArgs) -> Result<Option<T>> {
+    if args.report.is_some() {
+        return Err(error);
+    }
+    warn(&format!("there is no report: {}; --no-report leaves it out", told(error.as_ref())));
+    Ok(None)
 }
 
 /// Whether the photos in `data` are those that the run took its training photos from.

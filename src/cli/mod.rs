@@ -4,8 +4,10 @@ mod color;
 mod completions;
 mod demo;
 mod devices;
+mod embed;
 mod evaluate;
 mod evaluated;
+mod export;
 mod predict;
 mod pretrained;
 mod report;
@@ -52,6 +54,7 @@ A first tour:
   kindling evaluate runs/first photos      how good it is, class by class
   kindling predict runs/first photo.jpg    what is in the photo
   kindling report runs/first               a page that shows all of it
+  kindling export runs/first --out a.onnx  the model for other programs
   kindling devices                         what this machine can compute on
   kindling weights list                    pretrained networks, where they are
 
@@ -77,6 +80,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Report(report::ReportArgs),
+    Export(export::ExportArgs),
+    Embed(embed::EmbedArgs),
     Devices(devices::DevicesArgs),
     Weights(weights::WeightsArgs),
     Completions(completions::CompletionsArgs),
@@ -116,6 +121,8 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Report(args) => report::run(&args),
+            Command::Export(args) => export::run(&args),
+            Command::Embed(args) => embed::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Weights(args) => weights::run(&args),
             Command::Completions(args) => completions::run(&args),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::Args;
-use kindling::run::Model;
+use kindling::backbone::Backbone;
+use kindling::run::{FrozenBackbone, Model};
 use kindling::weights::{
     Download, DownloadError, Patience, Pretrained, Progress, PublishedWeights, WEIGHTS_FOLDER,
     cache_folder, without_credentials,
@@ -61,18 +62,36 @@ impl NetworkArg {
 
     /// The model that `asked` is or names: a run folder, a weights file, or a published network.
     pub fn model(self, asked: &Path, quiet: bool, device: &Device) -> Result<Model> {
-        let name = asked.to_str().filter(|name| PublishedWeights::of(name).is_some());
-        let Some(name) = name.filter(|_| !asked.exists()) else {
-            return Ok(Model::open(asked, device)?);
-        };
+        let Some(name) = published(asked) else { return Ok(Model::open(asked, device)?) };
         let found = self.pretrained(name, Use::Model, quiet)?;
         let model = Model::from_weights(&found.open()?, device)?;
-        let holds = model.backbone.architecture();
-        if holds.to_string() != name {
-            bail!("`{found}` holds {holds} and not the {name} that its name says");
-        }
+        holds(&found, &model.backbone, name)?;
         Ok(model)
     }
+
+    /// The backbone of the model that `asked` is or names, which needs no fc layer.
+    pub fn backbone(self, asked: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
+        let Some(name) = published(asked) else { return Ok(FrozenBackbone::open(asked, device)?) };
+        let found = self.pretrained(name, Use::Model, quiet)?;
+        let frozen = FrozenBackbone::from_weights(&found.open()?, device)?;
+        holds(&found, &frozen.backbone, name)?;
+        Ok(frozen)
+    }
+}
+
+/// The published network that `asked` names, where nothing of that name is here.
+fn published(asked: &Path) -> Option<&str> {
+    let name = asked.to_str().filter(|name| PublishedWeights::of(name).is_some());
+    name.filter(|_| !asked.exists())
+}
+
+/// Sees that a file holds the network that its name says.
+fn holds(found: &Pretrained, backbone: &Backbone, name: &str) -> Result<()> {
+    let holds = backbone.architecture();
+    if holds.to_string() != name {
+        bail!("`{found}` holds {holds} and not the {name} that its name says");
+    }
+    Ok(())
 }
 
 /// Downloads a published file into the cache folder, with a progress bar.

@@ -13,6 +13,7 @@ use image::{ImageError, RgbImage};
 
 use super::Captions;
 use super::names::{folder_names, numbered, safe_name};
+use crate::output::hidden_file;
 use crate::photos::{DecodeError, decode};
 
 /// Of the JPEGs that are written, of 100.
@@ -236,17 +237,7 @@ impl Place {
     /// Into a file of a name of its own, which is renamed when it is whole.
     fn write(&self, photo: &RgbImage) -> Result<(), GalleryError> {
         let failed = |error| GalleryError::Write(self.folder.clone(), error);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".kindling-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(&self.folder).map_err(|error| {
-            // The kind alone: the error itself names the hidden file, which tells nobody anything.
-            failed(error.kind().into())
-        })?;
+        let mut file = hidden_file(&self.folder).map_err(failed)?;
         let mut writer = BufWriter::new(&mut file);
         let encoded = JpegEncoder::new_with_quality(&mut writer, QUALITY).encode_image(photo);
         encoded.map_err(|error| match error {

@@ -12,7 +12,7 @@ pub use config::{
 };
 pub use folder::{FolderContent, RunError, RunPlace};
 pub use history::{History, HistoryError};
-pub use model::{Model, ModelError};
+pub use model::{FrozenBackbone, Model, ModelError};
 
 /// The whole network, in torchvision's names.
 pub const MODEL_FILE: &str = "model.safetensors";

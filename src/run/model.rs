@@ -10,7 +10,9 @@ use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::head::Head;
 use crate::photos::{Recipe, RecipeError};
-use crate::weights::{self, Checkpoint, CheckpointError, ImportError};
+use crate::weights::{
+    self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
+};
 
 /// A backbone with its head, and what the logits stand for.
 pub struct Model {
@@ -24,6 +26,14 @@ pub struct Model {
     pub classes: Vec<String>,
     /// How it was trained, where it comes from a run.
     pub config: Option<RunConfig>,
+}
+
+/// The part of a model that features need.
+pub struct FrozenBackbone {
+    /// The frozen network.
+    pub backbone: Backbone,
+    /// How photos are made ready for it.
+    pub recipe: Recipe,
 }
 
 /// Why there is no model.
@@ -52,6 +62,9 @@ pub enum ModelError {
     /// The configuration's preprocessing cannot be followed.
     #[error("`{}` cannot be used", .0.display())]
     Recipe(PathBuf, #[source] RecipeError),
+    /// The file describes itself, and not as it is.
+    #[error("`{}` cannot be used", .0.display())]
+    Description(PathBuf, #[source] DescriptionError),
     /// The weights are at fault.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -124,18 +137,26 @@ impl Model {
         Ok(Self { backbone, head, recipe, classes, config: Some(config) })
     }
 
-    /// The model in a weights file that has its own fc layer.
+    /// The model in a weights file that has its own fc layer. A file that describes itself, as a run's and
+    /// exported ones do, knows its classes wherever it is.
     ///
     /// # Errors
-    /// Where it holds no network that is known here, or one without that layer.
+    /// Where it holds no network that is known here, one without that layer, or one that it does not
+    /// describe as it is.
     pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let architecture = weights::architecture(checkpoint)?;
         let head = weights::head(checkpoint, &architecture, device)?;
         let backbone = weights::backbone(checkpoint, &architecture, device)?;
         let file = checkpoint.path();
+        if let Some(description) = description(checkpoint, &architecture)? {
+            let Description { classes, recipe, .. } = description
+                .with_logits(head.classes())
+                .map_err(|error| ModelError::Description(file.to_owned(), error))?;
+            return Ok(Self { backbone, head, recipe, classes, config: None });
+        }
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
-            // A run's own model file, named by itself.
+            // A run's own model file, named by itself, of before they described themselves.
             count if file.ends_with(MODEL_FILE) && beside.is_file() => {
                 read_classes(&beside, count)?
             }
@@ -145,6 +166,54 @@ impl Model {
         let recipe = architecture.recipe();
         Ok(Self { backbone, head, recipe, classes, config: None })
     }
+
+    /// What a file of this model says about itself.
+    pub fn description(&self) -> Description {
+        Description {
+            backbone: self.backbone.architecture().to_string(),
+            classes: self.classes.clone(),
+            recipe: self.recipe,
+        }
+    }
+}
+
+impl FrozenBackbone {
+    /// Opens the backbone of the model at `path`, as [`Model::open`], but no fc layer is needed.
+    ///
+    /// # Errors
+    /// Where there is none, or what is there does not fit together.
+    pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        if path.is_dir() {
+            let Model { backbone, recipe, .. } = Model::open(path, device)?;
+            return Ok(Self { backbone, recipe });
+        }
+        match path.exists() {
+            true => Self::from_weights(&Checkpoint::open(path)?, device),
+            false => Err(ModelError::NotThere(path.to_owned())),
+        }
+    }
+
+    /// The backbone in a weights file.
+    ///
+    /// # Errors
+    /// Where it holds no network that is known here, or one that it does not describe as it is.
+    pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        let architecture = weights::architecture(checkpoint)?;
+        let recipe = description(checkpoint, &architecture)?
+            .map_or(architecture.recipe(), |description| description.recipe);
+        let backbone = weights::backbone(checkpoint, &architecture, device)?;
+        Ok(Self { backbone, recipe })
+    }
+}
+
+/// What the file says about itself, where it does.
+fn description(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+) -> Result<Option<Description>, ModelError> {
+    Description::read(checkpoint.metadata())
+        .and_then(|found| found.map(|description| description.of(architecture)).transpose())
+        .map_err(|error| ModelError::Description(checkpoint.path().to_owned(), error))
 }
 
 fn read_text(file: &Path) -> Result<String, ModelError> {

@@ -1,4 +1,4 @@
-//! A weights file, opened: PyTorch's containers and safetensors, told apart by their content.
+//! A weights file, opened: PyTorch's containers, safetensors and burnpack, told apart by their content.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,13 +11,24 @@ use pytorch_reader::{PytorchError, PytorchReader};
 use safetensors::{SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
 
+use super::burnpack;
+
 /// The named tensors of a weights file.
 ///
 /// Shapes and names are there at once; from a PyTorch file the values are read when they are asked
 /// for. Nothing in a pickle is executed: it is parsed as data, and what is not a tensor is ignored.
 pub struct Checkpoint {
     path: PathBuf,
-    tensors: BTreeMap<String, burn_pack::Tensor>,
+    content: Content,
+}
+
+/// What is in a weights file.
+#[derive(Default)]
+pub(super) struct Content {
+    /// The tensors by their published names.
+    pub(super) tensors: BTreeMap<String, burn_pack::Tensor>,
+    /// Texts by name, where the format has such.
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 /// Why a weights file cannot be used.
@@ -35,10 +46,13 @@ pub enum CheckpointError {
     /// It looks like a safetensors file and is none.
     #[error("`{}` is no safetensors file that can be read", .0.display())]
     Safetensors(PathBuf, #[source] SafeTensorError),
+    /// It looks like a burnpack file and is none.
+    #[error("`{}` is no burnpack file that can be read", .0.display())]
+    Burnpack(PathBuf, #[source] burn_pack::Error),
     /// It looks like nothing known.
     #[error(
-        "`{}` is no weights file: expected a PyTorch checkpoint (.pth, .pt) or safetensors",
-        .0.display()
+        "`{}` is no weights file: expected a PyTorch checkpoint (.pth, .pt), safetensors or burnpack \
+         (.bpk)", .0.display()
     )]
     UnknownFormat(PathBuf),
     /// A tensor's values are not there, or not numbers that can be taken.
@@ -90,12 +104,18 @@ impl Checkpoint {
             .take(512)
             .read_to_end(&mut start)
             .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-        let tensors = match Container::of(&start) {
-            Some(Container::Pytorch) => read_pytorch(path)?,
-            Some(Container::Safetensors) => read_safetensors(path)?,
+        let read = || fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error));
+        let mut content = match Container::of(&start) {
+            Some(Container::Pytorch) => {
+                Content { tensors: read_pytorch(path)?, ..Content::default() }
+            }
+            Some(Container::Safetensors) => safetensors(path, &read()?)?,
+            Some(Container::Burnpack) => burnpack::read(read()?)
+                .map_err(|error| CheckpointError::Burnpack(path.to_owned(), error))?,
             None => return Err(CheckpointError::UnknownFormat(path.to_owned())),
         };
-        Ok(Self { path: path.to_owned(), tensors: without_parallel_prefix(tensors) })
+        content.tensors = without_parallel_prefix(content.tensors);
+        Ok(Self { path: path.to_owned(), content })
     }
 
     /// The safetensors file `name`, whose content is `bytes`.
@@ -104,8 +124,8 @@ impl Checkpoint {
     /// Where they are no safetensors file.
     pub fn from_safetensors(name: &str, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let path = PathBuf::from(name);
-        let tensors = safetensors(&path, bytes)?;
-        Ok(Self { path, tensors })
+        let content = safetensors(&path, bytes)?;
+        Ok(Self { path, content })
     }
 
     /// The file it was read from.
@@ -113,14 +133,19 @@ impl Checkpoint {
         &self.path
     }
 
+    /// What the file says about itself, where it says something: texts by name.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.content.metadata
+    }
+
     /// The names of its tensors, in byte order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
+        self.content.tensors.keys().map(String::as_str)
     }
 
     /// The shape of a tensor, where there is one of this name.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensors.get(name).map(|tensor| tensor.shape.to_vec())
+        self.content.tensors.get(name).map(|tensor| tensor.shape.to_vec())
     }
 
     /// The values of a tensor as f32, where there is one of this name.
@@ -128,7 +153,7 @@ impl Checkpoint {
     /// # Errors
     /// Where they cannot be read, are no floating-point numbers, or not all finite.
     pub fn values(&self, name: &str) -> Result<Option<TensorData>, CheckpointError> {
-        let Some(tensor) = self.tensors.get(name) else { return Ok(None) };
+        let Some(tensor) = self.content.tensors.get(name) else { return Ok(None) };
         if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
             return Err(CheckpointError::NumberType {
                 path: self.path.clone(),
@@ -156,11 +181,13 @@ impl Checkpoint {
 enum Container {
     Pytorch,
     Safetensors,
+    Burnpack,
 }
 
 impl Container {
     /// By the first bytes: a zip archive, a pickle of protocol 2 or later, or a tar archive
-    /// (PyTorch's three containers); or the eight-byte length of a JSON object (safetensors).
+    /// (PyTorch's three containers); burnpack's magic number; or the eight-byte length of a JSON object
+    /// (safetensors).
     fn of(start: &[u8]) -> Option<Self> {
         let is_tar = start.get(257..262) == Some(b"ustar".as_slice());
         if start.starts_with(b"PK\x03\x04")
@@ -168,6 +195,8 @@ impl Container {
             || is_tar
         {
             Some(Self::Pytorch)
+        } else if start.starts_with(&burnpack::MAGIC) {
+            Some(Self::Burnpack)
         } else if start.get(8) == Some(&b'{') {
             Some(Self::Safetensors)
         } else {
@@ -204,17 +233,11 @@ fn without_parallel_prefix(
         .collect()
 }
 
-fn read_safetensors(path: &Path) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
-    let bytes = fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-    safetensors(path, &bytes)
-}
-
-fn safetensors(
-    path: &Path,
-    bytes: &[u8],
-) -> Result<BTreeMap<String, burn_pack::Tensor>, CheckpointError> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| CheckpointError::Safetensors(path.to_owned(), error))?;
+fn safetensors(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointError> {
+    let no_safetensors = |error| CheckpointError::Safetensors(path.to_owned(), error);
+    let file = SafeTensors::deserialize(bytes).map_err(no_safetensors)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(no_safetensors)?;
+    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
         use safetensors::Dtype;
@@ -239,7 +262,7 @@ fn safetensors(
             burn_pack::Tensor::new(name.clone(), dtype, view.shape().to_vec(), None, bytes);
         tensors.insert(name, tensor);
     }
-    Ok(tensors)
+    Ok(Content { tensors, metadata })
 }
 
 /// Opens a file, and no pipe or device: those might never end, and opening one might never return.

@@ -10,12 +10,14 @@ fn run(args: &[&str]) -> Output {
     kindling().args(args).output().unwrap()
 }
 
-const SUBCOMMANDS: [&[&str]; 12] = [
+const SUBCOMMANDS: [&[&str]; 14] = [
     &["demo"],
     &["train"],
     &["evaluate"],
     &["predict"],
     &["report"],
+    &["export"],
+    &["embed"],
     &["devices"],
     &["weights"],
     &["weights", "list"],

@@ -5,6 +5,7 @@ mod browser;
 mod dashboard;
 mod demo;
 mod errors;
+mod exports;
 mod fixtures;
 mod habits;
 mod job;

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use kindling::backbone::Backbone;
+use kindling::export::{self, Parts, Precision};
 use kindling::head::Head;
-use kindling::weights::{self, Checkpoint, ImportError};
+use kindling::weights::{self, Checkpoint, Description, ImportError};
 
 use crate::reference::{cpu, fixture, read_numbers, relative_error};
 
@@ -16,6 +18,18 @@ fn logits_of(file: &str) -> burn::tensor::Tensor<2> {
     let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
     let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     head.forward(backbone.forward(reference["square"].on(&device)))
+}
+
+/// A network as a safetensors file.
+fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
+    let architecture = backbone.architecture();
+    let description = Description {
+        backbone: architecture.to_string(),
+        classes: (0..head.classes()).map(|class| format!("class {class}")).collect(),
+        recipe: architecture.recipe(),
+    };
+    let parts = Parts { backbone, head, description: &description };
+    export::safetensors(parts, Precision::Full).unwrap()
 }
 
 #[test]
@@ -40,7 +54,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
     let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
-    fs::write(&file, weights::safetensors(&backbone, &head).unwrap()).unwrap();
+    fs::write(&file, written(&backbone, &head)).unwrap();
 
     let written = Checkpoint::open(&file).unwrap();
     let mut compared = 0;
@@ -133,7 +147,7 @@ fn weights_that_are_no_numbers_are_refused() {
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &device).unwrap();
-    let mut bytes = weights::safetensors(&backbone, &Head::zeros(32, 2, &device)).unwrap();
+    let mut bytes = written(&backbone, &Head::zeros(32, 2, &device));
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     let folder = tempfile::tempdir().unwrap();

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use kindling::device::{Choice, resolve};
+use kindling::export::{self, Parts, Precision};
 use kindling::head::EpochMetrics;
 use kindling::photos::Recipe;
 use kindling::run::{
     DataRecord, FolderContent, Model, RunConfig, RunError, RunPlace, Summary, Versions,
     WeightsRecord,
 };
-use kindling::weights::{self, Checkpoint};
+use kindling::weights::{self, Checkpoint, Description};
 
 use crate::reference::{cpu, fixture};
 
@@ -51,8 +52,14 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         feature_seconds: 1.0,
         training_seconds: 0.1,
     };
+    let description = Description {
+        backbone: architecture.to_string(),
+        classes: classes.clone(),
+        recipe: Recipe::IMAGENET,
+    };
+    let parts = Parts { backbone: &backbone, head: &head, description: &description };
     let content = FolderContent {
-        model: &weights::safetensors(&backbone, &head).unwrap(),
+        model: &export::safetensors(parts, Precision::Full).unwrap(),
         classes: &classes,
         config: &config,
         epochs: &[EPOCH],

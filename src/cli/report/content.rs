@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use kindling::device::DeviceInfo;
 use kindling::features::Extractor;
+use kindling::output::OutputFile;
 use kindling::photos::{LabelledPhoto, exact_duplicates};
 use kindling::report::{Content, Report, ReportPhoto};
-use kindling::run::{CURVES_FILE, History, Model, RunConfig, Summary, Versions};
-use kindling::whole_file;
+use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
 
-use super::default_place;
 use crate::cli::evaluated::Evaluated;
 use crate::cli::terminal::{text, told, warn};
 
@@ -96,20 +95,29 @@ impl NewReport<'_> {
 /// Where a report goes.
 pub struct Place {
     file: PathBuf,
-    /// Whether it is a run's own.
-    in_run: bool,
+    page: OutputFile,
+    /// Into a run folder the curves go too.
+    curves: Option<OutputFile>,
 }
 
 impl Place {
     /// `asked`, or the report of the run folder `run`; nothing where that is no folder.
     ///
     /// # Errors
-    /// Where a file is there that is no report: it is not ours to replace.
+    /// Where a file is there that is no report: it is not ours to replace. Where none can be made.
     pub fn of(run: &Path, asked: Option<&Path>) -> Result<Option<Self>> {
+        let free = |file: &Path| file.symlink_metadata().is_err() || is_report(file);
         match asked {
-            None => Ok(default_place(run).map(|file| Self { file, in_run: true })),
-            Some(file) if file.symlink_metadata().is_err() || is_report(file) => {
-                Ok(Some(Self { file: file.to_owned(), in_run: false }))
+            None if !run.is_dir() => Ok(None),
+            None => {
+                let file = run.join(REPORT_FILE);
+                let page = OutputFile::reserve(&file, true)?;
+                let curves = OutputFile::reserve(&run.join(CURVES_FILE), true)?;
+                Ok(Some(Self { file, page, curves: Some(curves) }))
+            }
+            Some(file) if free(file) => {
+                let page = OutputFile::reserve(file, true)?;
+                Ok(Some(Self { file: file.to_owned(), page, curves: None }))
             }
             Some(file) => {
                 bail!("`{}` is there already and is no report: name another file", file.display())
@@ -117,22 +125,12 @@ impl Place {
         }
     }
 
-    /// The file.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Writes the page, and into a run folder the curves; says how many bytes the page has.
-    pub fn write(&self, report: &Report) -> Result<u64> {
-        let write = |file: &Path, content: &str| {
-            whole_file::replace(file, content.as_bytes())
-                .with_context(|| format!("the report `{}` cannot be written", file.display()))
-        };
-        if let (true, Some(curves)) = (self.in_run, &report.curves) {
-            write(&self.file.with_file_name(CURVES_FILE), curves)?;
+    /// Writes the page and the curves; says where the page is and how many bytes it has.
+    pub fn write(self, report: &Report) -> Result<(PathBuf, u64)> {
+        if let (Some(place), Some(curves)) = (self.curves, &report.curves) {
+            place.write(curves.as_bytes())?;
         }
-        write(&self.file, &report.html)?;
-        Ok(report.html.len() as u64)
+        Ok((self.file, self.page.write(report.html.as_bytes())?))
     }
 }
 

@@ -2,19 +2,19 @@
 
 mod content;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueHint};
 use kindling::features::Extractor;
 use kindling::photos::{PhotoSet, labelled_as};
 use kindling::report::DEFAULT_GALLERY;
-use kindling::run::{Model, REPORT_FILE};
+use kindling::run::Model;
 use serde::Serialize;
 
 use super::evaluated::Evaluated;
 use super::pretrained::NetworkArg;
-use super::terminal::{bytes, counted, say, shell_word, warn};
+use super::terminal::{bytes, counted, one_line, say, text, warn};
 use super::{DeviceArg, forward_batch};
 pub use content::{NewReport, Place, counts, leaked, making, name, source, warn_leaked};
 
@@ -103,14 +103,14 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         device: &info,
         told_of_training: false,
     };
-    let size = place.write(&report.draw()?)?;
+    let (file, size) = place.write(&report.draw()?)?;
     if args.quiet {
-        return say(&shell_word(place.file()));
+        return say(&text(&file));
     }
     say(&format!("device    {info}"))?;
     say(&format!(
         "report    {} ({}, {})",
-        place.file().display(),
+        one_line(&text(&file)),
         counted(evaluated.labels.len(), "photo"),
         bytes(size)
     ))
@@ -134,9 +134,4 @@ fn validated_on(model: &Model) -> Result<PhotoSet> {
         warn(&format!("`{folder}` no longer holds the photos of the run: they are divided anew"));
     }
     Ok(PhotoSet { classes: split.classes, photos: split.val, passed_over: Vec::new() })
-}
-
-/// Where `evaluate` and `report` write by themselves: into a run folder.
-fn default_place(run: &Path) -> Option<PathBuf> {
-    run.is_dir().then(|| run.join(REPORT_FILE))
 }

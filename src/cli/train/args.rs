@@ -39,7 +39,7 @@ pub struct TrainArgs {
     #[serde(serialize_with = "as_text")]
     pub backbone: Option<Architecture>,
 
-    /// Weights file of your own: .pth, .pt or .safetensors, its tensors named as in the published files
+    /// Weights file of your own: .pth, .pt, .safetensors or .bpk, its tensors named as in the published files
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub weights: Option<PathBuf>,
 

@@ -13,13 +13,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use kindling::evaluation::Scores;
+use kindling::export::{self, Parts, Precision};
 use kindling::features::{Extraction, Extractor};
 use kindling::head::{Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{
     Card, DataRecord, FolderContent, REPORT_FILE, RunConfig, Summary, Versions, WeightsRecord,
 };
-use kindling::weights::{self, Pretrained};
+use kindling::weights::{self, Description, Pretrained};
 
 use super::forward_batch;
 use super::pretrained::Use;
@@ -110,7 +111,10 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let training_seconds = start.elapsed().as_secs_f64();
 
     // 5. The run folder, with its report.
-    let model = weights::safetensors(&backbone, &fitted.head)?;
+    let description =
+        Description { backbone: architecture.to_string(), classes: split.classes.clone(), recipe };
+    let parts = Parts { backbone: &backbone, head: &fitted.head, description: &description };
+    let model = export::safetensors(parts, Precision::Full)?;
     let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
     let config = RunConfig {
         command: Some(typed.to_owned()),

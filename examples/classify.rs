@@ -1,0 +1,39 @@
+//! A trained model used from Rust: says what is in photos.
+//!
+//!     cargo run --release --example classify -- runs/first photo.jpg
+//!
+//! The model is a run folder, or an exported .safetensors or .bpk file.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use kindling::device::{self, Choice};
+use kindling::evaluation::{most_probable, probabilities};
+use kindling::features::Extractor;
+use kindling::run::Model;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [model, photos @ ..] = paths.as_slice() else {
+        return Err("usage: classify MODEL PHOTO...".into());
+    };
+    let device = device::open(&device::resolve(Choice::Auto)?)?;
+    let model = Model::open(Path::new(model), &device)?;
+    let extractor = Extractor {
+        backbone: &model.backbone,
+        recipe: model.recipe,
+        device: &device,
+        batch_size: 8,
+    };
+    let extraction = extractor.all(photos, |_done| ())?;
+    for (photo, error) in &extraction.failed {
+        eprintln!("{} {error}", photos[*photo].display());
+    }
+    let logits = model.logits(&extraction.rows, &device)?;
+    for (photo, row) in extraction.photos.iter().zip(logits.chunks(model.classes.len())) {
+        let best = most_probable(row);
+        let percent = probabilities(row)[best] * 100.0;
+        println!("{}  {} {percent:.1} %", photos[*photo].display(), model.classes[best]);
+    }
+    Ok(())
+}

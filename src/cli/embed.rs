@@ -1,0 +1,137 @@
+//! `kindling embed`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use kindling::features::{Extractor, FeatureTable, TableFormat, TableRow};
+use kindling::output::OutputFile;
+use kindling::photos::{Part, every_photo};
+
+use super::pretrained::NetworkArg;
+use super::terminal::{bytes, counted, one_line, photo_bar, text, told, warn, warn_skipped};
+use super::{DeviceArg, forward_batch};
+
+/// Write the features of every photo: for search, clustering, or a classifier of your own
+///
+/// MODEL is a run folder, a weights file (its fc layer is not needed), or a name from `kindling weights list`.
+/// DATA is a photo or a folder: with train and val parts, class folders, <class>.<anything>.jpg, or
+/// photos of no class. Paths are written as DATA leads to them.
+///
+/// .safetensors holds `features`, `labels` and, as metadata, `paths`, `classes` and `parts`; .npy the features alone,
+/// with `path,label,part` in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  kindling embed efficientnet-lite0 photos --out features.parquet
+  kindling embed runs/first photos --out features.npy
+  kindling embed weights/resnet18.pth holiday/ --out holiday.safetensors")]
+pub struct EmbedArgs {
+    /// Run folder, weights file, or the name of a published network
+    model: PathBuf,
+
+    /// Photo, or folder of photos
+    data: PathBuf,
+
+    /// File to write: .safetensors, .npy (and a .csv) or .parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    device: DeviceArg,
+
+    #[command(flatten)]
+    network: NetworkArg,
+}
+
+pub fn run(args: &EmbedArgs) -> Result<()> {
+    let Some(format) = TableFormat::of_file(&args.out) else {
+        bail!(
+            "the ending of `{}` tells no format: end it in .safetensors, .npy or .parquet",
+            args.out.display()
+        );
+    };
+    let output = OutputFile::reserve(&args.out, args.force)?;
+    let csv = args.out.with_extension("csv");
+    let csv_output = match format {
+        TableFormat::Npy => Some(OutputFile::reserve(&csv, args.force)?),
+        _ => None,
+    };
+    let listing = every_photo(&args.data)?;
+    let (info, device) = args.device.open()?;
+    let frozen = args.network.backbone(&args.model, false, &device)?;
+    let extractor = Extractor {
+        backbone: &frozen.backbone,
+        recipe: frozen.recipe,
+        device: &device,
+        batch_size: forward_batch(&info),
+    };
+    let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
+    let bar = photo_bar(paths.len(), "embed", false);
+    let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+
+    let passed_over =
+        listing.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
+    let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
+    let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
+    warn_skipped(&skipped);
+    if extraction.photos.is_empty() {
+        bail!("no photo in `{}` could be decoded", args.data.display());
+    }
+    let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
+    if lossy > 0 {
+        warn(&format!(
+            "{} not UTF-8: written with \u{fffd} in place of what is not",
+            if lossy == 1 { "1 path is".into() } else { format!("{lossy} paths are") }
+        ));
+    }
+    let photos = extraction.photos.iter().map(|index| &listing.photos[*index]);
+    let table = FeatureTable {
+        backbone: frozen.backbone.architecture().to_string(),
+        width: frozen.backbone.architecture().features(),
+        photos: photos
+            .map(|photo| TableRow {
+                path: text(&photo.path),
+                label: photo.label,
+                part: photo.part.map(Part::name),
+            })
+            .collect(),
+        classes: listing.classes,
+        features: extraction.rows,
+    };
+    // Both are on the disk before the first has its name.
+    let staged = output.stage(|out| table.write(format, out))?;
+    let staged_csv = csv_output.map(|output| output.stage(|out| table.csv(out))).transpose()?;
+    let size = staged.publish()?;
+    if let Some(staged) = staged_csv {
+        staged.publish()?;
+    }
+
+    let mut out = io::stdout().lock();
+    writeln!(out, "device    {info}")?;
+    writeln!(
+        out,
+        "photos    {}, {}{}",
+        counted(table.photos.len(), "photo"),
+        match table.classes.len() {
+            0 => "of no class that could be told: no labels".to_owned(),
+            count => counted(count, "class"),
+        },
+        match skipped.len() {
+            0 => String::new(),
+            count => format!(", {} skipped", counted(count, "file")),
+        }
+    )?;
+    let file = one_line(&text(&args.out));
+    writeln!(out, "features  {file} ({} each, {})", table.width, bytes(size))?;
+    if format == TableFormat::Npy {
+        writeln!(out, "paths     {}", one_line(&text(&csv)))?;
+    }
+    Ok(())
+}

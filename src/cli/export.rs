@@ -1,0 +1,154 @@
+//! `kindling export`
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use kindling::device::{self, Backend, Choice};
+use kindling::export::{Format, Parts, Precision};
+use kindling::output::OutputFile;
+use kindling::run::Model;
+
+use super::pretrained::NetworkArg;
+use super::terminal::{bytes, one_line, shell_word, text, this_program};
+
+/// Write a trained model for other programs: PyTorch, ONNX Runtime, Burn
+///
+/// MODEL is a run folder, a weights file with its own fc layer, or a name from `kindling weights list`. Class
+/// names, backbone and preprocessing go into the file, so `kindling predict` and `evaluate` take a
+/// safetensors or burnpack file wherever it was moved to.
+#[derive(Args)]
+#[command(after_help = "\
+PyTorch loads the safetensors file as it is. For a .pth made of it:
+  python3 -c \"import torch, safetensors.torch as s; \\
+    torch.save(s.load_file('model.safetensors'), 'model.pth')\"
+
+Examples:
+  kindling export runs/first --out model.onnx
+  kindling export runs/first --out model.safetensors --f16
+  kindling export runs/first --format burnpack --out model.bpk --force")]
+pub struct ExportArgs {
+    /// Run folder, weights file with its own fc layer, or the name of a published network
+    model: PathBuf,
+
+    /// File to write; its ending tells the format: .safetensors, .onnx or .bpk
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Format, whatever the file's ending: safetensors, onnx or burnpack
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    format: Option<FormatArg>,
+
+    /// Half precision: half the size. An ONNX file then computes in f16, and still takes and gives f32
+    #[arg(long)]
+    f16: bool,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    network: NetworkArg,
+}
+
+/// What `--format` takes.
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Safetensors,
+    Onnx,
+    Burnpack,
+    /// Asked for, and answered with how to make one.
+    Pth,
+}
+
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let format = format(args)?;
+    let output = OutputFile::reserve(&args.out, args.force)?;
+    let model = args.network.model(&args.model, false, &processor()?)?;
+    let precision = if args.f16 { Precision::Half } else { Precision::Full };
+    let description = model.description();
+    let parts = Parts { backbone: &model.backbone, head: &model.head, description: &description };
+    let size = output.write(&format.write(parts, precision)?)?;
+
+    let mut out = io::stdout().lock();
+    let file = one_line(&text(&args.out));
+    writeln!(out, "model     {file} ({format}, {precision}, {})", bytes(size))?;
+    let loading = loading(&args.out, format, precision, &model);
+    writeln!(out, "load it:  {}", one_line(&loading))?;
+    Ok(())
+}
+
+/// The format that was asked for, or that the file's ending tells.
+fn format(args: &ExportArgs) -> Result<Format> {
+    let ending = args.out.extension().unwrap_or_default();
+    let is_pickle = ["pth", "pt"].iter().any(|pickle| ending.eq_ignore_ascii_case(pickle));
+    match args.format {
+        Some(FormatArg::Safetensors) => Ok(Format::Safetensors),
+        Some(FormatArg::Onnx) => Ok(Format::Onnx),
+        Some(FormatArg::Burnpack) => Ok(Format::Burnpack),
+        None if !is_pickle => match Format::of_file(&args.out) {
+            Some(format) => Ok(format),
+            None => bail!(
+                "the ending of `{}` tells no format: end it in .safetensors, .onnx or .bpk, or give --format",
+                args.out.display()
+            ),
+        },
+        Some(FormatArg::Pth) | None => {
+            let (model, file) = (shell_word(&args.model), args.out.with_extension("safetensors"));
+            let (file, pickle) = (shell_word(&file), shell_word(&args.out));
+            bail!(
+                "no pickles are written here; PyTorch makes one of a safetensors file: {} export {model} --out \
+                 {file} && python3 -c \"import sys, torch, safetensors.torch as s; \
+                 torch.save(s.load_file(sys.argv[1]), sys.argv[2])\" {file} {pickle}",
+                this_program()
+            )
+        }
+    }
+}
+
+/// Where the weights lie while they are written down: the processor, where this build has it.
+fn processor() -> Result<Device> {
+    let backend =
+        [Backend::Flex, Backend::Ndarray].into_iter().find(|backend| backend.is_compiled_in());
+    let choice = backend.map_or(Choice::Auto, |backend| Choice::Named(backend, None));
+    Ok(device::open(&device::resolve(choice)?)?)
+}
+
+/// How another program loads the file, on one line.
+fn loading(file: &Path, format: Format, precision: Precision, model: &Model) -> String {
+    // A JSON string is one in Python and, but for rare characters, in Rust too.
+    let quoted = serde_json::to_string(&text(file)).expect("a text");
+    let name = model.backbone.architecture().to_string();
+    let classes = model.classes.len();
+    let network = match name.as_str() {
+        "resnet18" | "resnet34" => {
+            Some(format!("torchvision.models.{name}(num_classes={classes})"))
+        }
+        "efficientnet-lite0" => Some(format!(
+            "efficientnet_lite_pytorch.EfficientNet.from_name(\"{name}\", num_classes={classes})"
+        )),
+        _ => None,
+    };
+    match (format, network) {
+        (Format::Safetensors, Some(network)) => {
+            format!("{network}.load_state_dict(safetensors.torch.load_file({quoted}))")
+        }
+        (Format::Safetensors, None) => {
+            format!("{} predict {} PHOTO", this_program(), shell_word(file))
+        }
+        (Format::Onnx, _) => {
+            format!(
+                "onnxruntime.InferenceSession({quoted}).run(None, {{\"pixel_values\": photos}})"
+            )
+        }
+        (Format::Burnpack, _) => {
+            let adapter = match precision {
+                Precision::Full => "",
+                Precision::Half => ".with_from_adapter(FloatCastAdapter::to(DType::F32))",
+            };
+            format!("module.load_from(&mut BurnpackStore::from_file({quoted}){adapter})")
+        }
+    }
+}
