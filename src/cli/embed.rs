@@ -13,7 +13,7 @@ use super::pretrained::NetworkArg;
 use super::terminal::{bytes, counted, one_line, photo_bar, text, told, warn, warn_skipped};
 use super::{DeviceArg, forward_batch};
 
-/// Write the features of every photo: for search, clustering, or a classifier of your own
+/// Write the features of every photo, for search or clustering
 ///
 /// MODEL is a run folder, a weights file (its fc layer is not needed), or a name from `kindling weights list`.
 /// DATA is a photo or a folder: with train and val parts, class folders, <class>.<anything>.jpg, or

@@ -26,7 +26,7 @@ pub use content::{NewReport, Place, counts, leaked, making, name, source, warn_l
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling report runs/first                        the run's own validation photos
+  kindling report runs/first             the run's own validation photos
   kindling report runs/first other-photos --gallery 30 --out other.html
   kindling report efficientnet-lite0 photos --out imagenet.html")]
 pub struct ReportArgs {
