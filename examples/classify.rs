@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use kindling::device::{self, Choice};
 use kindling::evaluation::{most_probable, probabilities};
-use kindling::features::Extractor;
 use kindling::run::Model;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,12 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let device = device::open(&device::resolve(Choice::Auto)?)?;
     let model = Model::open(Path::new(model), &device)?;
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: model.recipe,
-        device: &device,
-        batch_size: 8,
-    };
+    let extractor = model.extractor(&device, 8);
     let extraction = extractor.all(photos, |_done| ())?;
     for (photo, error) in &extraction.failed {
         eprintln!("{} {error}", photos[*photo].display());

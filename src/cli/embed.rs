@@ -9,8 +9,9 @@ use kindling::features::{Extractor, FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
 
+use super::extraction::extract;
 use super::pretrained::NetworkArg;
-use super::terminal::{bytes, counted, one_line, photo_bar, text, told, warn, warn_skipped};
+use super::terminal::{bytes, counted, one_line, text, warn};
 use super::{DeviceArg, forward_batch};
 
 /// Write the features of every photo, for search or clustering
@@ -72,18 +73,8 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         batch_size: forward_batch(&info),
     };
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
-    let bar = photo_bar(paths.len(), "embed", false);
-    let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
-    bar.finish_and_clear();
-
-    let passed_over =
-        listing.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
-    let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
-    let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
-    warn_skipped(&skipped);
-    if extraction.photos.is_empty() {
-        bail!("no photo in `{}` could be decoded", args.data.display());
-    }
+    let (extraction, skipped) =
+        extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;
     let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
     if lossy > 0 {
         warn(&format!(

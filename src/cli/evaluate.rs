@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::evaluation::{ClassScores, Scores};
-use kindling::features::Extractor;
 use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
@@ -94,12 +93,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             args.data.display()
         ));
     }
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: model.recipe,
-        device: &device,
-        batch_size: forward_batch(&info),
-    };
+    let extractor = model.extractor(&device, forward_batch(&info));
     let evaluated = Evaluated::of(&model, set, &args.data, &extractor, &device, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::PhotoSet;
 use kindling::report::ReportPhoto;
 use kindling::run::Model;
 
-use super::terminal::{photo_bar, text, told, warn_skipped};
+use super::extraction::{Skipped, extract};
 
 /// Photos that were evaluated.
 pub struct Evaluated {
@@ -20,7 +20,7 @@ pub struct Evaluated {
     /// Their logits, `[photos, classes]`.
     pub logits: Vec<f32>,
     /// Files that gave no photo, with why.
-    pub skipped: Vec<(String, String)>,
+    pub skipped: Skipped,
 }
 
 impl Evaluated {
@@ -34,19 +34,8 @@ impl Evaluated {
         device: &Device,
         quiet: bool,
     ) -> Result<Self> {
-        let paths = set.paths();
-        let bar = photo_bar(paths.len(), "evaluate", quiet);
-        let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
-        bar.finish_and_clear();
-        let passed_over =
-            set.passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
-        let failed =
-            extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
-        let skipped: Vec<(String, String)> = passed_over.chain(failed).collect();
-        warn_skipped(&skipped);
-        if extraction.photos.is_empty() {
-            bail!("no photo in `{}` could be decoded", data.display());
-        }
+        let (extraction, skipped) =
+            extract(&set.paths(), &set.passed_over, data, extractor, "evaluate", quiet)?;
         let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
         let logits = model.logits(&extraction.rows, device)?;
         Ok(Self { set, extraction, labels, logits, skipped })

@@ -8,6 +8,7 @@ mod embed;
 mod evaluate;
 mod evaluated;
 mod export;
+mod extraction;
 mod predict;
 mod pretrained;
 mod report;

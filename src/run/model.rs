@@ -8,6 +8,7 @@ use burn::tensor::Device;
 
 use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
+use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Recipe, RecipeError};
 use crate::weights::{
@@ -97,6 +98,11 @@ impl Model {
             Ok(_) => Self::from_weights(&Checkpoint::open(path)?, device),
             Err(_) => Err(ModelError::NotThere(path.to_owned())),
         }
+    }
+
+    /// What turns photos into this model's features, `batch_size` at a time on the model's `device`.
+    pub fn extractor<'a>(&'a self, device: &'a Device, batch_size: usize) -> Extractor<'a> {
+        Extractor { backbone: &self.backbone, recipe: self.recipe, device, batch_size }
     }
 
     /// Logits of rows of features, `[rows, features]` in and `[rows, classes]` out.

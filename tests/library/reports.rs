@@ -38,12 +38,7 @@ fn the_mean_of_an_activation_map_and_the_bias_add_up_to_the_logit() {
         for weights in [fixture("narrow.pth"), committed("weights/efficientnet-lite0.safetensors")]
         {
             let model = Model::from_weights(&Checkpoint::open(&weights).unwrap(), &device).unwrap();
-            let extractor = Extractor {
-                backbone: &model.backbone,
-                recipe: model.recipe,
-                device: &device,
-                batch_size: 2,
-            };
+            let extractor = model.extractor(&device, 2);
             let classes = model.classes.len();
             let rows = extractor.all(&paths, |_| ()).unwrap().rows;
             let logits = model.logits(&rows, &device).unwrap();

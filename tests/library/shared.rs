@@ -106,12 +106,7 @@ fn imagenet_photos_get_the_top_class_that_pytorch_gives_with_efficientnet_lite0(
     let checkpoint =
         Checkpoint::open(&committed("weights/efficientnet-lite0.safetensors")).unwrap();
     let model = Model::from_weights(&checkpoint, &device).unwrap();
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: model.recipe,
-        device: &device,
-        batch_size: 16,
-    };
+    let extractor = model.extractor(&device, 16);
     let extraction = extractor.all(&paths, |_| ()).unwrap();
     assert_eq!(extraction.photos.len(), 50);
     let logits = model.logits(&extraction.rows, &device).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::probabilities;
-use kindling::features::{Extractor, FeatureBatch, Stopped};
+use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryPlace, Shown};
 use kindling::photos::walk;
 
@@ -68,12 +68,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
     let for_people = !(args.json || args.csv);
     let model = args.network.model(&args.model, !for_people, &device)?;
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: model.recipe,
-        device: &device,
-        batch_size: forward_batch(&info),
-    };
+    let extractor = model.extractor(&device, forward_batch(&info));
     let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueHint};
-use kindling::features::Extractor;
 use kindling::photos::{PhotoSet, labelled_as};
 use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
@@ -86,12 +85,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             )
         }
     };
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: model.recipe,
-        device: &device,
-        batch_size: forward_batch(&info),
-    };
+    let extractor = model.extractor(&device, forward_batch(&info));
     let evaluated = Evaluated::of(&model, set, &data, &extractor, &device, args.quiet)?;
     let report = NewReport {
         model: &model,
