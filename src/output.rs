@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file is there already.
-    #[error("`{}` is there already; give another --out, or --force to replace it", .0.display())]
+    #[error("`{}` is there already; name another file, or --force to replace it", .0.display())]
     Exists(PathBuf),
     /// Something else is there, which no file can replace.
-    #[error("`{}` is there already and is no regular file; give another --out", .0.display())]
+    #[error("`{}` is there already and is no regular file; name another file", .0.display())]
     NotAFile(PathBuf),
     /// The file system refused.
     #[error("`{}` cannot be written", .0.display())]

@@ -11,7 +11,7 @@ use clap::Args;
 use kindling::demo::{Animal, Part, write_drawings};
 use kindling::device;
 
-use super::terminal::{counted, say, shell_word, text, this_program};
+use super::terminal::{counted, say, shell_command, text, this_program};
 use super::{Cli, DeviceArg};
 
 /// Draw cats and dogs, train on them, and try the result
@@ -116,15 +116,9 @@ fn make(folder: &Path) -> Result<&Path> {
 /// Shows a command as it would be typed, and does what it says.
 fn command(name: &str, arguments: &[&[&OsStr]]) -> Result<()> {
     let words: Vec<&OsStr> = std::iter::once(OsStr::new(name)).chain(arguments.concat()).collect();
-    let typed: Vec<String> = words
-        .iter()
-        .map(|word| match word.to_str() {
-            Some(option) if option.starts_with("--") => option.to_owned(),
-            _ => shell_word(Path::new(word)),
-        })
-        .collect();
+    let typed = shell_command(&this_program(), &words);
     let style = Style::new().bold();
-    writeln!(anstream::stdout(), "{style}$ {} {}{style:#}", this_program(), typed.join(" "))?;
+    writeln!(anstream::stdout(), "{style}$ {typed}{style:#}")?;
     Cli::parse_words(std::iter::once(OsStr::new("kindling")).chain(words))?.run()
 }
 

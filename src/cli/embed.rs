@@ -21,7 +21,7 @@ use super::{DeviceArg, forward_batch};
 /// photos of no class. Paths are written as DATA leads to them.
 ///
 /// .safetensors holds `features`, `labels` and, as metadata, `paths`, `classes` and `parts`; .npy the features alone,
-/// with `path,label,part` in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
+/// with the rest in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -64,6 +64,14 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         _ => None,
     };
     let listing = every_photo(&args.data)?;
+    // A safetensors file has the paths in its header, and its readers take 100 MB of that.
+    let header: usize = listing.photos.iter().map(|photo| text(&photo.path).len() + 8).sum();
+    if matches!(format, TableFormat::Safetensors) && header > 90_000_000 {
+        bail!(
+            "the paths of {} do not go into a safetensors file: end --out in .parquet",
+            counted(listing.photos.len(), "photo")
+        );
+    }
     let (info, device) = args.device.open()?;
     let frozen = args.network.backbone(&args.model, false, &device)?;
     let extractor = Extractor {

@@ -178,12 +178,17 @@ fn trained_on_these(model: &Model, data: &Path) -> bool {
 }
 
 fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()> {
-    let width =
-        per_class.iter().map(|scores| scores.class.chars().count()).max().unwrap_or(0).max(5);
+    let width = per_class
+        .iter()
+        .map(|scores| one_line(&scores.class).chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
     writeln!(out, "{:width$}  precision  recall      f1  photos", "class")?;
     // Of a thousand classes those that were met are of interest.
     for scores in per_class.iter().filter(|scores| scores.support > 0 || per_class.len() <= 20) {
         let ClassScores { class, precision, recall, f1, support } = scores;
+        let class = one_line(class);
         writeln!(out, "{class:width$}  {precision:9.4}  {recall:6.4}  {f1:6.4}  {support:6}")?;
     }
     Ok(())
@@ -200,6 +205,8 @@ fn write_confusion(
     if classes.len() > CONFUSION_CLASSES {
         return Ok(());
     }
+    // A model file of somebody's may call its classes anything.
+    let classes: Vec<String> = classes.iter().map(|class| one_line(class)).collect();
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(6);
     let cells = |cells: &mut dyn Iterator<Item = String>| {
         cells.map(|cell| format!("  {cell:>width$}")).collect::<String>()

@@ -148,7 +148,9 @@ fn loading(file: &Path, format: Format, precision: Precision, model: &Model) -> 
                 Precision::Full => "",
                 Precision::Half => ".with_from_adapter(FloatCastAdapter::to(DType::F32))",
             };
-            format!("module.load_from(&mut BurnpackStore::from_file({quoted}){adapter})")
+            // The store takes a name without ending for one that lacks its own.
+            let name = if file.extension().is_none() { ".auto_extension(false)" } else { "" };
+            format!("module.load_from(&mut BurnpackStore::from_file({quoted}){name}{adapter})")
         }
     }
 }

@@ -18,7 +18,6 @@ mod train;
 mod weights;
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::Result;
@@ -106,11 +105,7 @@ impl Cli {
 
     /// The command as it would be typed, under the program's own name.
     fn typed(&self) -> String {
-        let words = self.words.iter().skip(1).map(|word| match word.to_str() {
-            Some(option) if option.starts_with('-') => option.to_owned(),
-            _ => terminal::shell_word(Path::new(word)),
-        });
-        std::iter::once("kindling".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+        terminal::shell_command("kindling", self.words.iter().skip(1))
     }
 
     /// Does what the command line says.

@@ -1,6 +1,7 @@
 //! What the commands share in how they print.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -153,7 +154,17 @@ pub fn shell_word(path: &Path) -> String {
     if text.starts_with('-') {
         text.insert_str(0, "./");
     }
-    let plain = |character: char| character.is_alphanumeric() || "-_./+:@%".contains(character);
+    quoted(text)
+}
+
+/// Words as they must be typed to be this command of the program `program`.
+pub fn shell_command(program: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    let words = words.into_iter().map(|word| quoted(text(Path::new(&word))));
+    std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(text: String) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "-_./+:@%=".contains(character);
     match !text.is_empty() && text.chars().all(plain) {
         true => text,
         false => format!("'{}'", text.replace('\'', r"'\''")),

@@ -1,12 +1,10 @@
 //! How good the predictions are.
 
-mod activation_map;
 mod calibration;
 mod predictions;
 mod roc;
 mod scores;
 
-pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 pub use calibration::{Calibration, CalibrationBin};
 pub use predictions::{Prediction, suspected_label_errors, top_k_accuracy};
 pub use roc::Roc;

@@ -59,10 +59,11 @@ pub fn top_k_accuracy(predictions: &[Prediction], k: usize) -> f64 {
 
 /// Photos whose label is suspected to be wrong: indices, the most suspicious first.
 ///
-/// The confident joint of Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in
-/// Dataset Labels*, 2021, <https://arxiv.org/abs/1911.00068>, section 3.1: a photo is suspected where
-/// another class than its label's is predicted at least as confidently as that class is on average for
-/// the photos that bear its name. Ranked by the normalised margin, the probability of the label less that
+/// After Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in Dataset Labels*, 2021,
+/// <https://arxiv.org/abs/1911.00068>, section 3.1, with their thresholds, and stricter: a photo is
+/// suspected where another class than its label's is the most probable one, and at least as probable as
+/// that class is on average for the photos that bear its name. (Theirs counts less probable classes
+/// too, where they reach their threshold.) Ranked by the normalised margin, the probability of the label less that
 /// of the prediction.
 ///
 /// # Panics
@@ -122,7 +123,6 @@ mod tests {
             prediction(0, 0, 0.9, 0.9),
             prediction(0, 0, 0.8, 0.8),
             prediction(1, 1, 0.7, 0.7),
-            // Class 1 is predicted for its own photos with 0.45 on average.
             prediction(1, 0, 0.95, 0.05),
             prediction(1, 0, 0.6, 0.4),
             prediction(0, 1, 0.65, 0.35),

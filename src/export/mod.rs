@@ -46,7 +46,7 @@ pub enum Precision {
     /// f32: what was trained, bit for bit.
     #[default]
     Full,
-    /// f16: half the size, each value within 2^-11 of itself.
+    /// f16: half the size, each value within 2^-11 of itself, and below 2^-14 within 2^-25.
     Half,
 }
 

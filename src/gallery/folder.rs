@@ -1,6 +1,6 @@
 //! The folder that photos with their predictions are saved to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -101,6 +101,7 @@ impl GalleryPlace {
                 .map(|(class, name)| Class { label: class.clone(), name, folder: None })
                 .collect(),
             taken: HashSet::new(),
+            last: HashMap::new(),
             saved: 0,
         })
     }
@@ -113,6 +114,8 @@ pub struct Gallery {
     classes: Vec<Class>,
     /// Files that have been given a name: their class and the name in lower case.
     taken: HashSet<(usize, String)>,
+    /// The last number that a name was given, likewise.
+    last: HashMap<(usize, String), usize>,
     saved: usize,
 }
 
@@ -187,12 +190,14 @@ impl Gallery {
         let folder = self.class_folder(shown.class)?;
         let stem = shown.photo.file_stem().unwrap_or_default().to_string_lossy();
         let stem = safe_name(&stem);
-        let number = (1..)
+        let last = self.last.entry((shown.class, stem.to_lowercase())).or_default();
+        let number = (*last + 1..)
             .find(|number| {
                 let name = numbered(&stem, *number).to_lowercase();
                 self.taken.insert((shown.class, name))
             })
             .expect("one of all numbers is free");
+        *last = number;
         Ok(Place { folder, stem, number })
     }
 
@@ -236,7 +241,9 @@ impl Gallery {
 impl Place {
     /// Into a file of a name of its own, which is renamed when it is whole.
     fn write(&self, photo: &RgbImage) -> Result<(), GalleryError> {
-        let failed = |error| GalleryError::Write(self.folder.clone(), error);
+        // The kind alone: the error itself may name the hidden file.
+        let failed =
+            |error: io::Error| GalleryError::Write(self.folder.clone(), error.kind().into());
         let mut file = hidden_file(&self.folder).map_err(failed)?;
         let mut writer = BufWriter::new(&mut file);
         let encoded = JpegEncoder::new_with_quality(&mut writer, QUALITY).encode_image(photo);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::folder::{training_part, validation_part};
+use super::walk::entries;
 use super::{FolderError, PassedOver, PhotoSet, walk};
 
 /// Which part of divided data a photo is in.
@@ -69,11 +70,18 @@ pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
             Err(error) => Err(error),
         };
     }
+    let (folders, _) = entries(data).map_err(|error| FolderError::Open(data.to_owned(), error))?;
+    let beside = folders.into_iter().filter(|folder| parts.iter().all(|(_, part)| part != folder));
+    let reason = "is beside the train and val folders and not taken: name it by itself";
+    let beside: Vec<PassedOver> =
+        beside.map(|path| PassedOver { path, reason: reason.into() }).collect();
     let sets = parts
         .into_iter()
         .map(|(part, folder)| Ok((Some(part), PhotoSet::read(&folder)?)))
         .collect::<Result<_, FolderError>>()?;
-    Ok(labelled(sets))
+    let mut listing = labelled(sets);
+    listing.passed_over.extend(beside);
+    Ok(listing)
 }
 
 /// The photos of several sets, under the classes of them all.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
 
 use super::folder::{training_part, validation_part};
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
@@ -22,6 +23,28 @@ pub struct Split {
     pub val: Vec<LabelledPhoto>,
     /// What was there and is no photo.
     pub passed_over: Vec<PassedOver>,
+}
+
+impl Split {
+    /// What tells this division of the photos in `data` from any other: the SHA-256, in lower-case
+    /// hexadecimal, of the classes, and of each photo's part, class and path below `data`.
+    pub fn digest(&self, data: &Path) -> String {
+        let mut hasher = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hasher.update((bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        self.classes.iter().for_each(|class| add(class.as_bytes()));
+        for (part, photos) in [(b"train", &self.train), (b"val..", &self.val)] {
+            add(part);
+            for photo in photos {
+                let path = photo.path.strip_prefix(data).unwrap_or(&photo.path);
+                add(&(photo.label as u64).to_le_bytes());
+                add(path.as_os_str().as_encoded_bytes());
+            }
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Reads `data` the way its folders say: `train` with `val` (or `valid`, `validation`) as they are;

@@ -6,6 +6,7 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use super::MARK;
 use crate::evaluation::{Calibration, Roc};
 use crate::head::EpochMetrics;
 
@@ -34,13 +35,11 @@ pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
         caption: "Loss (cross-entropy, nats)",
         values: losses,
         range: (0.0, extreme(losses, f64::max, 1e-3) * 1.05),
-        legend: SeriesLabelPosition::UpperRight,
     };
     let accuracy = Panel {
         caption: "Accuracy",
         values: accuracies,
         range: (bottom, 1.0 + (1.0 - bottom) * 0.05),
-        legend: SeriesLabelPosition::LowerRight,
     };
     svg((900, 340), |canvas| {
         let (left, right) = canvas.split_horizontally(450);
@@ -55,16 +54,15 @@ struct Panel {
     /// Of the training and of the validation photos.
     values: [fn(&EpochMetrics) -> f64; 2],
     range: (f64, f64),
-    legend: SeriesLabelPosition,
 }
 
 impl Panel {
     fn draw(self, area: &Canvas, epochs: &[EpochMetrics], best: usize) -> Drawn {
-        let Self { caption, values: [train, validation], range: (bottom, top), legend } = self;
+        let Self { caption, values: [train, validation], range: (bottom, top) } = self;
         let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
         let mut chart = ChartBuilder::on(area)
-            .caption(caption, (FONT, 17).into_font().color(&INK))
             .margin(10)
+            .margin_top(HEAD)
             .x_label_area_size(38)
             .y_label_area_size(52)
             .build_cartesian_2d(0.5..last + 0.5, bottom..top)?;
@@ -87,29 +85,41 @@ impl Panel {
             [(best as f64, bottom), (best as f64, top)],
             INK.stroke_width(1),
         )))?;
-        for (value, colour, name) in
-            [(train, TRAIN, "train"), (validation, VALIDATION, "validation")]
-        {
-            let points = || epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch)));
-            chart
-                .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
-                .label(name)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
-                });
-            chart.draw_series(points().map(|point| {
-                let is_best = point.0 == best as f64;
-                Circle::new(point, if is_best { 5 } else { 2 }, colour.filled())
+        for (value, colour) in [(train, TRAIN), (validation, VALIDATION)] {
+            let points: Vec<(f64, f64)> =
+                epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect();
+            chart.draw_series(LineSeries::new(thinned(&points), colour.stroke_width(2)))?;
+            let dots =
+                points.iter().filter(|point| point.0 == best as f64 || epochs.len() <= MOST_DOTS);
+            chart.draw_series(dots.map(|point| {
+                let size = if point.0 == best as f64 { 5 } else { 2 };
+                Circle::new(*point, size, colour.filled())
             }))?;
         }
-        chart
-            .configure_series_labels()
-            .position(legend)
-            .background_style(WHITE)
-            .border_style(GRID)
-            .label_font((FONT, 13).into_font().color(&INK))
-            .draw()
+        // Above the curves, where nothing lies under it.
+        let text = |size: i32| (FONT, size).into_font().color(&INK);
+        area.draw(&Text::new(caption, (62, 12), text(16)))?;
+        for (x, colour, name) in [(270, TRAIN, "train"), (340, VALIDATION, "validation")] {
+            area.draw(&PathElement::new([(x, 20), (x + 16, 20)], colour.stroke_width(3)))?;
+            area.draw(&Text::new(name, (x + 22, 14), text(13)))?;
+        }
+        Ok(())
     }
+}
+
+/// Height above the curves, in pixels: for what they are, and whose.
+const HEAD: i32 = 40;
+/// Up to so many epochs each has a dot.
+const MOST_DOTS: usize = 200;
+/// Most corners of a line: more than it has pixels.
+const MOST_POINTS: usize = 1000;
+
+/// The points, or evenly as many of them as can be told apart, the last one among them.
+fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
+    let step = points.len().div_ceil(MOST_POINTS).max(1);
+    let last = points.len().saturating_sub(1);
+    let kept = points.iter().enumerate().filter(move |(at, _)| at % step == 0 || *at == last);
+    kept.map(|(_, point)| *point)
 }
 
 /// Accuracy by confidence: a bar a bin, beside the diagonal of perfect calibration.
@@ -139,6 +149,11 @@ pub fn reliability(calibration: &Calibration) -> String {
 
 /// The share of `positive`'s photos found against the share of the other class' taken for it.
 pub fn roc(roc: &Roc, positive: &str) -> String {
+    // What an axis has room for.
+    let positive = match positive.char_indices().nth(24) {
+        Some((end, _)) => format!("{}…", &positive[..end]),
+        None => positive.to_owned(),
+    };
     svg((440, 400), |area| {
         let mut chart = unit_square(
             area,
@@ -146,7 +161,7 @@ pub fn roc(roc: &Roc, positive: &str) -> String {
             &format!("photos of {positive} found"),
         )?;
         diagonal(&mut chart)?;
-        chart.draw_series(LineSeries::new(roc.points.iter().copied(), TRAIN.stroke_width(3)))?;
+        chart.draw_series(LineSeries::new(thinned(&roc.points), TRAIN.stroke_width(3)))?;
         Ok(())
     })
 }
@@ -197,7 +212,8 @@ fn svg(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Drawn) -> String {
             .and_then(|()| canvas.present())
             .expect("a drawing into text cannot fail");
     }
-    text
+    // So that it is known for ours wherever it lies.
+    text.replacen("<svg ", &format!("<svg data-generator=\"{MARK}\" "), 1)
 }
 
 #[cfg(test)]
@@ -221,9 +237,11 @@ mod tests {
             vec![epoch(1, 0.0, 0.0)],
             vec![epoch(1, 1e30, 1.0), epoch(2, 1e-30, 0.5)],
             (1..=500).map(|number| epoch(number, 1.0 / number as f64, 0.97)).collect(),
+            (1..=100_000).map(|number| epoch(number, 1.0, 0.5)).collect(),
         ] {
             let svg = curves(&epochs, 1);
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+            assert!(svg.len() < 200_000, "{} bytes", svg.len());
             assert!(svg.contains("Accuracy") && !svg.contains("NaN") && !svg.contains("inf"));
         }
     }

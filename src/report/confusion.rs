@@ -7,6 +7,8 @@ use super::gallery::percent;
 
 /// Most classes for which the whole matrix is shown.
 const MATRIX_CLASSES: usize = 30;
+/// Up to this number their names stand upright over the columns.
+const UPRIGHT_CLASSES: usize = 5;
 /// Most pairs of classes that are named where it is not.
 const PAIRS: usize = 50;
 
@@ -54,17 +56,16 @@ fn matrix(findings: &Findings) -> Markup {
     };
     html! {
         div .scroll {
-            table #matrix {
+            table #matrix .many[classes.len() > UPRIGHT_CLASSES] {
                 thead {
-                    tr { td {} th scope="colgroup" colspan=(classes.len()) { "predicted" } }
                     tr {
-                        th scope="col" { "true" }
-                        @for class in classes { th scope="col" { bdi { (class) } } }
+                        th scope="col" { "true ↓ predicted →" }
+                        @for class in classes { th scope="col" title=(class) { bdi { (class) } } }
                     }
                 }
                 tbody { @for (label, row) in confusion.iter().enumerate() {
                     tr {
-                        th scope="row" { bdi { (classes[label]) } }
+                        th scope="row" title=(classes[label]) { bdi { (classes[label]) } }
                         @for (predicted, count) in row.iter().enumerate() {
                             td .right[label == predicted] .wrong[label != predicted && *count > 0]
                                 style={ "--share:" (format!("{:.3}", share(*count, row))) } {

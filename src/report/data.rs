@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::pictures::shown;
 use super::{Findings, ReportPhoto};
 use crate::photos::Recipe;
 
@@ -92,7 +93,7 @@ fn leaked(findings: &Findings) -> Markup {
                 table #duplicates {
                     thead { tr { th scope="col" { "evaluated" } th scope="col" { "trained on" } } }
                     tbody { @for (evaluated, trained) in pairs.iter().take(LISTED) {
-                        tr { td .path { bdi { (evaluated.display()) } } td .path { bdi { (trained.display()) } } }
+                        tr { td .path { bdi { (shown(evaluated)) } } td .path { bdi { (shown(trained)) } } }
                     } }
                 }
                 (and_more(pairs.len()))

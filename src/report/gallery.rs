@@ -1,9 +1,11 @@
 //! Which photos are shown, and how.
 
+use std::path::Path;
+
 use maud::{Markup, html};
 
 use super::Findings;
-use super::pictures::{SIDE, Thumbnails, file_url, whole};
+use super::pictures::{SIDE, Thumbnails, file_url, shown, whole};
 use crate::evaluation::Prediction;
 use crate::photos::Recipe;
 
@@ -100,6 +102,9 @@ pub fn section(findings: &Findings, thumbnails: &Thumbnails, recipe: &Recipe) ->
     let crop = recipe.crop;
     let galleries = &findings.galleries;
     let cards = |photos: &[usize]| cards(findings, thumbnails, photos);
+    if findings.content.gallery == 0 {
+        return html! {};
+    }
     html! {
         section #galleries {
             h2 { "Photos" }
@@ -157,8 +162,8 @@ pub fn cards(findings: &Findings, thumbnails: &Thumbnails, photos: &[usize]) -> 
 pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
     let prediction = &findings.predictions[photo];
     let path = whole(findings.content.photos[photo].path);
-    let (shown, url) = (path.display(), file_url(&path));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = shown(Path::new(path.file_name().unwrap_or_default()));
+    let (shown, url) = (shown(&path), file_url(&path));
     html! {
         figure .card .wrong[!prediction.is_right()] data-path=(shown)
             data-label=(prediction.label) data-predicted=(prediction.predicted)

@@ -6,8 +6,10 @@
 //! but be read. Text goes through maud, which escapes it.
 //!
 //! Whatever the number of photos and classes, the page stays bounded: `gallery` photos of each sort and
-//! class, and 10 MB of pictures.
+//! class, and 10 MB of
+//! thumbnails.
 
+mod activation_map;
 mod charts;
 mod confusion;
 mod data;
@@ -15,13 +17,16 @@ mod gallery;
 mod page;
 mod pictures;
 
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::evaluation::{
-    Calibration, Prediction, Roc, Scores, activation_maps, suspected_label_errors, top_k_accuracy,
+    Calibration, Prediction, Roc, Scores, suspected_label_errors, top_k_accuracy,
 };
 use crate::features::Extractor;
 use crate::head::{EpochMetrics, Head};
+pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::Galleries;
 use pictures::Thumbnails;
 
@@ -131,6 +136,22 @@ impl Report {
     }
 }
 
+/// What the head of each page and drawing of ours has.
+const MARK: &str = "kindling report";
+
+impl Report {
+    /// Whether the file is a report, or curves, that was drawn here: what is not is not ours to replace. A
+    /// pipe or a device is none, and is not read.
+    pub fn is_one(file: &Path) -> bool {
+        let mut start = Vec::new();
+        let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
+        let read = |file: File| file.take(1024).read_to_end(&mut start);
+        is_file
+            && File::open(file).and_then(read).is_ok()
+            && String::from_utf8_lossy(&start).contains(MARK)
+    }
+}
+
 /// Suspected label errors that have a picture; all of them are listed by name, to this number.
 const SUSPECTS_SHOWN: usize = 24;
 const SUSPECTS_LISTED: usize = 1000;
@@ -158,13 +179,13 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn map_requests(&self, photos: &[usize]) -> Vec<crate::evaluation::MapRequest<'a>> {
+    fn map_requests(&self, photos: &[usize]) -> Vec<MapRequest<'a>> {
         photos
             .iter()
             .map(|photo| {
                 let Prediction { predicted, label, .. } = self.predictions[*photo];
                 let path = self.content.photos[*photo].path;
-                crate::evaluation::MapRequest { photo: path, classes: vec![predicted, label] }
+                MapRequest { photo: path, classes: vec![predicted, label] }
             })
             .collect()
     }

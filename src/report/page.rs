@@ -3,9 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gallery::{self, card, cards, percent, picture};
-use super::pictures::{Thumbnails, overlays, whole};
-use super::{Findings, SUSPECTS_LISTED, charts, confusion, data};
-use crate::evaluation::ActivationMap;
+use super::pictures::{Thumbnails, overlays, shown, whole};
+use super::{ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data};
 use crate::photos::Recipe;
 
 const STYLE: &str = include_str!("style.css");
@@ -35,7 +34,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="generator" content={ "kindling " (env!("CARGO_PKG_VERSION")) };
+                meta name="generator" content={ (MARK) " " (env!("CARGO_PKG_VERSION")) };
                 title { (content.name) " – report" }
                 style { (PreEscaped(STYLE)) }
             }
@@ -70,12 +69,13 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
 
 /// The sections that there are, in the page's order.
 fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'static str)> {
+    let shows_photos = findings.content.gallery > 0;
     [
         drawings.curves.map(|_| ("curves", "Curves")),
         Some(("classes", "Classes")),
         Some(("confusion", "Confusion")),
-        Some(("galleries", "Photos")),
-        Some(("maps", "Where it looked")),
+        shows_photos.then_some(("galleries", "Photos")),
+        shows_photos.then_some(("maps", "Where it looked")),
         Some(("label-errors", "Suspected labels")),
         Some(("calibration", "Probabilities")),
         findings.roc.as_ref().map(|_| ("roc", "ROC")),
@@ -109,6 +109,9 @@ fn figure(name: &str, value: &str) -> Markup {
 
 /// Where the network looked in the photos that it got wrong.
 fn explanations(findings: &Findings, drawings: &Drawings) -> Markup {
+    if findings.content.gallery == 0 {
+        return html! {};
+    }
     let shown = drawings.explained.iter().filter(|(_, maps)| !maps.is_empty()).count();
     html! {
         section #maps {
@@ -172,7 +175,7 @@ fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
                 (cards(findings, drawings.thumbnails, findings.shown_suspects()))
                 details {
                     summary { "The files as a list, to copy (one click selects all)" }
-                    pre #suspects { @for photo in listed { (whole(findings.content.photos[*photo].path).display()) "\n" } }
+                    pre #suspects { @for photo in listed { (shown(&whole(findings.content.photos[*photo].path))) "\n" } }
                     @if listed.len() < suspected.len() {
                         p .note { "The first " (listed.len()) " of " (suspected.len()) "." }
                     }

@@ -10,7 +10,7 @@ use image::codecs::png::PngEncoder;
 use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
-use crate::evaluation::ActivationMap;
+use super::ActivationMap;
 use crate::photos::{Recipe, for_each_photo};
 
 /// Side of a thumbnail, in pixels.
@@ -118,6 +118,17 @@ fn data_url(kind: &str, bytes: &[u8]) -> String {
 /// The path from the top, to be found from anywhere.
 pub fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path as text on one line: what a terminal would obey, should somebody print the page there, is escaped.
+pub fn shown(path: &Path) -> String {
+    path.display().to_string().chars().fold(String::new(), |mut shown, character| {
+        match character.is_control() {
+            true => shown.extend(character.escape_default()),
+            false => shown.push(character),
+        }
+        shown
+    })
 }
 
 /// The address of a file on this machine, whatever its name.

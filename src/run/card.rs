@@ -137,8 +137,8 @@ impl Card<'_> {
         }
         let licence = match self.published() {
             Some(from) => format!(
-                "The backbone's weights are {}'s, published under {}.",
-                from.source, from.licence
+                "The backbone's weights were published under {} ({}).",
+                from.licence, from.source
             ),
             None => "The backbone's weights are from a file of the trainer's own, whose licence is not known here.".into(),
         };
@@ -169,20 +169,37 @@ fn macro_f1(per_class: &[ClassScores]) -> f64 {
     met.iter().sum::<f64>() / met.len().max(1) as f64
 }
 
-/// A YAML scalar: its double-quoted strings are a superset of JSON's.
+/// A YAML scalar: its double-quoted strings are a superset of JSON's. What YAML takes for no character of
+/// a text, or for the end of a line, is escaped as JSON does it.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let json = serde_json::Value::from(text).to_string();
+    json.chars().fold(String::new(), |mut quoted, character| {
+        match character {
+            '\u{7f}'..='\u{9f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            _ => quoted.push(character),
+        }
+        quoted
+    })
 }
 
 /// Text that Markdown takes as it stands, on one line: class names and folders may be called anything.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
+    // Some readers make links of whatever looks like an address.
+    let is_address = text.contains("www.") || text.contains("://") || text.contains('@');
     for character in text.chars() {
         if character.is_control() {
             escaped.extend(character.escape_default());
             continue;
         }
-        if "\\`*_{}[]<>#|~&!".contains(character) {
+        if "\\`*_{}[]<>#|~&!".contains(character) || is_address && ".:@".contains(character) {
             escaped.push('\\');
         }
         escaped.push(character);
@@ -198,6 +215,9 @@ mod tests {
     fn a_class_name_is_text_in_the_card_whatever_it_is() {
         assert_eq!(escaped("<b>|x|`"), "\\<b\\>\\|x\\|\\`");
         assert_eq!(escaped("a\nb"), "a\\nb");
+        assert_eq!(escaped("www.a.b"), "www\\.a\\.b");
+        assert_eq!(escaped("r-1.5"), "r-1.5");
+        assert_eq!(quoted("a\u{7f}\u{85}\u{2028}é"), r#""a\u007f\u0085\u2028é""#);
         assert_eq!(quoted("a: \"b\"\n# c"), r##""a: \"b\"\n# c""##);
     }
 }

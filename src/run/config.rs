@@ -47,6 +47,13 @@ pub struct DataRecord {
     pub val_photos: usize,
     /// Files left out.
     pub skipped: usize,
+    /// What tells how the photos were divided from any other way ([`Split::digest`]). Runs of before it was
+    /// written down have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_sha256: Option<String>,
+    /// Photos of each class that were trained on, in the order of the logits. Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<Vec<usize>>,
 }
 
 /// The weights file of a run.
@@ -95,6 +102,22 @@ pub struct Summary {
     pub training_seconds: f64,
 }
 
+/// Why it cannot be told which photos a run was trained and validated on.
+#[derive(Debug, thiserror::Error)]
+pub enum SplitError {
+    /// The photos cannot be read any more.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// They are not what they were.
+    #[error(
+        "the photos in `{}` are no longer those of the run: some were added, removed, renamed or moved", .0.display()
+    )]
+    Changed(PathBuf),
+    /// An old run.
+    #[error("the run does not say how the photos in `{}` were divided", .0.display())]
+    NotRecorded(PathBuf),
+}
+
 /// Why a `config.toml` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -123,11 +146,20 @@ impl RunConfig {
     /// The photos that were trained on and validated on, read once more and divided as they were then.
     ///
     /// # Errors
-    /// Where the folder is no longer there, or no longer what it was.
-    pub fn split(&self) -> Result<Split, FolderError> {
+    /// Where the folder is no longer there, or no longer what it was: another division would take photos
+    /// for new that were trained on.
+    pub fn split(&self) -> Result<Split, SplitError> {
+        let folder = &self.data.folder;
+        let Some(recorded) = &self.data.split_sha256 else {
+            return Err(SplitError::NotRecorded(folder.clone()));
+        };
         let val_split = self.options.get("val_split").and_then(toml::Value::as_float);
         let seed = self.options.get("seed").and_then(toml::Value::as_integer).unwrap_or_default();
-        training_split(&self.data.folder, val_split, seed.unsigned_abs())
+        let split = training_split(folder, val_split, seed.unsigned_abs())?;
+        match split.digest(folder) == *recorded {
+            true => Ok(split),
+            false => Err(SplitError::Changed(folder.clone())),
+        }
     }
 }
 

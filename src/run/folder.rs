@@ -12,6 +12,7 @@ use super::{
     RunConfig, SUMMARY_FILE, Summary,
 };
 use crate::head::EpochMetrics;
+use crate::report::Report;
 
 /// Everything that a run folder holds, whichever version wrote it.
 const FILES: [&str; 8] = [
@@ -37,10 +38,10 @@ pub struct FolderContent<'a> {
     pub epochs: &'a [EpochMetrics],
     /// What came of it.
     pub summary: &'a Summary,
-    /// The report, an HTML page.
-    pub report: &'a str,
-    /// The curves of the epochs, an SVG drawing.
-    pub curves: &'a str,
+    /// The report, an HTML page, where there is one.
+    pub report: Option<&'a str>,
+    /// The curves of the epochs, an SVG drawing, likewise.
+    pub curves: Option<&'a str>,
     /// The model card, in Markdown.
     pub card: &'a str,
 }
@@ -158,14 +159,18 @@ impl RunPlace {
         }
     }
 
-    /// Whether a file of this name in the folder is one that a run has. People write a README.md themselves,
-    /// too: that one is not ours.
+    /// Whether a file of this name in the folder is one that a run has. People write a README.md or a
+    /// report.html themselves, too: those are not ours.
     fn is_of_a_run(&self, name: &OsStr) -> bool {
-        let is_card = || {
-            let card = fs::read(self.folder.join(name)).unwrap_or_default();
-            String::from_utf8_lossy(&card).contains(CARD_MARK)
-        };
-        FILES.iter().any(|file| name == *file) && (name != CARD_FILE || is_card())
+        let file = self.folder.join(name);
+        match name.to_str() {
+            Some(CARD_FILE) => {
+                let card = fs::read(file).unwrap_or_default();
+                String::from_utf8_lossy(&card).contains(CARD_MARK)
+            }
+            Some(REPORT_FILE | CURVES_FILE) => Report::is_one(&file),
+            name => FILES.iter().any(|file| name == Some(file)),
+        }
     }
 
     /// Writes the run: into a hidden folder beside its place, which is renamed when all of it is on
@@ -183,15 +188,16 @@ impl RunPlace {
 
         let staging = self.hidden_folder()?;
         for (name, bytes) in [
-            (CLASSES_FILE, classes.as_bytes()),
-            (CONFIG_FILE, config.as_bytes()),
-            (METRICS_FILE, metrics.as_bytes()),
-            (SUMMARY_FILE, summary.as_bytes()),
-            (REPORT_FILE, content.report.as_bytes()),
-            (CURVES_FILE, content.curves.as_bytes()),
-            (CARD_FILE, content.card.as_bytes()),
-            (MODEL_FILE, content.model),
+            (CLASSES_FILE, Some(classes.as_bytes())),
+            (CONFIG_FILE, Some(config.as_bytes())),
+            (METRICS_FILE, Some(metrics.as_bytes())),
+            (SUMMARY_FILE, Some(summary.as_bytes())),
+            (REPORT_FILE, content.report.map(str::as_bytes)),
+            (CURVES_FILE, content.curves.map(str::as_bytes)),
+            (CARD_FILE, Some(content.card.as_bytes())),
+            (MODEL_FILE, Some(content.model)),
         ] {
+            let Some(bytes) = bytes else { continue };
             write_through(&staging.path().join(name), bytes).map_err(failed)?;
         }
         match self.occupant()? {

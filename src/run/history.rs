@@ -25,6 +25,9 @@ pub enum HistoryError {
     /// The table of epochs is damaged.
     #[error("`{}` is no table of epochs", .0.display())]
     Metrics(PathBuf, #[source] csv::Error),
+    /// The epochs cannot be those of the run.
+    #[error("`{}` holds no epochs that a run can have", .0.display())]
+    Implausible(PathBuf),
     /// The summary is damaged.
     #[error("`{}` is no summary of a run", .0.display())]
     Summary(PathBuf, #[source] serde_json::Error),
@@ -40,12 +43,24 @@ impl History {
         let read = |file: &Path| {
             fs::read(file).map_err(|error| HistoryError::Read(file.to_owned(), error))
         };
-        let epochs = csv::Reader::from_reader(read(&metrics)?.as_slice())
+        let epochs: Vec<EpochMetrics> = csv::Reader::from_reader(read(&metrics)?.as_slice())
             .deserialize()
             .collect::<Result<_, _>>()
-            .map_err(|error| HistoryError::Metrics(metrics, error))?;
-        let summary = serde_json::from_slice(&read(&summary)?)
+            .map_err(|error| HistoryError::Metrics(metrics.clone(), error))?;
+        let summary: Summary = serde_json::from_slice(&read(&summary)?)
             .map_err(|error| HistoryError::Summary(summary, error))?;
+        // Numbers that training never writes, and that no axis has room for.
+        let plausible = |epoch: &EpochMetrics| {
+            let losses = [epoch.train_loss, epoch.val_loss];
+            let accuracies = [epoch.train_accuracy, epoch.val_accuracy];
+            losses.iter().all(|loss| (0.0..=1e38).contains(loss))
+                && accuracies.iter().all(|accuracy| (0.0..=1.0).contains(accuracy))
+        };
+        let best = summary.best_epoch.epoch;
+        let in_order = epochs.iter().zip(1..).all(|(epoch, number)| epoch.epoch == number);
+        if !(in_order && epochs.iter().all(plausible) && (1..=epochs.len()).contains(&best)) {
+            return Err(HistoryError::Implausible(metrics));
+        }
         Ok(Self { epochs, summary })
     }
 }

@@ -8,7 +8,7 @@ mod model;
 
 pub use card::Card;
 pub use config::{
-    BURN_VERSION, ConfigError, DataRecord, RunConfig, Summary, Versions, WeightsRecord,
+    BURN_VERSION, ConfigError, DataRecord, RunConfig, SplitError, Summary, Versions, WeightsRecord,
 };
 pub use folder::{FolderContent, RunError, RunPlace};
 pub use history::{History, HistoryError};

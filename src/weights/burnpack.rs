@@ -56,7 +56,9 @@ fn transposed(data: TensorData, rows: usize, columns: usize) -> TensorData {
     let (dtype, size) = (data.dtype(), data.dtype().size());
     let bytes = data.as_bytes();
     let mut transposed = Vec::with_capacity(bytes.len());
-    for column in 0..columns {
+    // A file may claim any shape for no values at all.
+    let columns_there = if bytes.is_empty() { 0 } else { columns };
+    for column in 0..columns_there {
         for row in 0..rows {
             let start = (row * columns + column) * size;
             transposed.extend_from_slice(&bytes[start..start + size]);

@@ -118,6 +118,13 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
         assert!(section(&from_training, id) == section(&again, id), "{id}");
     }
 
+    let scores = json(&run_in(place, ["evaluate", "run", "photos", "--json", "--device", CPU]));
+    assert_eq!(scores["report"].as_str(), Some("run/report.html"));
+    let evaluated = report(place);
+    for id in ["curves", "classes", "confusion", "galleries", "label-errors"] {
+        assert!(section(&from_training, id) == section(&evaluated, id), "{id}");
+    }
+
     // Other photos, by `evaluate`: into the run folder unless it is told where.
     let scores =
         json(&run_in(place, ["evaluate", "run", "photos/train", "--json", "--device", CPU]));
@@ -169,14 +176,109 @@ fn nothing_that_is_no_report_is_ever_replaced_by_one() {
     names.sort();
     assert_eq!(names, ["mine.html", "photos", "run", "thesis.html"]);
 
-    // Scores are told even where the page cannot be written.
-    fs::remove_file(place.join("run/report.html")).unwrap();
-    fs::create_dir(place.join("run/report.html")).unwrap();
+    // Nor in the run folder itself; scores are told all the same.
+    for name in ["report.html", "curves.svg"] {
+        fs::write(place.join("run").join(name), "mine").unwrap();
+    }
     let output = run_in(place, ["evaluate", "run", "photos", "--device", CPU]);
     assert!(stdout(&output).contains("accuracy "));
+    let told = stderr(&output);
+    assert!(told.contains("there is no report: ") && told.contains("--no-report"), "{told}");
+    assert_error(&run_in(place, ["report", "run", "--device", CPU]), &["is no report"]);
+    assert_error(&train(place, &["--force"]), &["beside a run, which --force would delete"]);
+    fs::remove_file(place.join("run/report.html")).unwrap();
+    stdout(&run_in(place, ["report", "run", "--device", CPU]));
+    assert_eq!(fs::read_to_string(place.join("run/curves.svg")).unwrap(), "mine");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_report_is_refused_and_not_waited_for() {
+    let folder = photos(2);
+    let place = folder.path();
+    stdout(&train(place, &[]));
     assert!(
-        stderr(&output).contains("there is no report: ") && stderr(&output).contains("--no-report")
+        std::process::Command::new("mkfifo").arg(place.join("pipe")).status().unwrap().success()
     );
+    assert_error(
+        &run_in(place, ["report", "run", "--out", "pipe", "--device", CPU]),
+        &["no report"],
+    );
+    let args = ["evaluate", "run", "photos", "--report", "pipe", "--device", CPU];
+    assert_error(&run_in(place, args), &["no report"]);
+}
+
+#[test]
+fn photos_that_were_divided_otherwise_are_never_told_as_those_of_the_run() {
+    let folder = photos(10);
+    let place = folder.path();
+    // Without a val folder: a share of each class is drawn for validation.
+    let args = ["train", "photos/train", "--out", "run", "--epochs", "2"].map(String::from);
+    stdout(&run_in(place, args.into_iter().chain(narrow())));
+    assert!(report(place).contains("None of the photos evaluated is, byte for byte"));
+    stdout(&run_in(place, ["report", "run", "--device", CPU]));
+    assert!(report(place).contains("6 validation photos of "));
+
+    // The counts stay what they were; the division would not.
+    let discs = place.join("photos/train/discs");
+    fs::rename(discs.join("000.png"), discs.join("zzz.png")).unwrap();
+    assert_error(
+        &run_in(place, ["report", "run", "--device", CPU]),
+        &["are no longer those of the run", "name a folder behind the run"],
+    );
+    stdout(&run_in(place, ["evaluate", "run", "photos/val", "--device", CPU]));
+    let page = report(place);
+    assert!(
+        page.contains("Not looked for: the photos in ")
+            && !page.contains("None of the photos evaluated")
+    );
+    // How many of each class were trained on is written down.
+    assert!(section(&page, "data").contains("trained on"));
+}
+
+#[test]
+fn damaged_records_of_a_run_are_an_error_and_no_endless_drawing() {
+    let folder = photos(2);
+    let place = folder.path();
+    stdout(&train(place, &[]));
+    let header = "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n";
+    for rows in [
+        "1,inf,0.5,inf,0.5,0.1\n",
+        "1,NaN,0.5,1,0.5,0.1\n",
+        "",
+        "1,1.7e308,0.5,1,0.5,0\n",
+        "7,1,0.5,1,0.5,0\n",
+    ] {
+        fs::write(place.join("run/metrics.csv"), format!("{header}{rows}")).unwrap();
+        assert_error(
+            &run_in(place, ["report", "run", "--device", CPU]),
+            &["metrics.csv` holds no epochs"],
+        );
+    }
+    fs::write(place.join("run/metrics.csv"), "words").unwrap();
+    assert_error(&run_in(place, ["report", "run", "--device", CPU]), &["metrics.csv"]);
+    let output = run_in(place, ["evaluate", "run", "photos", "--device", CPU]);
+    assert!(
+        stdout(&output).contains("accuracy ") && stderr(&output).contains("there is no report")
+    );
+}
+
+#[test]
+fn without_a_gallery_the_page_says_nothing_of_photos() {
+    let folder = photos(4);
+    let place = folder.path();
+    stdout(&train(place, &["--gallery", "0"]));
+    let page = report(place);
+    for part in [
+        "None is wrong",
+        "None is right",
+        "href=\"#galleries\"",
+        "href=\"#maps\"",
+        "<section id=\"galleries\"",
+    ] {
+        assert!(!page.contains(part), "{part}");
+    }
+    section(&page, "confusion");
 }
 
 #[test]

@@ -37,7 +37,14 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         backbone: architecture.to_string(),
         options: toml::Table::new(),
         preprocessing: Recipe::IMAGENET,
-        data: DataRecord { folder: "photos".into(), train_photos: 3, val_photos: 2, skipped: 1 },
+        data: DataRecord {
+            folder: "photos".into(),
+            train_photos: 3,
+            val_photos: 2,
+            skipped: 1,
+            split_sha256: None,
+            trained_on: None,
+        },
         weights: WeightsRecord { file: "narrow.pth".into(), sha256: "00".into() },
         device: resolve(Choice::Auto).unwrap(),
         versions: Versions::current(),
@@ -64,8 +71,8 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         config: &config,
         epochs: &[EPOCH],
         summary: &summary,
-        report: "<!DOCTYPE html>",
-        curves: "<svg></svg>",
+        report: Some("<!DOCTYPE html> kindling report"),
+        curves: None,
         card: "library_name: kindling",
     };
     RunPlace::reserve(folder, force)?.write(&content)

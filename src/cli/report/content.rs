@@ -1,7 +1,5 @@
 //! What goes into a report, gathered from a model, its run and the photos that were evaluated.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -44,13 +42,7 @@ impl NewReport<'_> {
             Some(config) => config.split().map_err(|error| told(&error)),
             None => Err("what the model was trained on is not written down".into()),
         };
-        let (trained_on, leaked) = match &split {
-            Ok(split) => {
-                let labels = split.train.iter().map(|photo| photo.label);
-                (Some(counts(labels, split.classes.len())), Ok(leaked(&split.train, &photos)))
-            }
-            Err(reason) => (None, Err(reason.clone())),
-        };
+        let leaked = split.map(|split| leaked(&split.train, &photos));
         if let (Ok(leaked), false) = (&leaked, self.told_of_training) {
             warn_leaked(leaked, "evaluated");
         }
@@ -76,7 +68,11 @@ impl NewReport<'_> {
                 },
                 photos: &photos,
                 logits: &evaluated.logits,
-                trained_on: trained_on.filter(|counts| counts.len() == model.classes.len()),
+                trained_on: model
+                    .config
+                    .as_ref()
+                    .and_then(|config| config.data.trained_on.clone())
+                    .filter(|counts| counts.len() == model.classes.len()),
                 skipped: &evaluated.skipped,
                 leaked,
                 making,
@@ -106,23 +102,21 @@ impl Place {
     /// # Errors
     /// Where a file is there that is no report: it is not ours to replace. Where none can be made.
     pub fn of(run: &Path, asked: Option<&Path>) -> Result<Option<Self>> {
-        let free = |file: &Path| file.symlink_metadata().is_err() || is_report(file);
-        match asked {
-            None if !run.is_dir() => Ok(None),
-            None => {
-                let file = run.join(REPORT_FILE);
-                let page = OutputFile::reserve(&file, true)?;
-                let curves = OutputFile::reserve(&run.join(CURVES_FILE), true)?;
-                Ok(Some(Self { file, page, curves: Some(curves) }))
-            }
-            Some(file) if free(file) => {
-                let page = OutputFile::reserve(file, true)?;
-                Ok(Some(Self { file: file.to_owned(), page, curves: None }))
-            }
-            Some(file) => {
-                bail!("`{}` is there already and is no report: name another file", file.display())
-            }
+        let (file, curves) = match asked {
+            Some(file) => (file.to_owned(), None),
+            None if run.is_dir() => (run.join(REPORT_FILE), Some(run.join(CURVES_FILE))),
+            None => return Ok(None),
+        };
+        if file.symlink_metadata().is_ok() && !Report::is_one(&file) {
+            bail!("`{}` is there already and is no report: name another file", file.display());
         }
+        let page = OutputFile::reserve(&file, true)?;
+        // Curves that are not ours are left alone.
+        let curves = curves
+            .filter(|curves| curves.symlink_metadata().is_err() || Report::is_one(curves))
+            .map(|curves| OutputFile::reserve(&curves, true))
+            .transpose()?;
+        Ok(Some(Self { file, page, curves }))
     }
 
     /// Writes the page and the curves; says where the page is and how many bytes it has.
@@ -132,14 +126,6 @@ impl Place {
         }
         Ok((self.file, self.page.write(report.html.as_bytes())?))
     }
-}
-
-/// Whether a file is a report of ours, as its head says.
-fn is_report(file: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(4096).read_to_end(&mut start));
-    read.is_ok()
-        && String::from_utf8_lossy(&start).contains(r#"<meta name="generator" content="kindling "#)
 }
 
 /// The validation photos of a run, in words.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::evaluated::Evaluated;
 use super::pretrained::NetworkArg;
-use super::terminal::{bytes, counted, one_line, say, text, warn};
+use super::terminal::{bytes, counted, one_line, say, text, told};
 use super::{DeviceArg, forward_batch};
 pub use content::{NewReport, Place, counts, leaked, making, name, source, warn_leaked};
 
@@ -110,22 +110,16 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     ))
 }
 
-/// The photos that a run was validated on, as they are now.
+/// The photos that a run was validated on.
 fn validated_on(model: &Model) -> Result<PhotoSet> {
     let config = model.config.as_ref().expect("a run has a configuration");
-    let folder = config.data.folder.display();
-    let split = config.split().map_err(|error| {
-        anyhow::Error::from(error).context(format!(
-            "the run's photos cannot be read from `{folder}`: name a folder behind the run"
-        ))
-    })?;
+    let split = config
+        .split()
+        .map_err(|error| anyhow!("{}; name a folder behind the run", told(&error)))?;
     if split.classes != model.classes {
-        bail!("the classes in `{folder}` are no longer those of the run: name a folder behind it");
+        bail!(
+            "classes.txt does not name the classes that the run was trained on: name a folder behind it"
+        );
     }
-    if (split.train.len(), split.val.len()) != (config.data.train_photos, config.data.val_photos)
-        && config.data.skipped == 0
-    {
-        warn(&format!("`{folder}` no longer holds the photos of the run: they are divided anew"));
-    }
-    Ok(PhotoSet { classes: split.classes, photos: split.val, passed_over: Vec::new() })
+    Ok(PhotoSet { classes: split.classes, photos: split.val, passed_over: split.passed_over })
 }

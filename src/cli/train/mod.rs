@@ -127,6 +127,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
             train_photos,
             val_photos,
             skipped: skipped.len(),
+            split_sha256: Some(split.digest(&args.data)),
+            trained_on: Some(counts(train.labels.iter().copied(), split.classes.len())),
         },
         weights: WeightsRecord {
             file: pretrained.to_string().into(),
@@ -156,7 +158,6 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
             .skip(train_photos)
             .map(|index| &split.val[index - split.train.len()])
             .collect(),
-        trained_on: counts(train.labels.iter().copied(), split.classes.len()),
         logits: &logits,
         skipped: &skipped,
         epochs: &fitted.epochs,
@@ -169,8 +170,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         config: &config,
         epochs: &fitted.epochs,
         summary: &summary,
-        report: &drawn.html,
-        curves: drawn.curves.as_deref().unwrap_or_default(),
+        report: drawn.as_ref().map(|report| report.html.as_str()),
+        curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
         card: &card,
     };
     let out = place.write(&content)?;
@@ -188,7 +189,9 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         fitted.best.epoch,
         fitted.epochs.len()
     ));
-    say.line(format_args!("report    {}", out.join(REPORT_FILE).display()));
+    if drawn.is_some() {
+        say.line(format_args!("report    {}", out.join(REPORT_FILE).display()));
+    }
     say.line(format_args!("validation accuracy {:.4}", fitted.best.val_accuracy));
     say.line(format_args!("try it:   {} predict {} PHOTO", this_program(), shell_word(&out)));
     Ok(())

@@ -1,5 +1,6 @@
 //! The report that goes into the run folder.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use kindling::features::Extractor;
@@ -18,8 +19,6 @@ pub struct Validated<'a> {
     pub photos: Vec<&'a LabelledPhoto>,
     /// Width and height of each, in pixels.
     pub sizes: &'a [(u32, u32)],
-    /// Photos of each class that were trained on.
-    pub trained_on: Vec<usize>,
     /// `[photos, classes]`.
     pub logits: &'a [f32],
     pub skipped: &'a [(String, String)],
@@ -27,7 +26,8 @@ pub struct Validated<'a> {
 }
 
 impl Validated<'_> {
-    /// Draws the report of the run that will lie in `folder`, and warns of what it finds.
+    /// Draws the report of the run that will lie in `folder`, and warns of what it finds. The model is there
+    /// already: should a device or a file break off now, there is no report, and the model is kept.
     pub fn draw(
         self,
         folder: &Path,
@@ -36,7 +36,7 @@ impl Validated<'_> {
         args: &TrainArgs,
         extractor: &Extractor,
         head: &Head,
-    ) -> Report {
+    ) -> Option<Report> {
         let photos: Vec<ReportPhoto> = self
             .photos
             .iter()
@@ -52,16 +52,20 @@ impl Validated<'_> {
             source: source(photos.len(), Some(config)),
             photos: &photos,
             logits: self.logits,
-            trained_on: Some(self.trained_on),
+            trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
             leaked: Ok(leaked),
             making: making(config, summary),
             gallery: args.gallery.photos(),
         };
-        let report = Report::draw(&content, extractor, head);
+        let drawn = catch_unwind(AssertUnwindSafe(|| Report::draw(&content, extractor, head)));
+        let Ok(report) = drawn else {
+            warn("the report could not be drawn; `kindling report` tries once more");
+            return None;
+        };
         if let Some(problem) = &report.problem {
             warn(&format!("in the report {problem}"));
         }
-        report
+        Some(report)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Written from the backbone's [`Plan`](crate::backbone::Plan), with BatchNorm folded into the convolutions as
 //! PyTorch's exporter does in eval mode: `Conv`, `Relu`, `Clip`, `MaxPool`, `Add`, `GlobalAveragePool`, `Flatten` and
-//! `Gemm` are all that a runtime must know. Nodes and constants have the published tensors' names.
+//! `Gemm` are all that a runtime must know. Nodes and constants are named after the published
+//! tensors.
 //!
 //! Burn's own exporter (burn-onnx 0.22) is not used: it needs graph capture compiled into the whole
 //! program, rejects padding that depends on the input before strided convolutions when the batch is dynamic
