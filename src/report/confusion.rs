@@ -67,7 +67,7 @@ fn matrix(findings: &Findings) -> Markup {
                     tr {
                         th scope="row" title=(classes[label]) { bdi { (classes[label]) } }
                         @for (predicted, count) in row.iter().enumerate() {
-                            td .right[label == predicted] .wrong[label != predicted && *count > 0]
+                            td .right[label == predicted] .wrong[label != predicted && *count > 0] .none[*count == 0]
                                 style={ "--share:" (format!("{:.3}", share(*count, row))) } {
                                 span .count { (count) } span .share { (percent(share(*count, row))) }
                             }
