@@ -54,7 +54,8 @@ pub struct Listing {
 /// # Errors
 /// Where there is no photo, a class folder is empty, or something cannot be looked into.
 pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
-    if data.is_file() {
+    // What is neither is told of by the decoder.
+    if data.exists() && !data.is_dir() {
         let photo = ListedPhoto { path: data.to_owned(), label: None, part: None };
         return Ok(Listing { photos: vec![photo], ..Listing::default() });
     }

@@ -42,6 +42,9 @@ const OUTPUT: &str = "logits";
 ///
 /// # Errors
 /// Where the device does not give the values back, or the precision cannot hold them.
+///
+/// # Panics
+/// Where the recipe is one that [`check`](crate::photos::Recipe::check) refuses.
 pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
     let Parts { backbone, head, description } = parts;
     let mut graph = Graph {
