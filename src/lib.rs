@@ -24,6 +24,7 @@ pub mod gallery;
 pub mod head;
 pub mod output;
 pub mod photos;
+pub mod printable;
 pub mod report;
 pub mod run;
 pub mod seed;

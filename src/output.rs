@@ -2,7 +2,7 @@
 //! unasked.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -110,6 +110,17 @@ impl OutputFile {
     fn hidden_file(&self) -> Result<NamedTempFile, OutputError> {
         hidden_file(self.folder()).map_err(|error| OutputError::Write(self.asked.clone(), error))
     }
+}
+
+/// Whether a file has `mark` in its first kilobyte, as files of ours have. A pipe or a device has none, and is
+/// not read: that might never end.
+pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
+    let mut start = Vec::new();
+    let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
+    let read = |file: fs::File| file.take(1024).read_to_end(&mut start);
+    is_file
+        && fs::File::open(file).and_then(read).is_ok()
+        && String::from_utf8_lossy(&start).contains(mark)
 }
 
 /// A file of a name of its own in `folder`, to be renamed when it is whole and removed when it is dropped,

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use burn::store::{bridge, burn_pack};
+use burn::store::burn_pack;
 
-use super::Tensors;
 use super::plan::Convolution;
+use super::{Tensors, values};
 
 /// The values of a module's tensors, read from its device, by the names of [`Tensors::tensors`].
 pub struct Weights(HashMap<String, Vec<f32>>);
@@ -17,8 +17,8 @@ impl Weights {
     /// Where the device does not give them back.
     pub fn of(module: &impl Tensors) -> Result<Self, burn_pack::Error> {
         let read = |tensor: burn_pack::Tensor| {
-            let data = bridge::to_data(&tensor)?;
-            Ok((tensor.name, data.iter::<f32>().collect()))
+            let values = values(&tensor)?;
+            Ok((tensor.name, values))
         };
         Ok(Self(module.tensors().into_iter().map(read).collect::<Result<_, _>>()?))
     }

@@ -22,6 +22,7 @@ use burn::tensor::{Device, Tensor};
 
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
 pub use naming::Naming;
+pub(crate) use network::values;
 pub use network::{Forward, Tensors};
 pub use plan::{Plan, Planned};
 pub use resnet::{BasicBlock, Downsample, ResNet, ResNetConfig};

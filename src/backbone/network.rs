@@ -1,7 +1,7 @@
 //! What every network can do, whichever struct it is.
 
 use burn::module::Module;
-use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
+use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge, burn_pack};
 use burn::tensor::Tensor;
 
 use super::Planned;
@@ -59,6 +59,14 @@ impl<M: Module> Tensors for M {
             (None, None) => Ok(()),
         }
     }
+}
+
+/// The values of a tensor, read from its device.
+///
+/// # Errors
+/// Where the device does not give them back.
+pub(crate) fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, burn_pack::Error> {
+    Ok(bridge::to_data(tensor)?.iter::<f32>().collect())
 }
 
 /// A network of any family.

@@ -244,6 +244,22 @@ impl Plan {
         self.push(name, Operation::Convolution { input, convolution })
     }
 
+    /// Adds the same of a block, whose name stands before both of theirs.
+    ///
+    /// # Panics
+    /// As [`convolution`](Self::convolution).
+    pub(super) fn convolution_in(
+        &mut self,
+        block: &str,
+        input: Value,
+        conv: (&str, &Conv2d),
+        norm: (&str, &BatchNorm),
+        activation: Activation,
+    ) -> Value {
+        let [name, norm_name] = [conv.0, norm.0].map(|part| format!("{block}.{part}"));
+        self.convolution(input, (&name, conv.1), (&norm_name, norm.1), activation)
+    }
+
     /// Adds a maximum.
     ///
     /// # Panics

@@ -221,8 +221,7 @@ impl BasicBlock {
     /// Adds the same to a plan, of the block that is called `name`.
     fn plan(&self, name: &str, input: Value, plan: &mut Plan) -> Value {
         let mut conv = |input, conv: (&str, &Conv2d), norm: (&str, &BatchNorm), activation| {
-            let names = [conv.0, norm.0].map(|part| format!("{name}.{part}"));
-            plan.convolution(input, (&names[0], conv.1), (&names[1], norm.1), activation)
+            plan.convolution_in(name, input, conv, norm, activation)
         };
         let shortcut = match &self.downsample {
             Some(Downsample { conv: projection, bn }) => conv(

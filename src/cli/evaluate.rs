@@ -94,7 +94,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         ));
     }
     let extractor = model.extractor(&device, forward_batch(&info));
-    let evaluated = Evaluated::of(&model, set, &args.data, &extractor, &device, args.json)?;
+    let evaluated = Evaluated::of(&model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);
     // The scores are there, and told, whatever becomes of the page about them.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use burn::tensor::Device;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::PhotoSet;
 use kindling::report::ReportPhoto;
@@ -31,13 +30,12 @@ impl Evaluated {
         set: PhotoSet,
         data: &Path,
         extractor: &Extractor,
-        device: &Device,
         quiet: bool,
     ) -> Result<Self> {
         let (extraction, skipped) =
             extract(&set.paths(), &set.passed_over, data, extractor, "evaluate", quiet)?;
         let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
-        let logits = model.logits(&extraction.rows, device)?;
+        let logits = model.logits(&extraction.rows, extractor.device)?;
         Ok(Self { set, extraction, labels, logits, skipped })
     }
 

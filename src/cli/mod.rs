@@ -103,17 +103,15 @@ impl Cli {
         Ok(Self { words: words.clone(), ..Self::try_parse_from(words)? })
     }
 
-    /// The command as it would be typed, under the program's own name.
-    fn typed(&self) -> String {
-        terminal::shell_command("kindling", self.words.iter().skip(1))
-    }
-
     /// Does what the command line says.
     pub fn run(self) -> Result<()> {
-        let typed = self.typed();
         match self.command {
             Command::Demo(args) => demo::run(&args),
-            Command::Train(args) => train::run(&args, &typed),
+            Command::Train(args) => {
+                // Under the program's own name, wherever it lies.
+                let typed = terminal::shell_command("kindling", self.words.iter().skip(1));
+                train::run(&args, &typed)
+            }
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Report(args) => report::run(&args),

@@ -9,6 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use kindling::printable::printable;
 
 /// A bar with photos per second and time left, on stderr; nothing where `quiet`, or where nobody
 /// watches (stdout is no terminal).
@@ -123,13 +124,7 @@ pub fn told(error: &(dyn Error + 'static)) -> String {
 /// terminal would obey.
 pub fn one_line(text: &str) -> String {
     let joined = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
-    joined.join(" ").chars().fold(String::new(), |mut escaped, character| {
-        match character.is_control() {
-            true => escaped.extend(character.escape_default()),
-            false => escaped.push(character),
-        }
-        escaped
-    })
+    printable(&joined.join(" "))
 }
 
 /// A path as text.

@@ -1,15 +1,15 @@
 //! Tensors' values as little-endian bytes, in full or half precision.
 
-use burn::store::{bridge, burn_pack};
+use burn::store::burn_pack;
 use half::f16;
 
 use super::{ExportError, Precision};
+use crate::backbone;
 
 /// The values of a tensor, read from its device.
 pub(super) fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, ExportError> {
-    let data = bridge::to_data(tensor)
-        .map_err(|source| ExportError::Device { name: tensor.name.clone(), source })?;
-    Ok(data.iter::<f32>().collect())
+    backbone::values(tensor)
+        .map_err(|source| ExportError::Device { name: tensor.name.clone(), source })
 }
 
 /// The bytes of the tensor `name`.

@@ -124,12 +124,16 @@ impl Extractor<'_> {
     }
 
     fn launch(&self, batch: Batch) -> Pending {
+        let Batch { photos, pixels, sizes, failed } = batch;
+        let features = (!photos.is_empty()).then(|| self.backbone.forward(self.upload(pixels)));
+        Pending { photos, features, sizes, failed }
+    }
+
+    /// The photos of a [`Batch`] on the device, `[photos, 3, crop, crop]`.
+    pub(crate) fn upload(&self, pixels: Vec<f32>) -> Tensor<4> {
         let side = self.recipe.crop as usize;
-        let features = (!batch.photos.is_empty()).then(|| {
-            let pixels = TensorData::new(batch.pixels, [batch.photos.len(), 3, side, side]);
-            self.backbone.forward(Tensor::from_data(pixels, self.device))
-        });
-        Pending { photos: batch.photos, features, sizes: batch.sizes, failed: batch.failed }
+        let photos = pixels.len() / self.recipe.values();
+        Tensor::from_data(TensorData::new(pixels, [photos, 3, side, side]), self.device)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use burn::tensor::{Tensor, TensorData};
-
 use crate::features::{ExtractError, Extractor, read};
 use crate::head::Head;
 use crate::photos::{Batch, for_each_batch};
@@ -53,9 +51,7 @@ pub fn activation_maps(
         if batch.photos.is_empty() {
             return Ok(());
         }
-        let side = extractor.recipe.crop as usize;
-        let pixels = TensorData::new(batch.pixels, [batch.photos.len(), 3, side, side]);
-        let map = extractor.backbone.feature_map(Tensor::from_data(pixels, extractor.device));
+        let map = extractor.backbone.feature_map(extractor.upload(batch.pixels));
         let [_, channels, height, width] = map.dims();
         let values = read(map)?;
         let photos = values.chunks(channels * height * width);

@@ -17,8 +17,6 @@ mod gallery;
 mod page;
 mod pictures;
 
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::evaluation::{
@@ -26,6 +24,7 @@ use crate::evaluation::{
 };
 use crate::features::Extractor;
 use crate::head::{EpochMetrics, Head};
+use crate::output::has_mark;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::Galleries;
 use pictures::Thumbnails;
@@ -99,6 +98,11 @@ struct Findings<'a> {
 }
 
 impl Report {
+    /// Whether the file is a report, or curves, that was drawn here: what is not is not ours to replace.
+    pub fn is_one(file: &Path) -> bool {
+        has_mark(file, MARK)
+    }
+
     /// Draws the report of a model whose backbone is `extractor`'s and whose head is `head`.
     ///
     /// # Panics
@@ -138,19 +142,6 @@ impl Report {
 
 /// What the head of each page and drawing of ours has.
 const MARK: &str = "kindling report";
-
-impl Report {
-    /// Whether the file is a report, or curves, that was drawn here: what is not is not ours to replace. A
-    /// pipe or a device is none, and is not read.
-    pub fn is_one(file: &Path) -> bool {
-        let mut start = Vec::new();
-        let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
-        let read = |file: File| file.take(1024).read_to_end(&mut start);
-        is_file
-            && File::open(file).and_then(read).is_ok()
-            && String::from_utf8_lossy(&start).contains(MARK)
-    }
-}
 
 /// Suspected label errors that have a picture; all of them are listed by name, to this number.
 const SUSPECTS_SHOWN: usize = 24;

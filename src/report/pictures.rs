@@ -12,6 +12,7 @@ use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use super::ActivationMap;
 use crate::photos::{Recipe, for_each_photo};
+use crate::printable::printable;
 
 /// Side of a thumbnail, in pixels.
 pub const SIDE: u32 = 160;
@@ -120,15 +121,9 @@ pub fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A path as text on one line: what a terminal would obey, should somebody print the page there, is escaped.
+/// A path as text on one line, also for somebody who prints the page on a terminal.
 pub fn shown(path: &Path) -> String {
-    path.display().to_string().chars().fold(String::new(), |mut shown, character| {
-        match character.is_control() {
-            true => shown.extend(character.escape_default()),
-            false => shown.push(character),
-        }
-        shown
-    })
+    printable(&path.display().to_string())
 }
 
 /// The address of a file on this machine, whatever its name.

@@ -12,6 +12,7 @@ use super::{
     RunConfig, SUMMARY_FILE, Summary,
 };
 use crate::head::EpochMetrics;
+use crate::output::has_mark;
 use crate::report::Report;
 
 /// Everything that a run folder holds, whichever version wrote it.
@@ -164,10 +165,7 @@ impl RunPlace {
     fn is_of_a_run(&self, name: &OsStr) -> bool {
         let file = self.folder.join(name);
         match name.to_str() {
-            Some(CARD_FILE) => {
-                let card = fs::read(file).unwrap_or_default();
-                String::from_utf8_lossy(&card).contains(CARD_MARK)
-            }
+            Some(CARD_FILE) => has_mark(&file, CARD_MARK),
             Some(REPORT_FILE | CURVES_FILE) => Report::is_one(&file),
             name => FILES.iter().any(|file| name == Some(file)),
         }

@@ -190,14 +190,7 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
             "preprocessing",
             Some(format!(
                 "short side {} ({}), centre {}, mean {:?}, deviation {:?}",
-                recipe.resize,
-                toml::Value::try_from(recipe.filter)
-                    .map(|filter| filter.to_string())
-                    .unwrap_or_default()
-                    .trim_matches('"'),
-                recipe.crop,
-                recipe.mean,
-                recipe.std
+                recipe.resize, recipe.filter, recipe.crop, recipe.mean, recipe.std
             )),
         ),
         ("trained on", Some(config.device.to_string())),

@@ -86,7 +86,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         }
     };
     let extractor = model.extractor(&device, forward_batch(&info));
-    let evaluated = Evaluated::of(&model, set, &data, &extractor, &device, args.quiet)?;
+    let evaluated = Evaluated::of(&model, set, &data, &extractor, args.quiet)?;
     let report = NewReport {
         model: &model,
         name: &args.run,

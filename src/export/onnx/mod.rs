@@ -24,7 +24,7 @@ use super::{ExportError, Parts, Precision};
 use crate::backbone::Planned;
 use crate::backbone::folding::Weights;
 use crate::backbone::plan::{Operation, Value};
-use crate::photos::{Filter, Recipe};
+use crate::photos::Recipe;
 use crate::weights::Description;
 
 /// The version of ONNX's operators: of 2022, which every runtime in use has.
@@ -157,10 +157,6 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
 fn told(description: &Description) -> String {
     let Description { backbone, classes, recipe } = description;
     let Recipe { resize, filter, crop, mean, std } = recipe;
-    let filter = match filter {
-        Filter::Bilinear => "bilinear",
-        Filter::Bicubic => "bicubic",
-    };
     format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
          {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, less the mean \
