@@ -1,0 +1,197 @@
+"""Kindling beside PyTorch and ONNX Runtime, on the processor, in one command. See README.md beside this file."""
+
+import argparse
+import datetime
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import backbone
+import goals
+import job
+import machine
+import results
+
+DESCRIPTION = """\
+Measures Kindling beside PyTorch and ONNX Runtime on the processor and writes what it finds into a section of RESULTS.md.
+
+Two things are measured, each with the programs taking turns on an otherwise idle machine:
+  backbone  one forward of ResNet-18 without its last layer, on photos that are in memory already
+  job       whole processes: a folder of photos in, a trained classifier out
+"""
+EPILOG = """\
+examples:
+  python benches/compare/compare.py --data photos --weights resnet18.pth --worker "target/release/examples/worker"
+  python benches/compare/compare.py --weights resnet18.pth --only backbone --batch 1 --rounds 20 --out -
+  python benches/compare/compare.py --data photos --weights resnet18.pth --only job --skip-tutorial
+
+the worker's protocol: it is started as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on
+its stdin it then runs one forward of a fixed batch [BATCH, 3, 224, 224] and prints the seconds. For the line `roofline`
+it may print {"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X} instead. It ends when stdin does.
+
+exit code: 0 when everything was measured, 1 when something failed (the rest is written all the same), 2 for wrong usage.
+A full run takes about 20 minutes on two cores, the tutorial's loop half of them.
+"""
+
+
+class Failed(Exception):
+    """An error for the user, in one line."""
+
+
+def default_rounds(batch):
+    """Fewer where a forward takes longer: each batch size then takes a minute or two."""
+    return 15 if batch >= 16 else 30 if batch >= 4 else 100
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def batches(text):
+    return list(dict.fromkeys(positive(word) for word in text.split(",")))
+
+
+def devices(text):
+    return list(dict.fromkeys(word for word in text.split(",") if word)) or ["cpu"]
+
+
+def command(text):
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if not words or not shutil.which(words[0]):
+        raise argparse.ArgumentTypeError(f"{words[0] if words else 'nothing'} is no program")
+    return words
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", type=pathlib.Path, metavar="DATA",
+        help="folder with train/<class>/* and val/<class>/* (for the job)")
+    add("--weights", type=pathlib.Path, metavar="W", required=True,
+        help="ResNet-18's state dict, as torchvision names it (.pth)")
+    add("--kindling", type=pathlib.Path, metavar="PATH", default=machine.REPOSITORY / "target/release/kindling",
+        help="Kindling's program (for the job) [default: target/release/kindling of this checkout]")
+    add("--worker", type=command, metavar='"CMD ..."',
+        help="Kindling's worker (for the backbone); without it Kindling has no row there")
+    add("--devices", type=devices, default=["cpu", "flex"], metavar="NAME,...",
+        help="Kindling's devices: the job and the goals are about the first, the backbone's table has all "
+             "[default: cpu,flex]")
+    add("--only", choices=["backbone", "job"], help="measure one of the two")
+    add("--batch", type=batches, default=[1, 8, 32], metavar="N,...",
+        help="batch sizes of the backbone [default: 1,8,32]")
+    add("--rounds", type=positive, metavar="N",
+        help="rounds of the backbone, after one that is dropped [default: 100 at batch 1, 30 at 8, 15 at 32]")
+    add("--job-rounds", type=positive, default=3, metavar="N",
+        help="rounds of the job [default: 3]; the tutorial's loop runs once")
+    add("--skip-tutorial", action="store_true", help="leave out the tutorial's loop, which takes minutes")
+    add("--out", default=str(machine.REPOSITORY / "benches/RESULTS.md"), metavar="FILE",
+        help="Markdown file whose section is written; `-` only prints it [default: benches/RESULTS.md of this checkout]")
+    options = parser.parse_args()
+    options.backbone, options.job = options.only != "job", options.only != "backbone"
+    if options.job and not options.data:
+        parser.error("the job needs --data (or give --only backbone)")
+    return options
+
+
+def check(options):
+    """Whatever would make a run fail late is said at once."""
+    if not options.weights.is_file():
+        raise Failed(f"{options.weights} is no file")
+    missing = [name for name, _, installed in machine.versions() if installed is None]
+    if missing:
+        raise Failed(f"{', '.join(missing)}: not installed; {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
+    if options.job:
+        for part in ["train", "val"]:
+            if not (options.data / part).is_dir():
+                raise Failed(f"{options.data / part} is no folder")
+        if not os.access(options.kindling, os.X_OK) or not options.kindling.is_file():
+            raise Failed(f"{options.kindling} is no program: cargo build --release, or name one with --kindling")
+        if not hasattr(os, "wait4"):
+            raise Failed("the job is measured on Linux and macOS only: give --only backbone")
+    if options.out != "-":
+        results.check(pathlib.Path(options.out))
+
+
+def say(text, again=False):
+    """Progress, on stderr. `again` lines write over each other on a terminal, and are left out elsewhere."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="" if again else "\n", file=sys.stderr, flush=True)
+    elif not again:
+        print(text, file=sys.stderr, flush=True)
+
+
+def measure(options, folder):
+    """The run as Markdown, and whether everything was measured."""
+    # Without it the threads of PyTorch's OpenMP spin after their work, against whoever has the next turn.
+    environment = dict(os.environ, GOMP_SPINCOUNT="0")
+    weights = options.weights.resolve()
+    started = datetime.datetime.now()
+    warnings = machine.warnings()
+    for warning in warnings:
+        say(f"warning: {warning}")
+
+    all_backbones, whole_job = [], None
+    if options.backbone:
+        for batch in options.batch:
+            measured = backbone.measure(
+                batch, options.rounds or default_rounds(batch), weights, options.worker, options.devices, environment,
+                folder, say, with_roofline=batch == max(options.batch))
+            all_backbones.append(measured)
+            warnings += measured["warnings"]
+    if options.job:
+        whole_job = job.measure(
+            options.job_rounds, options.kindling.resolve(), options.data.resolve(), weights, options.devices[0],
+            environment, folder, say, not options.skip_tutorial)
+
+    kindling = options.kindling if options.job else None
+    parts = [f"### {started:%Y-%m-%d %H:%M}{machine.commit()}", machine.description(kindling)]
+    parts += [f"**Warning:** {warning}" for warning in warnings]
+    parts.append(goals.table(all_backbones, whole_job, options.devices[0]))
+    if all_backbones:
+        rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
+        parts += [f"Backbone: medians of rounds ({rounds}).", backbone.table(all_backbones, options.worker)]
+        if options.worker:
+            largest = max(all_backbones, key=lambda measured: measured["batch"])
+            parts.append(backbone.roofline_line(largest, options.devices[0]))
+    if whole_job:
+        parts += [f"Job: medians, {whole_job['rounds']} × each, the tutorial's loop once; Kindling on "
+                  f"`--device {whole_job['device']}`.", job.table(whole_job)]
+    complete = not any(measured["failed"] for measured in all_backbones + [whole_job] if measured)
+    return "\n\n".join(filter(None, parts)) + "\n", complete
+
+
+def main():
+    options = parse()
+    # A plain kill must end the programs that were started, too: as an exception it runs what cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        check(options)
+        with tempfile.TemporaryDirectory(prefix="kindling-compare-") as folder:
+            run, complete = measure(options, pathlib.Path(folder))
+        print(run)
+        if options.out != "-":
+            results.write(options.out, run)
+            say(f"written to {options.out}")
+    except (Failed, results.ResultsFailed, OSError, subprocess.SubprocessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted, nothing was written", file=sys.stderr)
+        return 130
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""The whole job: processes from their start to their exit, taking turns."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+KINDLING, CACHED, PYTORCH, TUTORIAL = "Kindling", "Kindling, second run", "PyTorch", "PyTorch, tutorial's loop"
+LONGEST_SECONDS = 2 * 60 * 60
+SAMPLE_SECONDS = 0.05
+
+
+class JobFailed(Exception):
+    """One line that names what went wrong."""
+
+
+@dataclasses.dataclass
+class Outcome:
+    seconds: float
+    cpu_seconds: float
+    main_mib: float
+    tree_mib: float | None
+    accuracy: float
+
+
+def descendants(root):
+    """`root` and every process below it."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                # The name stands in brackets and may hold anything: the parent is the second word behind the last one.
+                parent = pathlib.Path("/proc", entry, "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            except (OSError, IndexError):
+                continue  # It ended meanwhile.
+            children.setdefault(int(parent), []).append(int(entry))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def tree_kib(root):
+    """Memory of a process and all below it. PSS shares a page among those that map it, so that none counts twice."""
+    total = 0
+    for process in descendants(root):
+        try:
+            text = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:
+            continue  # It ended meanwhile.
+        found = re.search(r"^Pss:\s+(\d+)", text, re.MULTILINE)
+        total += int(found.group(1)) if found else 0
+    return total
+
+
+def tree_is_measurable():
+    return pathlib.Path("/proc/self/smaps_rollup").exists()
+
+
+class PeakOfTree(threading.Thread):
+    """Samples a process tree's memory until told to stop."""
+
+    def __init__(self, root):
+        super().__init__(daemon=True)
+        self.root, self.kib, self.ended = root, 0, threading.Event()
+
+    def run(self):
+        while not self.ended.wait(SAMPLE_SECONDS):
+            self.kib = max(self.kib, tree_kib(self.root))
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+        return self.kib / 1024
+
+
+def end_group(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def run(program, arguments, environment, folder, sample_tree):
+    """Runs one process to its end in a folder that is removed afterwards."""
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    try:
+        out = scratch / "run"
+        command = [str(word) for word in program.command(out) + arguments]
+        with open(scratch / "stdout", "wb") as stdout, open(scratch / "stderr", "wb") as stderr:
+            start = time.perf_counter()
+            try:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment,
+                    start_new_session=True)
+            except OSError as error:
+                raise JobFailed(f"cannot start {command[0]}: {error.strerror}") from error
+            limit = threading.Timer(LONGEST_SECONDS, end_group, [process.pid])
+            limit.daemon = True
+            limit.start()
+            sampler = PeakOfTree(process.pid) if sample_tree else None
+            if sampler:
+                sampler.start()
+            try:
+                # wait4 of this one process: getrusage(RUSAGE_CHILDREN) would give the largest of all runs so far. Its
+                # CPU time has the processes that it waited for in it, such as DataLoader's workers. So has its peak,
+                # as the largest of them, and that is the main process.
+                _, status, usage = os.wait4(process.pid, 0)
+                seconds = time.perf_counter() - start
+                process.returncode = os.waitstatus_to_exitcode(status)
+            finally:
+                limit.cancel()
+                tree_mib = sampler.stop() if sampler else None
+                # Whatever it left behind must not run beside the next one.
+                end_group(process.pid)
+        if process.returncode != 0:
+            lines = (scratch / "stderr").read_text(errors="replace").strip().splitlines() or ["nothing on stderr"]
+            raise JobFailed(f"ended with exit code {process.returncode}: {lines[-1]}")
+        # Linux counts ru_maxrss in KiB, macOS in bytes.
+        main_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        try:
+            accuracy = program.accuracy(out, (scratch / "stdout").read_text())
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise JobFailed(f"its validation accuracy was not found: {error!r}") from error
+        return Outcome(seconds, usage.ru_utime + usage.ru_stime, main_mib, tree_mib, accuracy)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def accuracy_of_run(out, _stdout):
+    return json.loads((out / "summary.json").read_text())["best_epoch"]["val_accuracy"]
+
+
+def accuracy_of_script(_out, stdout):
+    return json.loads(stdout.strip().splitlines()[-1])["val_accuracy"]
+
+
+@dataclasses.dataclass
+class Program:
+    name: str
+    words: list
+    options: list
+    # From OUT and what was printed to the validation accuracy.
+    accuracy: object
+    once: bool = False
+
+    def command(self, out):
+        # The scripts take OUT as an argument, Kindling as an option.
+        return self.words + self.options + ([out] if self.accuracy is accuracy_of_script else ["--out", out])
+
+
+def programs(kindling, data, weights, device, cache, with_tutorial):
+    """The programs in the order of their turns, and notes on what is not among them."""
+    help_text = subprocess.run([str(kindling), "train", "--help"], capture_output=True, text=True, timeout=30).stdout
+    words = [kindling, "train", data, "--weights", weights, "--device", device, "--quiet"]
+    notes, found = [], []
+    has = {option: re.search(rf"(?<![\w-]){option}(?![\w-])", help_text) for option in ["--cache", "--no-cache"]}
+    found.append(Program(KINDLING, words, ["--no-cache"] if has["--no-cache"] else [], accuracy_of_run))
+    if has["--cache"]:
+        found.append(Program(CACHED, words, ["--lr", "0.002", "--cache", cache], accuracy_of_run))
+    else:
+        notes.append("The second run was not measured: this kindling has no `--cache`.")
+    found.append(Program(PYTORCH, [sys.executable, HERE / "pytorch_job.py", data, weights], [], accuracy_of_script))
+    if with_tutorial:
+        script = [sys.executable, HERE / "tutorial_job.py", data, weights]
+        found.append(Program(TUTORIAL, script, [], accuracy_of_script, once=True))
+    else:
+        notes.append("The tutorial's loop was left out.")
+    return found, notes
+
+
+def measure(rounds, kindling, data, weights, device, environment, folder, say, with_tutorial):
+    """Outcomes of each round under each program's name, peaks of the trees, what failed, and notes."""
+    cache = folder / "cache"
+    cache.mkdir()
+    found, notes = programs(kindling, data, weights, device, cache, with_tutorial)
+    outcomes, trees, failed = {program.name: [] for program in found}, {}, {}
+
+    def attempt(program, what, arguments=(), sample_tree=False):
+        if program.name in failed:
+            return None
+        say(f"job: {program.name}, {what}")
+        try:
+            return run(program, list(arguments), environment, folder, sample_tree)
+        except JobFailed as error:
+            failed[program.name] = str(error)
+            say(f"job: {program.name} {error}")
+            return None
+
+    for program in found:
+        if program.name == CACHED:
+            # With the usual step size: what is measured later is another run, on features that are there already.
+            filling = dataclasses.replace(program, options=["--cache", cache])
+            attempt(filling, "filling the cache")
+    # Reading a process's PSS takes the kernel 10 ms and more for each process, every 50 ms, which slows programs of many
+    # processes most: it has a run of its own, which also brings programs and photos into the page cache. One epoch
+    # shows the tutorial's peak.
+    for program in found:
+        outcome = attempt(program, "memory", ["--epochs", "1"] if program.once else [], tree_is_measurable())
+        if outcome:
+            trees[program.name] = outcome.tree_mib
+    for turn in range(rounds):
+        for program in found:
+            if turn == 0 or not program.once:
+                outcome = attempt(program, f"round {turn + 1} of {1 if program.once else rounds}")
+                if outcome:
+                    outcomes[program.name].append(outcome)
+    outcomes = {name: rows for name, rows in outcomes.items() if name not in failed}
+    return {"outcomes": outcomes, "trees": trees, "failed": failed, "notes": notes, "rounds": rounds, "device": device}
+
+
+def times_as_long(measured, name, other):
+    """How many times as long as `other` a program took, or None: pair by pair, or of the medians where one ran once."""
+    outcomes = measured["outcomes"]
+    if name not in outcomes or other not in outcomes:
+        return None
+    ours, theirs = ([outcome.seconds for outcome in outcomes[program]] for program in [name, other])
+    if len(ours) != len(theirs):
+        return statistics.median(ours) / statistics.median(theirs)
+    return statistics.median(a / b for a, b in zip(ours, theirs))
+
+
+def median(measured, name, field):
+    rows = measured["outcomes"].get(name)
+    return statistics.median(getattr(row, field) for row in rows) if rows else None
+
+
+def table(measured):
+    """The job's part of a run, in Markdown."""
+    lines = ["| program | wall | each run | × Kindling's | CPU | peak, main process | peak, tree | val accuracy |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for name, rows in measured["outcomes"].items():
+        ratio = times_as_long(measured, name, KINDLING) if name != KINDLING else None
+        tree = measured["trees"].get(name)
+        accuracies = sorted({f"{row.accuracy:.4f}" for row in rows})
+        cells = [name, f"{median(measured, name, 'seconds'):.2f} s", ", ".join(f"{row.seconds:.2f}" for row in rows),
+                 f"{ratio:.2f}" if ratio is not None else "", f"{median(measured, name, 'cpu_seconds'):.2f} s",
+                 f"{median(measured, name, 'main_mib'):.0f} MiB", f"{tree:.0f} MiB" if tree else "n/a",
+                 "–".join(dict.fromkeys([accuracies[0], accuracies[-1]]))]
+        lines.append("| " + " | ".join(cells) + " |")
+    for name, reason in measured["failed"].items():
+        reason = reason.replace("|", "/")
+        lines.append(f"| {name} | failed: {reason} | | | | | | |")
+    return "\n".join(lines + [""] + measured["notes"]).rstrip()

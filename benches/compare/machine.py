@@ -1,0 +1,110 @@
+"""What the comparison runs on, and what about it would make the numbers doubtful."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+SIMD = {"avx2": "AVX2", "avx512f": "AVX-512F", "neon": "NEON", "asimd": "NEON"}
+# They would give one program other threads than another, or than its users have.
+THREAD_VARIABLES = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"]
+
+
+def output_of(*command):
+    """What a command prints, or "" where it is missing or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def usable_cores():
+    """The cores that this process may use, which a container may have fewer of than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def processor():
+    """The processor's name and its SIMD extensions among those that matter here."""
+    if platform.system() == "Darwin":
+        name = output_of("sysctl", "-n", "machdep.cpu.brand_string")
+        words = output_of("sysctl", "-n", "machdep.cpu.leaf7_features").lower().split()
+        if platform.machine() == "arm64":
+            words.append("neon")
+    else:
+        try:
+            text = pathlib.Path("/proc/cpuinfo").read_text()
+        except OSError:
+            text = ""
+        name = re.search(r"^model name\s*: *(.*)$", text, re.MULTILINE)
+        name = name.group(1) if name else platform.machine()
+        words = re.search(r"^(?:flags|Features)\s*: *(.*)$", text, re.MULTILINE)
+        words = words.group(1).split() if words else []
+    simd = [label for word, label in SIMD.items() if word in words]
+    return name or platform.machine(), simd
+
+
+def memory_gib():
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def versions():
+    """Each pinned package: (name, version wanted, version installed or None)."""
+    rows = []
+    for line in REQUIREMENTS.read_text().split():
+        name, _, wanted = line.partition("==")
+        try:
+            # A build's own mark, such as +cpu, is no other version.
+            found = importlib.metadata.version(name).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            found = None
+        rows.append((name, wanted, found))
+    return rows
+
+
+def warnings():
+    """What a reader of the numbers must know, a sentence each."""
+    found = [f"{name} is {installed}, and {REQUIREMENTS.name} names {wanted}."
+             for name, wanted, installed in versions() if installed and installed != wanted]
+    if hasattr(os, "getloadavg"):
+        load = os.getloadavg()[0]
+        if load > 0.2 * usable_cores():
+            found.append(f"The load average was {load:.2f} on {usable_cores()} cores before the start: "
+                         "there was other work.")
+    set_here = [name for name in THREAD_VARIABLES if name in os.environ]
+    if set_here:
+        found.append(f"{', '.join(set_here)} was set in the environment.")
+    return found
+
+
+def description(kindling):
+    """One paragraph of Markdown. `kindling` is the program's path, or None."""
+    name, simd = processor()
+    memory = memory_gib()
+    cores = usable_cores()
+    parts = [
+        f"{name}, {cores} of {os.cpu_count()} cores" if cores != os.cpu_count() else f"{name}, {cores} cores",
+        f"{memory:.0f} GiB" if memory else "",
+        ", ".join(simd) or "neither AVX2, AVX-512F nor NEON",
+        f"{platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}",
+        ", ".join(f"{name} {installed or 'missing'}" for name, _, installed in versions()),
+        output_of(str(kindling), "--version") if kindling else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."
+
+
+def commit():
+    """The checkout's commit, as words for a heading."""
+    head = output_of("git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD")
+    if not head:
+        return ""
+    # What an earlier run wrote there is no change of what is measured.
+    changed = output_of("git", "-C", str(REPOSITORY), "status", "--porcelain", "--", ":/", ":/!benches/RESULTS.md")
+    return f", commit {head}" + (" with uncommitted changes" if changed else "")

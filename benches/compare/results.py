@@ -1,0 +1,75 @@
+"""The section of RESULTS.md that a run writes: the newest run, then the one before."""
+
+import os
+import pathlib
+import re
+import tempfile
+
+BEGIN, END = "<!-- compare:begin -->", "<!-- compare:end -->"
+KEPT_RUNS = 2
+INTRODUCTION = """## Beside PyTorch and ONNX Runtime
+
+Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared.
+`×` in the backbone's table is how many times as fast as the other, round by round: median and interquartile range.
+PyTorch there is the faster of its two layouts. The newest run comes first, the one before it below."""
+
+
+class ResultsFailed(Exception):
+    """One line that names what went wrong."""
+
+
+def read(path):
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return "# Measured\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsFailed(f"cannot read {path}: {error}") from error
+
+
+def split(text, path):
+    """What stands before, between and behind the markers."""
+    if text.count(BEGIN) == 1 and text.count(END) == 1 and text.index(BEGIN) < text.index(END):
+        before, _, rest = text.partition(BEGIN)
+        section, _, after = rest.partition(END)
+        return before, section, after
+    if BEGIN in text or END in text:
+        raise ResultsFailed(f"{path}: {BEGIN} and {END} must each stand there once, in this order")
+    # The introduction ends where the first section begins.
+    heading = re.search(r"^## ", text, re.MULTILINE)
+    at = heading.start() if heading else len(text)
+    before, after = text[:at].rstrip("\n") + "\n\n", text[at:]
+    return before, "", "\n\n" + after if after else "\n"
+
+
+def with_run(text, run, path):
+    """`text` with `run` at the top of the section."""
+    before, section, after = split(text, path)
+    earlier = re.split(r"^(?=### )", section, flags=re.MULTILINE)[1:]
+    runs = [block.strip() for block in [run] + earlier][:KEPT_RUNS]
+    return before + "\n\n".join([BEGIN, INTRODUCTION, *runs, END]) + after
+
+
+def check(path):
+    """Fails before anything is measured where the result could not be written."""
+    split(read(path), path)
+    if not path.resolve().parent.is_dir():
+        raise ResultsFailed(f"{path.parent} is no folder")
+    if not os.access(path.resolve().parent, os.W_OK):
+        raise ResultsFailed(f"{path.parent} cannot be written to")
+
+
+def write(path, run):
+    # A link stays one: what it points to is replaced.
+    path = pathlib.Path(path).resolve()
+    text = with_run(read(path), run, path)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

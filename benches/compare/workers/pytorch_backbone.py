@@ -1,0 +1,44 @@
+"""One forward of ResNet-18's backbone in PyTorch for every line on stdin; prints its seconds.
+
+    python benches/compare/workers/pytorch_backbone.py WEIGHTS.pth BATCH contiguous|channels_last|fused
+
+`fused` is channels_last with each BatchNorm folded into its convolution, which PyTorch does only when told to.
+"""
+
+import sys
+import time
+
+import numpy
+import torch
+import torchvision
+from torch.fx.experimental.optimization import fuse
+
+MODES = ["contiguous", "channels_last", "fused"]
+if len(sys.argv) != 4 or not sys.argv[2].isdigit() or sys.argv[3] not in MODES:
+    raise SystemExit(f"usage: pytorch_backbone.py WEIGHTS BATCH {'|'.join(MODES)}")
+weights, batch, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+network = torchvision.models.resnet18()
+network.load_state_dict(torch.load(weights, weights_only=True))
+network.fc = torch.nn.Identity()
+network.eval()
+photos = torch.from_numpy(numpy.random.default_rng(0).standard_normal((batch, 3, 224, 224), numpy.float32))
+if mode == "fused":
+    network = fuse(network)
+if mode != "contiguous":
+    network = network.to(memory_format=torch.channels_last)
+    photos = photos.to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def seconds_of_a_forward():
+    start = time.perf_counter()
+    network(photos)
+    return time.perf_counter() - start
+
+
+for _ in range(2):
+    seconds_of_a_forward()
+print("ready", flush=True)
+for _ in sys.stdin:
+    print(seconds_of_a_forward(), flush=True)
