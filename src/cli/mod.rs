@@ -1,5 +1,6 @@
 //! The command line: a file for each subcommand, its options and what it prints.
 
+mod cache;
 mod color;
 mod completions;
 mod demo;
@@ -57,6 +58,7 @@ A first tour:
   kindling export runs/first --out a.onnx  the model for other programs
   kindling devices                         what this machine can compute on
   kindling weights list                    pretrained networks, where they are
+  kindling cache info                      what is kept of photos seen before
 
 Each command has examples at the end of its own --help. Details are logged where
 RUST_LOG=kindling=debug is set; NO_COLOR=1 takes the colours away.";
@@ -84,6 +86,7 @@ enum Command {
     Embed(embed::EmbedArgs),
     Devices(devices::DevicesArgs),
     Weights(weights::WeightsArgs),
+    Cache(cache::CacheArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -119,6 +122,7 @@ impl Cli {
             Command::Embed(args) => embed::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Weights(args) => weights::run(&args),
+            Command::Cache(args) => cache::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
     }

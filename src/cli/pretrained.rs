@@ -18,8 +18,9 @@ use super::terminal::{byte_bar, bytes, one_line, text, told, warn};
 
 /// The base of addresses that files are downloaded from, in place of the published ones.
 const MIRROR: &str = "KINDLING_WEIGHTS_URL";
-/// The folder that holds `weights/` with what was downloaded, in place of the platform's.
-const CACHE: &str = "KINDLING_CACHE";
+/// The folder that holds `weights/` with what was downloaded and `features/` with what was computed, in place of
+/// the platform's.
+pub const CACHE: &str = "KINDLING_CACHE";
 
 /// The option of every command that may need weights from elsewhere.
 #[derive(Args, Clone, Copy, Serialize)]

@@ -1,5 +1,6 @@
 //! From photos to rows of features: the frozen part, run once for each photo.
 
+pub mod cache;
 mod extract;
 mod table;
 

@@ -10,7 +10,7 @@ fn run(args: &[&str]) -> Output {
     kindling().args(args).output().unwrap()
 }
 
-const SUBCOMMANDS: [&[&str]; 14] = [
+const SUBCOMMANDS: [&[&str]; 17] = [
     &["demo"],
     &["train"],
     &["evaluate"],
@@ -24,6 +24,9 @@ const SUBCOMMANDS: [&[&str]; 14] = [
     &["weights", "fetch"],
     &["weights", "check"],
     &["weights", "path"],
+    &["cache"],
+    &["cache", "info"],
+    &["cache", "clear"],
     &["completions"],
 ];
 

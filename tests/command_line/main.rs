@@ -2,6 +2,7 @@
 //! photos where `../shared` has them.
 
 mod browser;
+mod cache;
 mod dashboard;
 mod demo;
 mod errors;

@@ -1,0 +1,117 @@
+//! What of a cache folder is ours, told by place, name and kind: never by following a link.
+
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{CacheError, EXTENSION};
+
+/// A file of the cache.
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) modified: SystemTime,
+}
+
+/// The files of one space.
+pub(super) struct SpaceFolder {
+    pub(super) path: PathBuf,
+    /// The space's digest in hexadecimal, which is the folder's name.
+    pub(super) name: String,
+    /// Files under their own names, in the order of those.
+    pub(super) segments: Vec<Found>,
+    /// Files that are being written, or were when a program was ended.
+    pub(super) unfinished: Vec<Found>,
+}
+
+/// The spaces of the cache in `folder`, in the order of their names; none where there is no such folder.
+pub(super) fn spaces(folder: &Path) -> Result<Vec<SpaceFolder>, CacheError> {
+    let mut spaces = Vec::new();
+    for entry in entries(folder)? {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if is_hexadecimal(&name, 64) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            spaces.push(space(&entry.path(), name)?);
+        }
+    }
+    spaces.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(spaces)
+}
+
+/// The files in the folder of a space.
+pub(super) fn space(path: &Path, name: String) -> Result<SpaceFolder, CacheError> {
+    let mut space =
+        SpaceFolder { path: path.to_owned(), name, segments: Vec::new(), unfinished: Vec::new() };
+    for entry in entries(path)? {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let list = match () {
+            () if is_segment(&name) => &mut space.segments,
+            () if is_unfinished(&name) => &mut space.unfinished,
+            () => continue,
+        };
+        // Of the entry itself: a link is a link here. What has gone by now is not there.
+        let Ok(metadata) = entry.metadata() else { continue };
+        if let (true, Ok(modified)) = (metadata.is_file(), metadata.modified()) {
+            list.push(Found { path: entry.path(), bytes: metadata.len(), modified });
+        }
+    }
+    space.segments.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(space)
+}
+
+/// What is in a folder: nothing where it is not there.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>, CacheError> {
+    let listed = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<_>>());
+    match listed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(CacheError::NotAFolder(folder.to_owned()))
+        }
+        listed => listed.map_err(|error| CacheError::Read(folder.to_owned(), error)),
+    }
+}
+
+fn is_segment(name: &str) -> bool {
+    let stem = name.strip_suffix(EXTENSION).and_then(|stem| stem.strip_suffix('.'));
+    stem.is_some_and(|stem| is_hexadecimal(stem, 32))
+}
+
+/// Such as [`hidden_file`](crate::output::hidden_file) makes.
+fn is_unfinished(name: &str) -> bool {
+    let random = name.strip_prefix(".kindling-");
+    random.is_some_and(|random| {
+        random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+fn is_hexadecimal(name: &str, length: usize) -> bool {
+    name.len() == length && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_are_told_by_their_names() {
+        let digits = "0123456789abcdef0123456789abcdef";
+        assert!(is_segment(&format!("{digits}.features")));
+        for other in [
+            digits.to_owned(),
+            format!("{digits}.feature"),
+            format!("{digits}features"),
+            format!("{digits}0.features"),
+            format!("{}.features", digits.to_uppercase()),
+            "notes.features".into(),
+            ".features".into(),
+        ] {
+            assert!(!is_segment(&other), "{other}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let hidden = crate::output::hidden_file(folder.path()).unwrap();
+        assert!(is_unfinished(hidden.path().file_name().unwrap().to_str().unwrap()));
+        for other in [".kindling-", ".kindling-abc.ef", ".kindling-abcdefg", ".config"] {
+            assert!(!is_unfinished(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A file of the cache: the features of some photos, written once and never changed.
+//!
+//! It lies as `[mark, space 32 B, width u32, photos u32, digest of each photo 32 B, SHA-256 of all this]`, then a
+//! [record](super::record) of the same length for each photo. So a file of any size is opened by its
+//! head alone, and a row is read and checked when it is asked for: to predict one photo takes neither
+//! the time nor the memory of all that were ever seen.
+
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::record::{self, CachedPhoto, DIGEST};
+use super::{EXTENSION, PhotoDigest, Space, VERSION};
+use crate::output::hidden_file;
+
+/// Bytes before the digests of the photos, without the mark: space, width, number of photos.
+const COUNTS: usize = DIGEST + 4 + 4;
+
+/// The first line of a file.
+fn mark() -> String {
+    format!("kindling features {VERSION}\n")
+}
+
+/// Why a file, or a row of it, gives nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Its content cannot be trusted. Such a file is deleted.
+    Damaged(&'static str),
+    /// The system does not hand it out: it is gone, or not for us to read.
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Damaged("it is cut off"),
+            _ => Self::Unreadable(error),
+        }
+    }
+}
+
+impl Fault {
+    /// Logs the fault and deletes the file where that is what it deserves. Where it cannot be deleted
+    /// it is met, and not trusted, the next time too.
+    pub(super) fn settle(self, path: &Path) {
+        match self {
+            Self::Damaged(why) => {
+                log::warn!("`{}`: {why}; deleted, its photos are computed anew", path.display());
+                let _ = fs::remove_file(path);
+            }
+            Self::Unreadable(error) => log::debug!("`{}`: {error}", path.display()),
+        }
+    }
+}
+
+/// What a file says about itself, checked.
+pub(super) struct Head {
+    pub(super) space: Space,
+    pub(super) photos: Vec<PhotoDigest>,
+    /// Where the first record begins, in bytes.
+    records: u64,
+}
+
+impl Head {
+    /// Reads the head of the file at `path`, which is known to be a regular file.
+    pub(super) fn of_file(path: &Path) -> Result<Self, Fault> {
+        Self::read(&mut File::open(path)?)
+    }
+
+    fn read(file: &mut File) -> Result<Self, Fault> {
+        let mark = mark();
+        let mut start = vec![0; mark.len() + COUNTS];
+        file.read_exact(&mut start)?;
+        let Some(counts) = start.strip_prefix(mark.as_bytes()) else {
+            return Err(Fault::Damaged("it is of another version or none of ours"));
+        };
+        let (digest, numbers) = counts.split_first_chunk::<DIGEST>().expect("it was read");
+        let number = |at: usize| {
+            u32::from_le_bytes(*numbers[at..].first_chunk().expect("both numbers were read"))
+        };
+        let (width, count) = (number(0), u64::from(number(4)));
+        let records = (start.len() + DIGEST) as u64 + count * DIGEST as u64;
+        let length =
+            record::length(width).checked_mul(count).and_then(|all| all.checked_add(records));
+        // Before anything is allocated by what it says: what it says must fit its length.
+        if length != Some(file.metadata()?.len()) {
+            return Err(Fault::Damaged("its length is not what it says"));
+        }
+        let mut photos = vec![0; records as usize - start.len()];
+        file.read_exact(&mut photos)?;
+        let (photos, expected) = photos.split_last_chunk::<DIGEST>().expect("a digest is the last");
+        if Sha256::new_with_prefix(&start).chain_update(photos).finalize().as_slice() != expected {
+            return Err(Fault::Damaged("its digest does not fit"));
+        }
+        let photos = photos.as_chunks().0.iter().map(|digest| PhotoDigest(*digest)).collect();
+        Ok(Self { space: Space { digest: *digest, width }, photos, records })
+    }
+}
+
+/// A file that is open.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    space: Space,
+    records: u64,
+    file: Mutex<File>,
+    used: AtomicBool,
+    damaged: AtomicBool,
+}
+
+impl Segment {
+    /// Opens the file at `path`, known to be a regular one, which must be of `space`; and the photos in it, in
+    /// order.
+    pub(super) fn open(path: &Path, space: &Space) -> Result<(Self, Vec<PhotoDigest>), Fault> {
+        let mut file = File::open(path)?;
+        let head = Head::read(&mut file)?;
+        if head.space != *space {
+            return Err(Fault::Damaged("it is of another network or preprocessing"));
+        }
+        let segment = Self {
+            path: path.to_owned(),
+            space: head.space,
+            records: head.records,
+            file: Mutex::new(file),
+            used: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+        };
+        Ok((segment, head.photos))
+    }
+
+    /// The features of `photo`, the file's `index`th, which make it a file that was used.
+    pub(super) fn photo(&self, index: u32, photo: &PhotoDigest) -> Option<CachedPhoto> {
+        let (_, cached) = self.record(index, photo)?;
+        self.used.store(true, Ordering::Relaxed);
+        Some(cached)
+    }
+
+    /// The `index`th record, checked, and what it holds. A file with a damaged record is deleted, and
+    /// none of its photos is given from then on.
+    pub(super) fn record(&self, index: u32, photo: &PhotoDigest) -> Option<(Vec<u8>, CachedPhoto)> {
+        if self.is_damaged() {
+            return None;
+        }
+        let read = self.read(index).and_then(|bytes| {
+            let cached = record::decode(&self.space, photo, &bytes);
+            cached
+                .map(|cached| (bytes, cached))
+                .ok_or(Fault::Damaged("a row's digest does not fit"))
+        });
+        let fault = match read {
+            Ok(record) => return Some(record),
+            Err(fault) => fault,
+        };
+        if matches!(fault, Fault::Damaged(_)) {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        fault.settle(&self.path);
+        None
+    }
+
+    fn read(&self, index: u32) -> Result<Vec<u8>, Fault> {
+        let length = record::length(self.space.width);
+        let mut bytes = vec![0; length as usize];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.records + u64::from(index) * length))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether a row of it was found to be damaged.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Sets the file's time where it has been used since the last time, so that it is kept before those
+    /// that were not. Where that is not allowed, it ages from when it was written.
+    pub(super) fn touch(&self) {
+        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file());
+        if self.used.swap(false, Ordering::Relaxed) && !self.is_damaged() && is_file() {
+            let touched = File::options()
+                .append(true)
+                .open(&self.path)
+                .and_then(|file| file.set_modified(SystemTime::now()));
+            if let Err(error) = touched {
+                log::debug!("`{}` cannot be marked as used: {error}", self.path.display());
+            }
+        }
+    }
+}
+
+/// Writes the records of `photos` into a file of their own in `folder`: whole, on the disk, and only then
+/// under its name, which nothing else has. `modified` is its time, else it is now.
+pub(super) fn write<R: AsRef<[u8]>>(
+    folder: &Path,
+    space: &Space,
+    photos: &[PhotoDigest],
+    modified: Option<SystemTime>,
+    mut record: impl FnMut(usize) -> io::Result<R>,
+) -> io::Result<PathBuf> {
+    let mut head = mark().into_bytes();
+    head.extend(space.digest);
+    head.extend(space.width.to_le_bytes());
+    let count = u32::try_from(photos.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    head.extend(count.to_le_bytes());
+    head.extend(photos.iter().flat_map(|photo| photo.0));
+    head.extend_from_slice(&Sha256::digest(&head));
+
+    let hidden = hidden_file(folder)?;
+    let mut out = BufWriter::new(hidden.as_file());
+    out.write_all(&head)?;
+    for index in 0..photos.len() {
+        out.write_all(record(index)?.as_ref())?;
+    }
+    out.flush()?;
+    drop(out);
+    if let Some(modified) = modified {
+        hidden.as_file().set_modified(modified)?;
+    }
+    hidden.as_file().sync_all()?;
+    // Keyed afresh by the system each time: 128 bits that no other file has.
+    let random = || RandomState::new().hash_one(std::process::id());
+    let path = folder.join(format!("{:016x}{:016x}.{EXTENSION}", random(), random()));
+    hidden.persist(&path).map_err(|error| error.error)?;
+    Ok(path)
+}

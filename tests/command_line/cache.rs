@@ -1,0 +1,149 @@
+//! The feature cache: told and emptied, and nothing else with it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use kindling::features::cache::{FeatureCache, PhotoDigest, Space};
+use kindling::photos::Recipe;
+
+use crate::errors::assert_error;
+use crate::fixtures::{json, kindling, run_in, stderr, stdout};
+
+/// Keeps the features of so many photos, `width` numbers each, in `folder`.
+fn fill(folder: &Path, photos: usize, width: usize) {
+    let mut cache = open(folder, width);
+    for photo in 0..photos {
+        cache.insert(photo_digest(photo), (640, 480), &vec![photo as f32; width]);
+    }
+    cache.flush().unwrap();
+}
+
+fn open(folder: &Path, width: usize) -> FeatureCache {
+    FeatureCache::open(folder, Space::new(&[7; 32], &Recipe::IMAGENET, width)).unwrap()
+}
+
+fn photo_digest(photo: usize) -> PhotoDigest {
+    PhotoDigest::of(&photo.to_le_bytes())
+}
+
+fn run(place: &Path, args: &[&str]) -> Output {
+    let mut command = kindling();
+    command.env("KINDLING_CACHE", "usual").current_dir(place).arg("cache").args(args);
+    command.output().unwrap()
+}
+
+#[test]
+fn an_absent_cache_is_told_and_cleared_as_an_empty_one() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("empty")).unwrap();
+    for more in [&[][..], &["--cache", "absent/too"], &["--cache", "empty"]] {
+        let told = stdout(&run(place.path(), &[&["info"], more].concat()));
+        let folder = more.get(1).unwrap_or(&"usual/features");
+        assert!(
+            told.starts_with(&format!("folder    {folder}\nphotos    0\nsize      0 B")),
+            "{told}"
+        );
+        let told = json(&run(place.path(), &[&["info", "--json"], more].concat()));
+        assert_eq!(told["folder"].as_str(), Some(*folder));
+        assert_eq!((told["bytes"].as_u64(), told["photos"].as_u64()), (Some(0), Some(0)));
+        assert_eq!(told["spaces"], serde_json::json!([]));
+        let told = stdout(&run(place.path(), &[&["clear"], more].concat()));
+        assert_eq!(told, format!("nothing to delete in {folder}\n"));
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "asking makes nothing");
+}
+
+#[test]
+fn info_tells_photos_and_size_of_each_network() {
+    let place = tempfile::tempdir().unwrap();
+    let usual = place.path().join("usual/features");
+    fill(&usual, 3, 4);
+    fill(&usual, 2, 8);
+    fill(&place.path().join("other"), 1, 4);
+    let told = json(&run(place.path(), &["info", "--json"]));
+    assert_eq!((told["photos"].as_u64(), told["files"].as_u64()), (Some(5), Some(2)));
+    assert_eq!(told["limit"].as_u64(), Some(1 << 30));
+    let spaces = told["spaces"].as_array().unwrap();
+    let mut counted: Vec<_> = spaces
+        .iter()
+        .map(|space| (space["features"].as_u64().unwrap(), space["photos"].as_u64().unwrap()))
+        .collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [(4, 3), (8, 2)]);
+    let on_disk: u64 = spaces
+        .iter()
+        .flat_map(|space| fs::read_dir(usual.join(space["space"].as_str().unwrap())).unwrap())
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(told["bytes"].as_u64(), Some(on_disk));
+    let told = stdout(&run(place.path(), &["info"]));
+    for part in
+        ["folder    usual/features\n", "photos    5\n", "in 2 files", "1.07 GB", "LAST USED"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(json(&run(place.path(), &["info", "--json", "--cache", "other"]))["photos"], 1);
+}
+
+#[test]
+fn clear_deletes_the_cache_and_nothing_of_the_users() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("home");
+    fill(&home, 3, 4);
+    let space = fs::read_dir(&home).unwrap().next().unwrap().unwrap().path();
+    let theirs = [
+        home.join("photo.jpg"),
+        home.join(".profile"),
+        home.join("0123456789abcdef0123456789abcdef.features"),
+        home.join("photos/0123456789abcdef0123456789abcdef.features"),
+        home.join("weights/resnet18-f37072fd.pth"),
+        space.join("notes.txt"),
+        space.join("holiday.features"),
+    ];
+    for file in &theirs {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "theirs").unwrap();
+    }
+    let told = stdout(&run(place.path(), &["clear", "--cache", "home"]));
+    assert!(told.starts_with("deleted   the features of 3 photos (1 file, "), "{told}");
+    assert!(told.ends_with(" from home\n"), "{told}");
+    for file in &theirs {
+        assert_eq!(fs::read(file).unwrap(), b"theirs", "{}", file.display());
+    }
+    assert_eq!(json(&run(place.path(), &["info", "--json", "--cache", "home"]))["files"], 0);
+    let told = stdout(&run(place.path(), &["clear", "--cache", "home"]));
+    assert_eq!(told, "nothing to delete in home\n");
+    assert!(open(&home, 4).get(&photo_digest(0)).is_none());
+}
+
+#[test]
+fn a_damaged_file_is_told_and_cleared_too() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("usual/features");
+    fill(&folder, 2, 4);
+    let space = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let file = fs::read_dir(&space).unwrap().next().unwrap().unwrap().path();
+    fs::write(&file, "damaged").unwrap();
+    let told = stdout(&run(place.path(), &["info"]));
+    assert!(told.contains("photos    0\nsize      7 B in 1 file,"), "{told}");
+    assert!(file.exists(), "asking deletes nothing");
+    let told = stdout(&run(place.path(), &["clear"]));
+    assert!(told.contains("0 photos (1 file, 7 B)"), "{told}");
+    assert!(!space.exists());
+}
+
+#[test]
+fn what_is_no_cache_folder_is_told_in_one_line() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("file"), "").unwrap();
+    for command in ["info", "clear"] {
+        let output = run_in(place.path(), ["cache", command, "--cache", "file"]);
+        assert_error(&output, &["the feature cache `file` is no folder"]);
+        let output = run_in(place.path(), ["cache", command, "--cache", "file/in/it"]);
+        assert_error(&output, &["the feature cache `file/in/it`"]);
+    }
+    let bare = run_in(place.path(), ["cache"]);
+    assert_eq!(bare.status.code(), Some(2));
+    assert!(stderr(&bare).contains("clear"), "{}", stderr(&bare));
+}
