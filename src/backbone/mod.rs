@@ -5,6 +5,7 @@
 //! [`Backbone`] itself, and a [`Plan`] tells what it computes. Each family of networks is a file here and
 //! a line in `FAMILIES`.
 
+pub mod cpu;
 mod efficientnet_lite;
 pub mod folding;
 mod naming;
@@ -19,7 +20,9 @@ use std::sync::Arc;
 use burn::store::burn_pack;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
+use sha2::{Digest, Sha256};
 
+pub use cpu::CpuNetwork;
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
 pub use naming::Naming;
 pub(crate) use network::values;
@@ -181,6 +184,49 @@ impl Backbone {
     /// As [`forward`](Self::forward).
     pub fn feature_map(&self, photos: Tensor<4>) -> Tensor<4> {
         self.network.feature_map(photos, &mut |_, _| ())
+    }
+}
+
+impl Backbone {
+    /// Compiles it for the processor, for photos of `[height, width]`: much faster than
+    /// [`forward`](Self::forward), the same numbers but for rounding.
+    ///
+    /// # Errors
+    /// Where the device does not give the weights back.
+    pub fn compiled(&self, photo: [usize; 2]) -> Result<CpuNetwork, burn_pack::Error> {
+        self.compiled_with(photo, cpu::Instructions::Best)
+    }
+
+    /// The same with vector instructions of one's choice.
+    ///
+    /// # Errors
+    /// As [`compiled`](Self::compiled).
+    pub fn compiled_with(
+        &self,
+        photo: [usize; 2],
+        instructions: cpu::Instructions,
+    ) -> Result<CpuNetwork, burn_pack::Error> {
+        let weights = folding::Weights::of(self)?;
+        let folded = |convolution: &plan::Convolution| convolution.folded(&weights);
+        Ok(CpuNetwork::compile(&self.plan(), photo, instructions, folded))
+    }
+
+    /// SHA-256 of its tensors: names, shapes and values, in the order of the names. The same for the same
+    /// weights, whatever file they come from.
+    ///
+    /// # Errors
+    /// Where the device does not give them back.
+    pub fn sha256(&self) -> Result<[u8; 32], burn_pack::Error> {
+        let mut tensors = self.tensors();
+        tensors.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut hash = Sha256::new();
+        for tensor in &tensors {
+            hash.update(format!("{} {:?}\n", tensor.name, tensor.shape));
+            let bytes: Vec<u8> =
+                values(tensor)?.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(bytes);
+        }
+        Ok(hash.finalize().into())
     }
 }
 

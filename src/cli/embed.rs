@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use kindling::features::{Extractor, FeatureTable, TableFormat, TableRow};
+use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
 
-use super::extraction::extract;
+use super::DeviceArg;
+use super::extraction::{CacheArg, extract, extractor};
 use super::pretrained::NetworkArg;
 use super::terminal::{bytes, counted, one_line, text, warn};
-use super::{DeviceArg, forward_batch};
 
 /// Write the features of every photo, for search or clustering
 ///
@@ -47,6 +47,9 @@ pub struct EmbedArgs {
     device: DeviceArg,
 
     #[command(flatten)]
+    cache: CacheArg,
+
+    #[command(flatten)]
     network: NetworkArg,
 }
 
@@ -74,12 +77,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     }
     let (info, device) = args.device.open()?;
     let frozen = args.network.backbone(&args.model, false, &device)?;
-    let extractor = Extractor {
-        backbone: &frozen.backbone,
-        recipe: frozen.recipe,
-        device: &device,
-        batch_size: forward_batch(&info),
-    };
+    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.cache)?;
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
     let (extraction, skipped) =
         extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;

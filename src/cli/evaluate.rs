@@ -10,11 +10,12 @@ use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::DeviceArg;
 use super::evaluated::Evaluated;
+use super::extraction::{CacheArg, extractor};
 use super::pretrained::NetworkArg;
 use super::report::{GalleryArg, NewReport, Place};
 use super::terminal::{counted, one_line, text, told, warn};
-use super::{DeviceArg, forward_batch};
 
 /// Score a trained model on photos whose class is known
 ///
@@ -36,6 +37,9 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     device: DeviceArg,
+
+    #[command(flatten)]
+    cache: CacheArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -93,7 +97,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             args.data.display()
         ));
     }
-    let extractor = model.extractor(&device, forward_batch(&info));
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
     let evaluated = Evaluated::of(&model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);

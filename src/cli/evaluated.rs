@@ -35,7 +35,7 @@ impl Evaluated {
         let (extraction, skipped) =
             extract(&set.paths(), &set.passed_over, data, extractor, "evaluate", quiet)?;
         let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
-        let logits = model.logits(&extraction.rows, extractor.device)?;
+        let logits = model.logits(&extraction.rows, extractor.device())?;
         Ok(Self { set, extraction, labels, logits, skipped })
     }
 

@@ -1,15 +1,107 @@
 //! Features of the photos that a command was given.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use burn::tensor::Device;
+use clap::{Args, ValueHint};
+use kindling::backbone::Backbone;
+use kindling::device::{Backend, DeviceInfo};
+use kindling::features::cache::{CacheError, FeatureCache, Space};
 use kindling::features::{Extraction, Extractor};
-use kindling::photos::PassedOver;
+use kindling::photos::{PassedOver, Recipe};
+use serde::Serialize;
 
-use super::terminal::{photo_bar, text, told, warn_skipped};
+use super::cache;
+use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
 
 /// Files that gave no photo, with why.
 pub type Skipped = Vec<(String, String)>;
+
+/// The options of every command that computes features.
+#[derive(Args, Clone, Serialize)]
+pub struct CacheArg {
+    /// Folder of the feature cache [default: the user's]
+    ///
+    /// The features of each photo are kept there, and not computed again: `kindling cache --help`.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cache: Option<PathBuf>,
+
+    /// Compute the features of every photo anew, and keep none
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+impl CacheArg {
+    /// The cache for photos that go through `backbone`. One that cannot be opened is warned of, and done without.
+    fn open(&self, backbone: &Backbone, recipe: &Recipe) -> Result<Option<FeatureCache>> {
+        if self.no_cache {
+            return Ok(None);
+        }
+        let Some(folder) = cache::folder(self.cache.as_deref()) else { return Ok(None) };
+        let weights = backbone.sha256()?;
+        let space = Space::new(&weights, recipe, backbone.architecture().features());
+        match FeatureCache::open(&folder, space) {
+            Ok(cache) => Ok(Some(cache)),
+            Err(error) => {
+                warn_uncached(&error);
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn warn_uncached(error: &CacheError) {
+    warn(&format!("features are not kept: {}", told(error)));
+}
+
+/// What turns photos into features on the device of `info`, with the cache that is asked for.
+///
+/// # Errors
+/// Where the device does not give the backbone's weights back.
+pub fn extractor<'a>(
+    backbone: &'a Backbone,
+    recipe: Recipe,
+    (info, device): (&DeviceInfo, &'a Device),
+    cache: &CacheArg,
+) -> Result<Extractor<'a>> {
+    let extractor = Extractor::new(backbone, recipe, device, forward_batch(info));
+    let extractor = match info.backend {
+        Backend::Cpu => extractor.compiled(),
+        _ => extractor,
+    };
+    Ok(match cache.open(backbone, &recipe)? {
+        Some(cache) => extractor.with_cache(cache),
+        None => extractor,
+    })
+}
+
+/// Photos that go through the frozen network at a time. Beyond rounding nothing depends on it but time
+/// and memory: 32 keep a GPU busy, and let the compiled network read its weights seldom; Burn's CPU backends are as fast
+/// with 8, faster for EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
+fn forward_batch(info: &DeviceInfo) -> usize {
+    match info.backend {
+        Backend::Cpu => 32,
+        _ if info.kind.is_gpu() => 32,
+        _ => 8,
+    }
+}
+
+/// Warns where the cache was given up.
+pub fn warn_of_cache(extractor: &Extractor) {
+    if let Some(error) = extractor.cache_problem() {
+        warn_uncached(&error);
+    }
+}
+
+/// `, 12 of them kept from before`, where some were.
+pub fn from_cache(extractor: &Extractor, photos: usize) -> String {
+    match extractor.found_in_cache() {
+        0 => String::new(),
+        found if found == photos => ", kept from before".into(),
+        found => format!(", {} kept from before", counted(found, "photo")),
+    }
+}
 
 /// The features of `paths`, which were found in `data`, under a progress bar called `what`; and what was
 /// skipped, which `passed_over` is part of and which is warned of.
@@ -27,6 +119,7 @@ pub fn extract(
     let bar = photo_bar(paths.len(), what, quiet);
     let extraction = extractor.all(paths, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
+    warn_of_cache(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
     let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
     let skipped: Skipped = passed_over.chain(failed).collect();

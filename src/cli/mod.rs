@@ -128,20 +128,13 @@ impl Cli {
     }
 }
 
-/// Photos that go through the frozen network at a time. Beyond rounding nothing depends on it but time
-/// and memory: 32 keep a GPU busy; on the processor 8 are as fast for ResNet-18, faster for
-/// EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
-fn forward_batch(info: &DeviceInfo) -> usize {
-    if info.kind.is_gpu() { 32 } else { 8 }
-}
-
 /// The option that every computing command has.
 #[derive(Args, Clone, Copy)]
 struct DeviceArg {
-    /// What to compute on: auto, wgpu, wgpu:N, cuda, cuda:N, flex or ndarray
+    /// What to compute on: auto, wgpu, wgpu:N, cuda, cuda:N, cpu, flex or ndarray
     ///
-    /// `auto` takes a real GPU if there is one, else the fastest CPU backend in this build.
-    /// `kindling devices` lists what there is.
+    /// `auto` takes a real GPU if there is one, else cpu: the network compiled for the processor. flex and
+    /// ndarray are Burn's own CPU backends. `kindling devices` lists what there is.
     #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto, value_parser = Suggested::<Choice>::new(device_names()), hide_possible_values = true)]
     device: Choice,
 }

@@ -8,7 +8,7 @@ use super::Backend;
 /// What `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// A real GPU if there is one, else the fastest CPU backend that is compiled in.
+    /// A real GPU if there is one, else the processor.
     Auto,
     /// A backend, and which of its devices; without an index its best one.
     Named(Backend, Option<usize>),
@@ -18,7 +18,7 @@ impl FromStr for Choice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "expected auto, wgpu, wgpu:N, cuda, cuda:N, flex or ndarray".to_owned();
+        let wrong = || "expected auto, wgpu, wgpu:N, cuda, cuda:N, cpu, flex or ndarray".to_owned();
         if text == "auto" {
             return Ok(Self::Auto);
         }
@@ -28,7 +28,7 @@ impl FromStr for Choice {
         };
         let backend = Backend::ALL.into_iter().find(|backend| backend.name() == name);
         match backend.ok_or_else(wrong)? {
-            backend @ (Backend::Flex | Backend::Ndarray) if index.is_none() => {
+            backend @ (Backend::Cpu | Backend::Flex | Backend::Ndarray) if index.is_none() => {
                 Ok(Self::Named(backend, None))
             }
             backend @ (Backend::Wgpu | Backend::Cuda) => Ok(Self::Named(backend, index)),
@@ -53,10 +53,10 @@ mod tests {
 
     #[test]
     fn a_device_choice_reads_back_as_itself() {
-        for text in ["auto", "wgpu", "wgpu:1", "cuda", "cuda:0", "flex", "ndarray"] {
+        for text in ["auto", "wgpu", "wgpu:1", "cuda", "cuda:0", "cpu", "flex", "ndarray"] {
             assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
         }
-        for wrong in ["gpu", "wgpu:", "wgpu:x", "flex:0", "ndarray:1", "", "cuda:-1"] {
+        for wrong in ["gpu", "wgpu:", "wgpu:x", "flex:0", "cpu:0", "ndarray:1", "", "cuda:-1"] {
             assert!(wrong.parse::<Choice>().is_err(), "{wrong}");
         }
     }

@@ -3,6 +3,13 @@
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use super::{Backend, DeviceInfo, Kind};
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(super) fn cpu() -> Vec<DeviceInfo> {
+    let device = super::processor().expect("a CPU backend is compiled in");
+    let name = format!("compiled backbone, {}", crate::backbone::cpu::Instructions::best());
+    vec![processor(Backend::Cpu, &name, &device)]
+}
+
 #[cfg(feature = "flex")]
 pub(super) fn flex() -> Vec<DeviceInfo> {
     vec![processor(Backend::Flex, "Burn flex", &burn::tensor::Device::flex())]

@@ -22,6 +22,8 @@ pub enum Backend {
     Cuda,
     /// Any GPU through Vulkan, Metal or DX12.
     Wgpu,
+    /// The processor: the backbone compiled for it, the rest by Burn.
+    Cpu,
     /// Burn's CPU backend.
     Flex,
     /// Burn's older CPU backend.
@@ -30,13 +32,14 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, in the order in which `auto` prefers them.
-    pub const ALL: [Self; 4] = [Self::Cuda, Self::Wgpu, Self::Flex, Self::Ndarray];
+    pub const ALL: [Self; 5] = [Self::Cuda, Self::Wgpu, Self::Cpu, Self::Flex, Self::Ndarray];
 
     /// Its name: on the command line, and as a cargo feature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cuda => "cuda",
             Self::Wgpu => "wgpu",
+            Self::Cpu => "cpu",
             Self::Flex => "flex",
             Self::Ndarray => "ndarray",
         }
@@ -47,6 +50,7 @@ impl Backend {
         match self {
             Self::Cuda => cfg!(feature = "cuda"),
             Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cpu => cfg!(any(feature = "flex", feature = "ndarray")),
             Self::Flex => cfg!(feature = "flex"),
             Self::Ndarray => cfg!(feature = "ndarray"),
         }
@@ -59,6 +63,8 @@ impl Backend {
             Self::Cuda => cuda::devices(),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => wgpu::devices(),
+            #[cfg(any(feature = "flex", feature = "ndarray"))]
+            Self::Cpu => cpu::cpu(),
             #[cfg(feature = "flex")]
             Self::Flex => cpu::flex(),
             #[cfg(feature = "ndarray")]
@@ -218,7 +224,7 @@ pub fn resolve(choice: Choice) -> Result<DeviceInfo, DeviceError> {
             .find_map(|backend| best(backend.devices()).filter(|info| info.kind.is_gpu()))
             .or_else(|| {
                 // Without a GPU the native backends come before a graphics driver on the processor.
-                [Backend::Flex, Backend::Ndarray, Backend::Wgpu]
+                [Backend::Cpu, Backend::Wgpu]
                     .into_iter()
                     .find_map(|backend| best(backend.devices()))
             })
@@ -276,6 +282,8 @@ pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
         Backend::Cuda => Ok(Device::cuda(info.index)),
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => wgpu::open(info),
+        #[cfg(any(feature = "flex", feature = "ndarray"))]
+        Backend::Cpu => Ok(processor().expect("a CPU backend is compiled in")),
         #[cfg(feature = "flex")]
         Backend::Flex => Ok(Device::flex()),
         #[cfg(feature = "ndarray")]
@@ -284,6 +292,17 @@ pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
         #[allow(unreachable_patterns, reason = "reached by the backends that are not compiled in")]
         backend => Err(DeviceError::NotCompiledIn { backend, available: Vec::new() }),
     }
+}
+
+/// The processor as Burn's fastest CPU backend in this build; none where there is none in it.
+pub fn processor() -> Option<Device> {
+    #[cfg(feature = "flex")]
+    return Some(Device::flex());
+    #[cfg(all(feature = "ndarray", not(feature = "flex")))]
+    #[allow(deprecated, reason = "without flex it is the only one")]
+    return Some(Device::ndarray());
+    #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+    None
 }
 
 #[cfg(test)]

@@ -2,22 +2,38 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::backbone::Backbone;
-use crate::photos::{Batch, DecodeError, Recipe, for_each_batch};
+use super::cache::{FeatureCache, PhotoDigest};
+use super::kept::Kept;
+use crate::backbone::cpu::Photos;
+use crate::backbone::{Backbone, CpuNetwork};
+use crate::photos::{DecodeError, Recipe, decode_bytes, for_each_file, read as read_file};
 
 /// What turns photos into features.
 pub struct Extractor<'a> {
-    /// The frozen network, on `device`.
-    pub backbone: &'a Backbone,
-    /// What it wants of a photo.
-    pub recipe: Recipe,
-    /// A plain device: there BatchNorm keeps its statistics, and nothing is recorded for gradients.
-    pub device: &'a Device,
-    /// Photos that go through the network at a time.
-    pub batch_size: usize,
+    backbone: &'a Backbone,
+    recipe: Recipe,
+    device: &'a Device,
+    batch_size: usize,
+    executor: Executor,
+    kept: Option<Kept>,
+}
+
+/// What runs the network.
+enum Executor {
+    /// Burn's operations, on any device.
+    Burn,
+    /// The network compiled for the processor, when it is first needed.
+    Cpu(OnceLock<Result<Compiled, ExtractError>>),
+}
+
+struct Compiled {
+    network: CpuNetwork,
+    /// What each byte of each channel stands for.
+    normalised: Box<[[f32; 256]; 3]>,
 }
 
 /// Features of some photos.
@@ -46,8 +62,21 @@ pub struct Extraction {
     pub failed: Vec<(usize, DecodeError)>,
 }
 
+/// The last feature maps of some photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureMap {
+    /// Channels: as many as there are features.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[photos, channels, height, width]`.
+    pub values: Vec<f32>,
+}
+
 /// Why features could not be computed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ExtractError {
     /// The device gave nothing back.
     #[error("the device failed while it computed features: {0}")]
@@ -72,7 +101,56 @@ impl<E> From<ExtractError> for Stopped<E> {
     }
 }
 
-impl Extractor<'_> {
+impl<'a> Extractor<'a> {
+    /// One that runs `backbone` with Burn's operations on its `device`, a plain one (there BatchNorm keeps its
+    /// statistics and nothing is recorded for gradients), on photos prepared by `recipe`, `batch_size` at a
+    /// time.
+    pub fn new(
+        backbone: &'a Backbone,
+        recipe: Recipe,
+        device: &'a Device,
+        batch_size: usize,
+    ) -> Self {
+        Self { backbone, recipe, device, batch_size, executor: Executor::Burn, kept: None }
+    }
+
+    /// The same, the network compiled for the processor.
+    #[must_use]
+    pub fn compiled(self) -> Self {
+        Self { executor: Executor::Cpu(OnceLock::new()), ..self }
+    }
+
+    /// The same, with features that were computed before taken from `cache`, and new ones kept there.
+    #[must_use]
+    pub fn with_cache(self, cache: FeatureCache) -> Self {
+        Self { kept: Some(Kept::new(cache)), ..self }
+    }
+
+    /// What it prepares photos by.
+    pub fn recipe(&self) -> Recipe {
+        self.recipe
+    }
+
+    /// The device that the network is on.
+    pub fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// Photos that go through the network at a time.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// How many photos' features were in the cache so far.
+    pub fn found_in_cache(&self) -> usize {
+        self.kept.as_ref().map_or(0, Kept::found)
+    }
+
+    /// Why the cache was given up, where it was: told once.
+    pub fn cache_problem(&self) -> Option<super::cache::CacheError> {
+        self.kept.as_ref().and_then(Kept::take_problem)
+    }
+
     /// Computes the features of `paths` and hands them to `receive` in order, a batch at a time.
     ///
     /// A batch's features are read back only when the next batch is under way, so that a GPU never
@@ -85,18 +163,40 @@ impl Extractor<'_> {
         paths: &[P],
         mut receive: impl FnMut(FeatureBatch) -> Result<(), E>,
     ) -> Result<(), Stopped<E>> {
+        let (recipe, kept) = (&self.recipe, self.kept.as_ref());
         let mut under_way: Option<Pending> = None;
-        for_each_batch(paths, &self.recipe, self.batch_size, |batch| {
-            let next = self.launch(batch);
-            match under_way.replace(next) {
-                Some(pending) => receive(pending.read()?).map_err(Stopped::Receiver),
-                None => Ok(()),
+        let mut group = Group::default();
+        let result = for_each_file(
+            paths,
+            2 * self.batch_size,
+            |path| prepare(path, recipe, kept),
+            |index, prepared| {
+                group.push(index, prepared);
+                if !group.is_full(self.batch_size) {
+                    return Ok(());
+                }
+                let next = self.launch(std::mem::take(&mut group))?;
+                match under_way.replace(next) {
+                    Some(pending) => receive(self.read(pending)?).map_err(Stopped::Receiver),
+                    None => Ok(()),
+                }
+            },
+        )
+        .and_then(|()| {
+            let last = self.launch(group)?;
+            for pending in under_way.take().into_iter().chain([last]) {
+                let batch = self.read(pending)?;
+                if !(batch.photos.is_empty() && batch.failed.is_empty()) {
+                    receive(batch).map_err(Stopped::Receiver)?;
+                }
             }
-        })?;
-        match under_way {
-            Some(pending) => receive(pending.read()?).map_err(Stopped::Receiver),
-            None => Ok(()),
+            Ok(())
+        });
+        // What was computed is kept, however it ended.
+        if let Some(kept) = kept {
+            kept.flush();
         }
+        result
     }
 
     /// The features of all of `paths`; `progress` is told how many files have been dealt with.
@@ -123,42 +223,188 @@ impl Extractor<'_> {
         }
     }
 
-    fn launch(&self, batch: Batch) -> Pending {
-        let Batch { photos, pixels, sizes, failed } = batch;
-        let features = (!photos.is_empty()).then(|| self.backbone.forward(self.upload(pixels)));
-        Pending { photos, features, sizes, failed }
+    /// The last feature maps of some prepared photos, `[photos, crop, crop, 3]`: the features are their means
+    /// over height and width.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, ExtractError> {
+        match self.compiled_network()? {
+            Some(Compiled { network, normalised }) => {
+                let [channels, height, width] = network.map_shape();
+                let values = network.feature_map(Photos::Bytes(&pixels, normalised));
+                Ok(FeatureMap { channels, height, width, values: finite(values)? })
+            }
+            None => {
+                let map = self.backbone.feature_map(self.upload(&pixels));
+                let [_, channels, height, width] = map.dims();
+                Ok(FeatureMap { channels, height, width, values: read(map)? })
+            }
+        }
     }
 
-    /// The photos of a [`Batch`] on the device, `[photos, 3, crop, crop]`.
-    pub(crate) fn upload(&self, pixels: Vec<f32>) -> Tensor<4> {
+    fn launch(&self, mut group: Group) -> Result<Pending, ExtractError> {
+        let pixels = std::mem::take(&mut group.pixels);
+        if pixels.is_empty() {
+            return Ok(Pending { group, computed: Computed::Rows(Vec::new()) });
+        }
+        let computed = match self.compiled_network()? {
+            Some(Compiled { network, normalised }) => {
+                Computed::Rows(network.features(Photos::Bytes(&pixels, normalised)))
+            }
+            None => Computed::OnDevice(self.backbone.forward(self.upload(&pixels))),
+        };
+        Ok(Pending { group, computed })
+    }
+
+    /// A batch's features, read back and kept.
+    fn read(&self, pending: Pending) -> Result<FeatureBatch, ExtractError> {
+        let Pending { group, computed } = pending;
+        let computed = match computed {
+            Computed::Rows(rows) => finite(rows)?,
+            Computed::OnDevice(features) => read(features)?,
+        };
+        let width = self.backbone.architecture().features();
+        let mut new = computed.chunks_exact(width);
+        let mut rows = Vec::with_capacity(group.photos.len() * width);
+        for (found, size) in group.found.iter().zip(&group.sizes) {
+            match found {
+                Found::Row(row) => rows.extend(row),
+                Found::New(digest) => {
+                    let row = new.next().expect("a row for each photo that was computed");
+                    if let (Some(kept), Some(digest)) = (&self.kept, digest) {
+                        kept.insert(*digest, *size, row);
+                    }
+                    rows.extend(row);
+                }
+            }
+        }
+        let Group { photos, sizes, failed, .. } = group;
+        Ok(FeatureBatch { photos, rows, sizes, failed })
+    }
+
+    /// The compiled network, where it is that which computes.
+    fn compiled_network(&self) -> Result<Option<&Compiled>, ExtractError> {
+        let Executor::Cpu(compiled) = &self.executor else { return Ok(None) };
         let side = self.recipe.crop as usize;
-        let photos = pixels.len() / self.recipe.values();
-        Tensor::from_data(TensorData::new(pixels, [photos, 3, side, side]), self.device)
+        let compile = || {
+            let network = self
+                .backbone
+                .compiled([side, side])
+                .map_err(|error| ExtractError::Device(one_line(&error)))?;
+            Ok(Compiled { network, normalised: Box::new(self.recipe.normalised()) })
+        };
+        compiled.get_or_init(compile).as_ref().map(Some).map_err(Clone::clone)
+    }
+
+    /// Prepared photos on the device, `[photos, 3, crop, crop]`, normalised.
+    fn upload(&self, pixels: &[u8]) -> Tensor<4> {
+        let (side, values) = (self.recipe.crop as usize, self.recipe.values());
+        let photos = pixels.len() / values;
+        let normalised: Vec<f32> =
+            pixels.chunks_exact(values).flat_map(|photo| self.recipe.normalise(photo)).collect();
+        Tensor::from_data(TensorData::new(normalised, [photos, 3, side, side]), self.device)
     }
 }
 
-/// A batch whose features the device may still be computing.
-struct Pending {
+/// A file to its row where that is kept, else to pixels.
+fn prepare(path: &Path, recipe: &Recipe, kept: Option<&Kept>) -> Result<Prepared, DecodeError> {
+    let bytes = read_file(path)?;
+    let digest = kept.map(|_| PhotoDigest::of(&bytes));
+    if let (Some(kept), Some(digest)) = (kept, &digest)
+        && let Some(photo) = kept.get(digest)
+    {
+        return Ok(Prepared { digest: None, size: photo.size, content: Content::Row(photo.row) });
+    }
+    let photo = decode_bytes(&bytes)?;
+    let size = photo.dimensions();
+    Ok(Prepared { digest, size, content: Content::Pixels(recipe.crop(&photo)) })
+}
+
+/// What a decoder's thread makes of a file.
+struct Prepared {
+    /// Where its features shall be kept.
+    digest: Option<PhotoDigest>,
+    size: (u32, u32),
+    content: Content,
+}
+
+enum Content {
+    /// Features that were kept.
+    Row(Vec<f32>),
+    /// Pixels, `[crop, crop, 3]`.
+    Pixels(Vec<u8>),
+}
+
+/// Where a photo's features come from.
+enum Found {
+    /// They were kept.
+    Row(Vec<f32>),
+    /// They are computed, and kept under this digest.
+    New(Option<PhotoDigest>),
+}
+
+/// Photos that are dealt with together: those whose features are kept, and a batch of others.
+#[derive(Default)]
+struct Group {
     photos: Vec<usize>,
-    features: Option<Tensor<2>>,
     sizes: Vec<(u32, u32)>,
+    found: Vec<Found>,
+    /// Photos to compute.
+    new: usize,
+    /// Their pixels.
+    pixels: Vec<u8>,
     failed: Vec<(usize, DecodeError)>,
 }
 
-impl Pending {
-    fn read(self) -> Result<FeatureBatch, ExtractError> {
-        let rows = self.features.map_or(Ok(Vec::new()), read)?;
-        Ok(FeatureBatch { photos: self.photos, rows, sizes: self.sizes, failed: self.failed })
+impl Group {
+    /// Photos of one batch that may have their features already: progress is told after each group.
+    const MOST_BATCHES: usize = 4;
+
+    fn push(&mut self, index: usize, prepared: Result<Prepared, DecodeError>) {
+        let Prepared { digest, size, content } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return self.failed.push((index, error)),
+        };
+        self.photos.push(index);
+        self.sizes.push(size);
+        self.found.push(match content {
+            Content::Row(row) => Found::Row(row),
+            Content::Pixels(pixels) => {
+                self.new += 1;
+                self.pixels.extend(pixels);
+                Found::New(digest)
+            }
+        });
+    }
+
+    fn is_full(&self, batch_size: usize) -> bool {
+        self.new == batch_size || self.photos.len() == Self::MOST_BATCHES * batch_size
     }
 }
 
+/// A group whose features the device may still be computing.
+struct Pending {
+    group: Group,
+    computed: Computed,
+}
+
+enum Computed {
+    OnDevice(Tensor<2>),
+    Rows(Vec<f32>),
+}
+
 /// The values of a tensor, read back from the device; every one of them a finite number.
-pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExtractError> {
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExtractError> {
     let values: Vec<f32> = tensor
         .try_into_data()
         .map_err(|error| ExtractError::Device(one_line(&error)))?
         .try_into_vec_as()
         .map_err(|error| ExtractError::Device(one_line(&error)))?;
+    finite(values)
+}
+
+fn finite(values: Vec<f32>) -> Result<Vec<f32>, ExtractError> {
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(values),
         false => Err(ExtractError::NotFinite),

@@ -2,8 +2,8 @@
 
 pub mod cache;
 mod extract;
+mod kept;
 mod table;
 
-pub(crate) use extract::read;
-pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, Stopped};
+pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, FeatureMap, Stopped};
 pub use table::{FeatureTable, TableFormat, TableRow};

@@ -43,14 +43,29 @@ pub enum DecodeError {
 /// # Errors
 /// Where the file cannot be read, is of no known format, is damaged or too large.
 pub fn decode(path: &Path) -> Result<RgbImage, DecodeError> {
+    decode_bytes(&read(path)?)
+}
+
+/// The bytes of a photo's file, to be decoded.
+///
+/// # Errors
+/// Where the file cannot be read or is too large.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
     let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
     if !metadata.is_file() {
         return Err(DecodeError::NotAFile);
     }
     check_size(metadata.len())?;
-    let bytes = fs::read(path).map_err(DecodeError::Read)?;
+    fs::read(path).map_err(DecodeError::Read)
+}
+
+/// The photo in a file's bytes, as [`decode`] says.
+///
+/// # Errors
+/// Where they are of no known format, damaged or too large.
+pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     let reader =
-        ImageReader::new(Cursor::new(&bytes)).with_guessed_format().map_err(DecodeError::Read)?;
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DecodeError::Read)?;
     if reader.format().is_none() {
         return Err(DecodeError::UnknownFormat);
     }

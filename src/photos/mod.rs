@@ -11,11 +11,12 @@ mod stream;
 mod walk;
 
 pub use decode::{DecodeError, decode};
+pub(crate) use decode::{decode_bytes, read};
 pub use duplicates::exact_duplicates;
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
 pub use listing::{ListedPhoto, Listing, Part, every_photo};
 pub use preprocess::{Filter, Recipe, RecipeError};
 pub use split::{Split, training_split};
-pub use stream::{Batch, for_each_batch, for_each_photo};
+pub use stream::{Batch, for_each_batch, for_each_file, for_each_photo};
 pub use walk::{PassedOver, Walked, walk};

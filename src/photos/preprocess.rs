@@ -160,16 +160,20 @@ impl Recipe {
     /// Normalises `crop * crop` pixels of three bytes into planes, `[3, crop, crop]`.
     pub fn normalise(&self, pixels: &[u8]) -> Vec<f32> {
         let mut planes = Vec::with_capacity(pixels.len());
-        for channel in 0..3 {
-            // One table a channel: 256 divisions instead of one a pixel.
-            let table: [f32; 256] = std::array::from_fn(|value| {
-                (value as f32 / 255.0 - self.mean[channel]) / self.std[channel]
-            });
-            planes.extend(
-                pixels[channel..].iter().step_by(3).map(|value| table[usize::from(*value)]),
-            );
+        for (channel, table) in self.normalised().iter().enumerate() {
+            let values = pixels.iter().skip(channel).step_by(3);
+            planes.extend(values.map(|value| table[usize::from(*value)]));
         }
         planes
+    }
+
+    /// What each byte of each channel stands for: 256 divisions a channel instead of one a pixel.
+    pub fn normalised(&self) -> [[f32; 256]; 3] {
+        std::array::from_fn(|channel| {
+            std::array::from_fn(|value| {
+                (value as f32 / 255.0 - self.mean[channel]) / self.std[channel]
+            })
+        })
     }
 }
 

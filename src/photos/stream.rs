@@ -16,8 +16,8 @@ use super::{DecodeError, Recipe, decode};
 pub struct Batch {
     /// Which photos these are: indices into the list that was asked for, ascending.
     pub photos: Vec<usize>,
-    /// Their normalised pixels, `[photos, 3, crop, crop]`.
-    pub pixels: Vec<f32>,
+    /// Their pixels, resized and cropped: `[photos, crop, crop, 3]`.
+    pub pixels: Vec<u8>,
     /// Width and height of each in its file, upright, in pixels.
     pub sizes: Vec<(u32, u32)>,
     /// Files met since the last batch that gave no photo.
@@ -76,7 +76,7 @@ where
     P: AsRef<Path> + Sync,
 {
     assert!(batch_size > 0, "a batch holds at least one photo");
-    let prepare = |photo: RgbImage| (photo.dimensions(), recipe.normalise(&recipe.crop(&photo)));
+    let prepare = |photo: RgbImage| (photo.dimensions(), recipe.crop(&photo));
     let mut batch = Batch::default();
     for_each_photo(paths, 2 * batch_size, prepare, |index, prepared| {
         match prepared {
@@ -107,6 +107,24 @@ pub fn for_each_photo<P, T, E>(
     paths: &[P],
     ahead: usize,
     prepare: impl Fn(RgbImage) -> T + Sync,
+    consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    P: AsRef<Path> + Sync,
+    T: Send,
+{
+    for_each_file(paths, ahead, |path| decode(path).map(&prepare), consume)
+}
+
+/// Makes something of each of `paths` with `read`, on all cores, and hands that to `consume` in order,
+/// with the path's index. At most `ahead` of them wait for `consume`.
+///
+/// # Errors
+/// The first error of `consume`, after which nothing more is read.
+pub fn for_each_file<P, T, E>(
+    paths: &[P],
+    ahead: usize,
+    read: impl Fn(&Path) -> Result<T, DecodeError> + Sync,
     mut consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
 ) -> Result<(), E>
 where
@@ -134,7 +152,7 @@ where
             drop(state);
             // Decoders meet arbitrary bytes. One that panics must not take the run with it, and the
             // consumer waits for every photo, so there is a result whatever happens.
-            let prepared = catch_unwind(AssertUnwindSafe(|| decode(path.as_ref()).map(&prepare)))
+            let prepared = catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
                 .unwrap_or(Err(DecodeError::Panic));
             window.lock().ready.insert(index, prepared);
             window.changed.notify_all();
@@ -198,7 +216,7 @@ mod tests {
         for_each_batch(&paths, &plain(), 8, |batch| {
             for (at, index) in batch.photos.iter().enumerate() {
                 let values = &batch.pixels[at * 12..(at + 1) * 12];
-                assert!(values.iter().all(|value| (value - *index as f32).abs() < 1e-3));
+                assert!(values.iter().all(|value| usize::from(*value) == *index));
             }
             sizes.push(batch.photos.len());
             seen.extend(batch.photos);

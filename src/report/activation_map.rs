@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::features::{ExtractError, Extractor, read};
+use crate::features::{ExtractError, Extractor, FeatureMap};
 use crate::head::Head;
 use crate::photos::{Batch, for_each_batch};
 
@@ -47,13 +47,12 @@ pub fn activation_maps(
     let paths: Vec<&Path> = requests.iter().map(|request| request.photo).collect();
     let weight = head.weight();
     let mut maps = vec![Vec::new(); requests.len()];
-    let result = for_each_batch(&paths, &extractor.recipe, extractor.batch_size, |batch: Batch| {
+    let (recipe, batch_size) = (extractor.recipe(), extractor.batch_size());
+    let result = for_each_batch(&paths, &recipe, batch_size, |batch: Batch| {
         if batch.photos.is_empty() {
             return Ok(());
         }
-        let map = extractor.backbone.feature_map(extractor.upload(batch.pixels));
-        let [_, channels, height, width] = map.dims();
-        let values = read(map)?;
+        let FeatureMap { channels, height, width, values } = extractor.feature_map(batch.pixels)?;
         let photos = values.chunks(channels * height * width);
         for (photo, index) in photos.zip(batch.photos) {
             let class_map = |class: &usize| {

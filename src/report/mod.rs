@@ -123,7 +123,7 @@ impl Report {
             .chain(findings.galleries.photos())
             .collect();
         let path = |photo: usize| content.photos[photo].path.to_owned();
-        let thumbnails = Thumbnails::of(&wanted, path, &extractor.recipe);
+        let thumbnails = Thumbnails::of(&wanted, path, &extractor.recipe());
         let curves = content.epochs.map(|(epochs, best)| charts::curves(epochs, best));
         let explained: Vec<_> = looked_at.into_iter().zip(maps).collect();
         let html = page::html(
@@ -133,7 +133,7 @@ impl Report {
                 thumbnails: &thumbnails,
                 explained: &explained,
                 problem: problem.as_deref(),
-                recipe: &extractor.recipe,
+                recipe: &extractor.recipe(),
             },
         );
         Self { html, curves, problem }

@@ -102,7 +102,7 @@ impl Model {
 
     /// What turns photos into this model's features, `batch_size` at a time on the model's `device`.
     pub fn extractor<'a>(&'a self, device: &'a Device, batch_size: usize) -> Extractor<'a> {
-        Extractor { backbone: &self.backbone, recipe: self.recipe, device, batch_size }
+        Extractor::new(&self.backbone, self.recipe, device, batch_size)
     }
 
     /// Logits of rows of features, `[rows, features]` in and `[rows, classes]` out.

@@ -101,12 +101,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let model = Model::from_weights(&checkpoint, &device).unwrap();
-    let extractor = Extractor {
-        backbone: &model.backbone,
-        recipe: Recipe::IMAGENET,
-        device: &device,
-        batch_size: 8,
-    };
+    let extractor = Extractor::new(&model.backbone, Recipe::IMAGENET, &device, 8);
     assert!(decode(&paths[0]).is_ok());
     // The narrow network tells ten classes apart; the logits here are made up, and mostly wrong.
     let photos: Vec<ReportPhoto> = (0..10_000)

@@ -72,12 +72,7 @@ fn imagenet_photos_get_torchvisions_top_class() {
     let checkpoint = Checkpoint::open(&weights).unwrap();
     let backbone = weights::backbone(&checkpoint, &resnet18(), &device).unwrap();
     let head = weights::head(&checkpoint, &resnet18(), &device).unwrap();
-    let extractor = Extractor {
-        backbone: &backbone,
-        recipe: Recipe::IMAGENET,
-        device: &device,
-        batch_size: 16,
-    };
+    let extractor = Extractor::new(&backbone, Recipe::IMAGENET, &device, 16);
     let extraction = extractor.all(&paths, |_| ()).unwrap();
     assert_eq!(extraction.photos.len(), 50);
     let logits = head.logits(&extraction.rows, &device);

@@ -194,12 +194,12 @@ fn the_backbone_is_bit_identical_after_training() {
         let photos = photos_in_two_colours();
         let paths: Vec<_> =
             (0..12).map(|index| photos.path().join(format!("{index}.png"))).collect();
-        let extractor = Extractor {
-            backbone: &backbone,
-            recipe: Recipe { resize: 64, crop: 64, ..Recipe::IMAGENET },
-            device: &device,
-            batch_size: 5,
-        };
+        let extractor = Extractor::new(
+            &backbone,
+            Recipe { resize: 64, crop: 64, ..Recipe::IMAGENET },
+            &device,
+            5,
+        );
         let extraction = extractor.all(&paths, |_| ()).unwrap();
         assert_eq!(extraction.photos.len(), 12);
         let examples = Examples {

@@ -12,9 +12,10 @@ use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryPlace, Shown};
 use kindling::photos::walk;
 
+use super::DeviceArg;
+use super::extraction::{CacheArg, extractor, warn_of_cache};
 use super::pretrained::NetworkArg;
 use super::terminal::{counted, text, told, warn, warn_skipped};
-use super::{DeviceArg, forward_batch};
 use format::{Csv, Format, Guess, JsonLines, People};
 
 /// Name the class of photos
@@ -45,6 +46,9 @@ pub struct PredictArgs {
     device: DeviceArg,
 
     #[command(flatten)]
+    cache: CacheArg,
+
+    #[command(flatten)]
     network: NetworkArg,
 
     /// Print a JSON object a line, one for each photo
@@ -68,7 +72,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
     let for_people = !(args.json || args.csv);
     let model = args.network.model(&args.model, !for_people, &device)?;
-    let extractor = model.extractor(&device, forward_batch(&info));
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
     let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {
@@ -101,6 +105,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         }
         Ok(())
     });
+    warn_of_cache(&extractor);
     match printed {
         Ok(()) => {}
         // As itself, so that a reader that left early is recognised.

@@ -11,10 +11,11 @@ use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::DeviceArg;
 use super::evaluated::Evaluated;
+use super::extraction::{CacheArg, extractor};
 use super::pretrained::NetworkArg;
 use super::terminal::{bytes, counted, one_line, say, text, told};
-use super::{DeviceArg, forward_batch};
 pub use content::{NewReport, Place, counts, leaked, making, name, source, warn_leaked};
 
 /// Show what a model does with photos: one page to open in a browser
@@ -45,6 +46,9 @@ pub struct ReportArgs {
 
     #[command(flatten)]
     device: DeviceArg,
+
+    #[command(flatten)]
+    cache: CacheArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -85,7 +89,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             )
         }
     };
-    let extractor = model.extractor(&device, forward_batch(&info));
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
     let evaluated = Evaluated::of(&model, set, &data, &extractor, args.quiet)?;
     let report = NewReport {
         model: &model,

@@ -7,6 +7,7 @@ use kindling::backbone::Architecture;
 use serde::{Serialize, Serializer};
 
 use crate::cli::DeviceArg;
+use crate::cli::extraction::CacheArg;
 use crate::cli::pretrained::NetworkArg;
 use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
@@ -50,6 +51,10 @@ pub struct TrainArgs {
     #[command(flatten)]
     #[serde(serialize_with = "device_as_text")]
     pub device: DeviceArg,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub cache: CacheArg,
 
     /// Folder for the run [default: runs/<date-time>]
     #[arg(long, value_name = "RUN")]

@@ -12,9 +12,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use kindling::device;
 use kindling::evaluation::Scores;
 use kindling::export::{self, Parts, Precision};
-use kindling::features::{Extraction, Extractor};
+use kindling::features::Extraction;
 use kindling::head::{Examples, FitOptions, fit};
 use kindling::photos::{LabelledPhoto, training_split};
 use kindling::run::{
@@ -22,7 +23,7 @@ use kindling::run::{
 };
 use kindling::weights::{self, Description, Pretrained};
 
-use super::forward_batch;
+use super::extraction::{extractor, from_cache, warn_of_cache};
 use super::pretrained::Use;
 use super::report::counts;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
@@ -72,22 +73,19 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
     // 3. Each photo through it, once.
     let recipe = architecture.recipe();
-    let extractor = Extractor {
-        backbone: &backbone,
-        recipe,
-        device: &device,
-        batch_size: forward_batch(&info),
-    };
+    let extractor = extractor(&backbone, recipe, (&info, &device), &args.cache)?;
     let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
     let bar = photo_bar(paths.len(), "features", args.quiet);
     let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
+    warn_of_cache(&extractor);
     let feature_seconds = start.elapsed().as_secs_f64();
     say.line(format_args!(
-        "features  {} in {feature_seconds:.1} s ({:.1} photos/s)",
+        "features  {} in {feature_seconds:.1} s ({:.1} photos/s{})",
         counted(extraction.photos.len(), "photo"),
         extraction.photos.len() as f64 / feature_seconds,
+        from_cache(&extractor, extraction.photos.len()),
     ));
     skipped
         .extend(extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error))));
@@ -104,9 +102,12 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         seed: args.seed,
         patience: args.patience.map(|epochs| epochs as usize),
     };
+    // On the processor, whatever the features came from: a batch of so few numbers does not pay for a launch
+    // on a GPU (benches/RESULTS.md).
+    let head_device = device::processor().unwrap_or_else(|| device.clone());
     let start = Instant::now();
     let fitted = watch.training(&say, args.epochs as usize, |observe| {
-        fit(&train, &val, split.classes.len(), &fit_options, &device, observe)
+        fit(&train, &val, split.classes.len(), &fit_options, &head_device, observe)
     })?;
     let training_seconds = start.elapsed().as_secs_f64();
 
@@ -147,7 +148,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         feature_seconds,
         training_seconds,
     };
-    let logits = fitted.head.logits(&val.rows, &device);
+    let logits = fitted.head.logits(&val.rows, &head_device);
     let scores = Scores::of(split.classes.len(), &logits, &val.labels);
     let validated = report::Validated {
         split: &split,

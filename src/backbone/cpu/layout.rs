@@ -1,0 +1,49 @@
+//! How activations lie in memory: channels last, with a border of zeros.
+
+/// A multiple of every register's length: channels are padded to it with zeros, so that no loop over channels has
+/// a remainder.
+pub const CHANNEL_BLOCK: usize = super::product::PANEL;
+
+/// How one photo's activation lies in memory: `[height, width, channels]` with a border of zeros around height and
+/// width, as wide as its readers' padding asks, and channels padded with zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Channels that count.
+    pub channels: usize,
+    /// Channels that are stored.
+    pub stored: usize,
+    /// Rows that count.
+    pub height: usize,
+    /// Columns that count.
+    pub width: usize,
+    /// Zeros above and to the left.
+    pub before: usize,
+    /// Zeros below and to the right.
+    pub after: usize,
+}
+
+impl Layout {
+    /// From one row to the next.
+    pub fn row(&self) -> usize {
+        (self.before + self.width + self.after) * self.stored
+    }
+
+    /// Floats of a photo.
+    pub fn photo(&self) -> usize {
+        (self.before + self.height + self.after) * self.row()
+    }
+
+    /// Where pixel `(y, x)` begins, counted from the first that counts; a reader whose padding is `before` starts
+    /// that many before it.
+    pub fn at(&self, y: isize, x: isize) -> usize {
+        let [y, x] = [y, x].map(|place| {
+            usize::try_from(place + self.before as isize).expect("the border is wide enough")
+        });
+        y * self.row() + x * self.stored
+    }
+
+    /// The rows that count, with their borders to the left and right.
+    pub fn rows(&self) -> std::ops::Range<usize> {
+        self.before * self.row()..(self.before + self.height) * self.row()
+    }
+}

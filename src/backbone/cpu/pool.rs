@@ -1,0 +1,93 @@
+//! Pools.
+
+use pulp::Simd;
+
+use super::instructions::{Instructions, Task};
+use super::layout::Layout;
+use super::team::Team;
+
+/// The maximum under a square window. What lies outside counts for nothing.
+pub struct MaxPool {
+    /// Side of the window.
+    pub kernel: usize,
+    /// How far it moves.
+    pub stride: usize,
+    /// How far it reaches above and to the left.
+    pub padding: usize,
+    /// What is read.
+    pub from: Layout,
+    /// What is written.
+    pub to: Layout,
+}
+
+impl MaxPool {
+    /// Pools each photo of `input` into `output`.
+    pub fn run(&self, instructions: Instructions, team: Team, input: &[f32], output: &mut [f32]) {
+        let from = self.from;
+        team.lines(&self.to, 1, output, |photo, line, output| {
+            let input = &input[photo * from.photo()..][..from.photo()];
+            instructions.run(Line { pool: self, input, line, output });
+        });
+    }
+}
+
+/// A line of one photo's output.
+struct Line<'a> {
+    pool: &'a MaxPool,
+    /// The photo.
+    input: &'a [f32],
+    line: usize,
+    /// The line, with its border.
+    output: &'a mut [f32],
+}
+
+impl Task for Line<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let MaxPool { kernel, stride, padding, from, to } = self.pool;
+        // The part of a window that lies inside.
+        let inside = |place: usize, side: usize| {
+            let start = place * stride;
+            start.saturating_sub(*padding)..(start + kernel - padding).min(side)
+        };
+        let (rows, registers) = (inside(self.line, from.height), to.stored / S::F32_LANES);
+        for column in 0..to.width {
+            let columns = inside(column, from.width);
+            let place = (to.before + column) * to.stored;
+            let output = S::as_mut_simd_f32s(&mut self.output[place..][..to.stored]).0;
+            let mut first = true;
+            for y in rows.clone() {
+                for x in columns.clone() {
+                    let start = from.at(y as isize, x as isize);
+                    let input = S::as_simd_f32s(&self.input[start..][..from.stored]).0;
+                    for at in 0..registers {
+                        let value = input[at];
+                        let less = simd.less_than_f32s(value, output[at]);
+                        output[at] = match first {
+                            true => value,
+                            false => simd.select_f32s(less, output[at], value),
+                        };
+                    }
+                    first = false;
+                }
+            }
+        }
+    }
+}
+
+/// The mean of each channel over height and width of each photo of `input`, `[photos, channels]`.
+pub fn means(layout: &Layout, input: &[f32]) -> Vec<f32> {
+    let mut means = Vec::with_capacity(input.len() / layout.photo() * layout.channels);
+    let mut sums = vec![0.0f32; layout.channels];
+    for photo in input.chunks_exact(layout.photo()) {
+        sums.fill(0.0);
+        for y in 0..layout.height {
+            for x in 0..layout.width {
+                let pixel = &photo[layout.at(y as isize, x as isize)..][..layout.channels];
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        means.extend(sums.iter().map(|sum| sum / (layout.height * layout.width) as f32));
+    }
+    means
+}
