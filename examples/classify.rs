@@ -16,9 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [model, photos @ ..] = paths.as_slice() else {
         return Err("usage: classify MODEL PHOTO...".into());
     };
-    let device = device::open(&device::resolve(Choice::Auto)?)?;
+    let info = device::resolve(Choice::Auto)?;
+    let device = device::open(&info)?;
     let model = Model::open(Path::new(model), &device)?;
-    let extractor = model.extractor(&device, 8);
+    let extractor = model.extractor(&device, 16).suited_to(&info);
     let extraction = extractor.all(photos, |_done| ())?;
     for (photo, error) in &extraction.failed {
         eprintln!("{} {error}", photos[*photo].display());

@@ -18,6 +18,9 @@ use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
 /// Files that gave no photo, with why.
 pub type Skipped = Vec<(String, String)>;
 
+/// Set where no features shall be kept unless a command says so.
+const NO_CACHE: &str = "KINDLING_NO_CACHE";
+
 /// The options of every command that computes features.
 #[derive(Args, Clone, Serialize)]
 pub struct CacheArg {
@@ -28,6 +31,8 @@ pub struct CacheArg {
     cache: Option<PathBuf>,
 
     /// Compute the features of every photo anew, and keep none
+    ///
+    /// KINDLING_NO_CACHE=1 in the environment does so for every command without --cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
 }
@@ -35,7 +40,8 @@ pub struct CacheArg {
 impl CacheArg {
     /// The cache for photos that go through `backbone`. One that cannot be opened is warned of, and done without.
     fn open(&self, backbone: &Backbone, recipe: &Recipe) -> Result<Option<FeatureCache>> {
-        if self.no_cache {
+        let never = std::env::var_os(NO_CACHE).is_some_and(|word| !word.is_empty());
+        if self.no_cache || (never && self.cache.is_none()) {
             return Ok(None);
         }
         let Some(folder) = cache::folder(self.cache.as_deref()) else { return Ok(None) };
@@ -65,11 +71,7 @@ pub fn extractor<'a>(
     (info, device): (&DeviceInfo, &'a Device),
     cache: &CacheArg,
 ) -> Result<Extractor<'a>> {
-    let extractor = Extractor::new(backbone, recipe, device, forward_batch(info));
-    let extractor = match info.backend {
-        Backend::Cpu => extractor.compiled(),
-        _ => extractor,
-    };
+    let extractor = Extractor::new(backbone, recipe, device, forward_batch(info)).suited_to(info);
     Ok(match cache.open(backbone, &recipe)? {
         Some(cache) => extractor.with_cache(cache),
         None => extractor,
@@ -77,11 +79,11 @@ pub fn extractor<'a>(
 }
 
 /// Photos that go through the frozen network at a time. Beyond rounding nothing depends on it but time
-/// and memory: 32 keep a GPU busy, and let the compiled network read its weights seldom; Burn's CPU backends are as fast
-/// with 8, faster for EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
+/// and memory: 32 keep a GPU busy; the compiled network is fastest with 16; Burn's CPU backends are as fast with 8 for
+/// ResNet-18, faster for EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
 fn forward_batch(info: &DeviceInfo) -> usize {
     match info.backend {
-        Backend::Cpu => 32,
+        Backend::Cpu => 16,
         _ if info.kind.is_gpu() => 32,
         _ => 8,
     }

@@ -10,6 +10,7 @@ use super::cache::{FeatureCache, PhotoDigest};
 use super::kept::Kept;
 use crate::backbone::cpu::Photos;
 use crate::backbone::{Backbone, CpuNetwork};
+use crate::device::{Backend, DeviceInfo};
 use crate::photos::{DecodeError, Recipe, decode_bytes, for_each_file, read as read_file};
 
 /// What turns photos into features.
@@ -118,6 +119,15 @@ impl<'a> Extractor<'a> {
     #[must_use]
     pub fn compiled(self) -> Self {
         Self { executor: Executor::Cpu(OnceLock::new()), ..self }
+    }
+
+    /// The same, run by what is fastest on the device of `info`.
+    #[must_use]
+    pub fn suited_to(self, info: &DeviceInfo) -> Self {
+        match info.backend {
+            Backend::Cpu => self.compiled(),
+            _ => self,
+        }
     }
 
     /// The same, with features that were computed before taken from `cache`, and new ones kept there.

@@ -8,7 +8,7 @@ use kindling::features::cache::{FeatureCache, PhotoDigest, Space};
 use kindling::photos::Recipe;
 
 use crate::errors::assert_error;
-use crate::fixtures::{json, kindling, run_in, stderr, stdout};
+use crate::fixtures::{CPU, json, kindling, narrow, photos, run_in, stderr, stdout};
 
 /// Keeps the features of so many photos, `width` numbers each, in `folder`.
 fn fill(folder: &Path, photos: usize, width: usize) {
@@ -146,4 +146,117 @@ fn what_is_no_cache_folder_is_told_in_one_line() {
     let bare = run_in(place.path(), ["cache"]);
     assert_eq!(bare.status.code(), Some(2));
     assert!(stderr(&bare).contains("clear"), "{}", stderr(&bare));
+}
+
+/// Trains on the photos in `place` with the cache `kept` there, and gives what it told.
+fn train(place: &Path, out: &str, more: &[&str]) -> Output {
+    let mut args = ["train", "photos", "--epochs", "3", "--out", out].map(String::from).to_vec();
+    args.extend(narrow());
+    args.extend(more.iter().map(|word| word.to_string()));
+    run_in(place, args)
+}
+
+fn model(place: &Path, run: &str) -> Vec<u8> {
+    fs::read(place.join(run).join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_run_on_kept_features_gives_the_model_that_computing_them_gives() {
+    let folder = photos(6);
+    let place = folder.path();
+    let without = train(place, "without", &["--no-cache"]);
+    assert!(!stdout(&without).contains("kept from before"));
+    let first = stdout(&train(place, "first", &["--cache", "kept"]));
+    assert!(first.contains("36 photos in") && !first.contains("kept from before"), "{first}");
+    // Names and places do not matter, contents do.
+    fs::rename(place.join("photos"), place.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", place.join("photos")).unwrap();
+    let second = stdout(&train(place, "second", &["--cache", "kept"]));
+    assert!(second.contains("photos/s, kept from before)"), "{second}");
+    assert_eq!(model(place, "first"), model(place, "without"));
+    assert_eq!(model(place, "second"), model(place, "without"));
+
+    // One photo is replaced: it alone is computed.
+    let one = place.join("elsewhere/train/discs/000.png");
+    let another = place.join("elsewhere/train/checks/000.png");
+    assert!(one.is_file() && another.is_file());
+    let mut photo = image::open(&another).unwrap().into_rgb8();
+    photo.put_pixel(0, 0, image::Rgb([1, 2, 3]));
+    photo.save(&one).unwrap();
+    let third = stdout(&train(place, "third", &["--cache", "kept"]));
+    assert!(third.contains(", 35 photos kept from before)"), "{third}");
+}
+
+#[test]
+fn kept_features_serve_every_command_and_other_preprocessing_gets_none_of_them() {
+    let folder = photos(4);
+    let place = folder.path();
+    stdout(&train(place, "run", &["--cache", "kept"]));
+    let with = |args: &[&str]| {
+        let args = [args, &["--device", CPU, "--cache", "kept"]].concat();
+        stdout(&run_in(place, args))
+    };
+    let plain = |args: &[&str]| stdout(&run_in(place, [args, &["--device", CPU]].concat()));
+    for args in [
+        &["predict", "run", "photos", "--csv"][..],
+        &["evaluate", "run", "photos", "--no-report", "--json"],
+    ] {
+        assert_eq!(with(args), plain(args));
+    }
+    let told = json(&run(place, &["info", "--json", "--cache", "kept"]));
+    assert_eq!((&told["photos"], told["spaces"].as_array().unwrap().len()), (&24.into(), 1));
+    // EfficientNet-Lite0 is another network with another recipe.
+    with(&["embed", "efficientnet-lite0", "photos", "--out", "a.npy"]);
+    let told = json(&run(place, &["info", "--json", "--cache", "kept"]));
+    assert_eq!((&told["photos"], told["spaces"].as_array().unwrap().len()), (&48.into(), 2));
+}
+
+#[test]
+fn a_damaged_cache_is_never_trusted() {
+    let folder = photos(4);
+    let place = folder.path();
+    stdout(&train(place, "first", &["--cache", "kept"]));
+    let space = fs::read_dir(place.join("kept")).unwrap().next().unwrap().unwrap().path();
+    let file = fs::read_dir(space).unwrap().next().unwrap().unwrap().path();
+    let good = fs::read(&file).unwrap();
+    for (name, damage) in [("flipped", good.len() / 2), ("cut", good.len() - 1)] {
+        let mut bytes = good.clone();
+        match name {
+            "flipped" => bytes[damage] ^= 1,
+            _ => bytes.truncate(damage),
+        }
+        fs::write(&file, bytes).unwrap();
+        stdout(&train(place, name, &["--cache", "kept"]));
+        assert_eq!(model(place, name), model(place, "first"), "{name}");
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_costs_a_warning_and_not_the_run() {
+    let folder = photos(4);
+    let place = folder.path();
+    fs::write(place.join("a-file"), "no folder").unwrap();
+    let trained = train(place, "run", &["--cache", "a-file"]);
+    stdout(&trained);
+    let told = stderr(&trained);
+    assert!(told.contains("warning: features are not kept:") && told.contains("a-file"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert_eq!(fs::read(place.join("a-file")).unwrap(), b"no folder");
+    let wrong = run_in(place, ["predict", "run", "photos", "--cache", "x", "--no-cache"]);
+    assert_eq!(wrong.status.code(), Some(2), "one or the other");
+}
+
+#[test]
+fn two_runs_at_once_share_a_cache() {
+    let folder = photos(6);
+    let place = folder.path();
+    std::thread::scope(|scope| {
+        for run in ["one", "other"] {
+            scope.spawn(move || stdout(&train(place, run, &["--cache", "kept"])));
+        }
+    });
+    assert_eq!(model(place, "one"), model(place, "other"));
+    let third = stdout(&train(place, "third", &["--cache", "kept"]));
+    assert!(third.contains("kept from before)"), "{third}");
+    assert_eq!(model(place, "third"), model(place, "one"));
 }

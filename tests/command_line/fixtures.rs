@@ -19,9 +19,10 @@ pub fn kindling() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kindling"));
     // A word that only some machines' Vulkan drivers put on stderr is none of the program's.
     command.env("NODEVICE_SELECT", "1").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
-    // No test looks into the user's own cache or reaches the real network.
+    // No test looks into the user's own cache, is spared computing by another one, or reaches the real network.
     command
         .env("KINDLING_CACHE", "there-is-no-cache")
+        .env("KINDLING_NO_CACHE", "1")
         .env("KINDLING_WEIGHTS_URL", "http://127.0.0.1:1");
     for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
         command.env_remove(proxy).env_remove(proxy.to_lowercase());

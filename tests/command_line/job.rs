@@ -191,3 +191,30 @@ fn a_flat_folder_and_class_folders_train_as_well() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn the_compiled_network_and_burns_own_train_the_same_model() {
+    let folder = photos(8);
+    let place = folder.path();
+    let weights = fixture("narrow.pth").to_str().unwrap().to_owned();
+    let losses = ["cpu", CPU].map(|device| {
+        let told = stdout(&run_in(
+            place,
+            ["train", "photos", "--weights", &weights, "--device", device, "--out", device],
+        ));
+        assert!(told.contains(&format!("device    {device} (")), "{told}");
+        let summary: Value =
+            serde_json::from_slice(&fs::read(place.join(device).join("summary.json")).unwrap())
+                .unwrap();
+        summary["best_epoch"]["val_loss"].as_f64().unwrap()
+    });
+    // The features differ by rounding, and fifteen epochs of Adam carry that on.
+    assert!((losses[0] - losses[1]).abs() < 1e-3, "{losses:?}");
+    let auto =
+        stdout(&run_in(place, ["predict", "cpu", "photos/val", "--json", "--device", "cpu"]));
+    let burn = stdout(&run_in(place, ["predict", "cpu", "photos/val", "--json", "--device", CPU]));
+    for (one, other) in json_lines(&auto).iter().zip(json_lines(&burn)) {
+        let [one, other] = [one, &other].map(|line| line["probability"].as_f64().unwrap());
+        assert!((one - other).abs() < 1e-4, "{one} {other}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod backbone;
 mod checkpoints;
+mod compiled;
 mod decoding;
 mod downloads;
 mod exports;

@@ -1,7 +1,7 @@
 //! What is computed in which order, and in which memory.
 
-use super::Step;
 use super::layout::Layout;
+use super::step::Step;
 
 /// Where a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

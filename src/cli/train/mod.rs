@@ -69,6 +69,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     // A file of the user's own is recognised; where a name was given it must be that.
     let architecture = named.map_or_else(|| weights::architecture(&checkpoint), Ok)?;
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
+    drop(checkpoint);
     say.line(format_args!("backbone  {architecture} from {pretrained}"));
 
     // 3. Each photo through it, once.
@@ -114,8 +115,6 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     // 5. The run folder, with its report.
     let description =
         Description { backbone: architecture.to_string(), classes: split.classes.clone(), recipe };
-    let parts = Parts { backbone: &backbone, head: &fitted.head, description: &description };
-    let model = export::safetensors(parts, Precision::Full)?;
     let (train_photos, val_photos) = (train.labels.len(), val.labels.len());
     let config = RunConfig {
         command: Some(typed.to_owned()),
@@ -164,6 +163,10 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         epochs: &fitted.epochs,
     };
     let drawn = validated.draw(place.folder(), &config, &summary, args, &extractor, &fitted.head);
+    // Two copies of the weights are enough at a time: the compiled ones go before the file's come.
+    drop(extractor);
+    let parts = Parts { backbone: &backbone, head: &fitted.head, description: &description };
+    let model = export::safetensors(parts, Precision::Full)?;
     let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
     let content = FolderContent {
         model: &model,

@@ -1,0 +1,69 @@
+//! The frozen network: photos a second of every backend and executor.
+
+use std::hint::black_box;
+
+use burn::tensor::{Tensor, TensorData};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use kindling::backbone::cpu::Photos;
+use kindling::backbone::{Architecture, Backbone};
+use kindling::device::{self, Backend, DeviceInfo};
+
+const SIDE: usize = 224;
+
+/// How a network computes.
+pub enum Forward {
+    Compiled(Box<kindling::backbone::CpuNetwork>),
+    Burn(Box<Backbone>, burn::tensor::Device),
+}
+
+impl Forward {
+    /// The way of `info`'s backend.
+    pub fn of(backbone: Backbone, info: &DeviceInfo, device: burn::tensor::Device) -> Self {
+        match info.backend {
+            Backend::Cpu => {
+                let network = backbone.compiled([SIDE, SIDE]).expect("weights on the processor");
+                Self::Compiled(Box::new(network))
+            }
+            _ => Self::Burn(Box::new(backbone), device),
+        }
+    }
+
+    /// Features of normalised photos, `[photos, 3, 224, 224]`, back on the processor.
+    pub fn features(&self, photos: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Compiled(network) => network.features(Photos::Planes(photos)),
+            Self::Burn(backbone, device) => {
+                let count = photos.len() / (3 * SIDE * SIDE);
+                let data = TensorData::new(photos.to_vec(), [count, 3, SIDE, SIDE]);
+                backbone.forward(Tensor::from_data(data, device)).into_data().iter().collect()
+            }
+        }
+    }
+}
+
+/// Made-up normalised photos.
+pub fn photos(count: usize) -> Vec<f32> {
+    (0..count * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect()
+}
+
+pub fn bench(criterion: &mut Criterion) {
+    for name in ["resnet18", "efficientnet-lite0"] {
+        let mut group = criterion.benchmark_group(format!("backbone/{name}"));
+        group.sampling_mode(SamplingMode::Flat);
+        for info in crate::devices() {
+            for batch in [1, 8, 32] {
+                group.throughput(Throughput::Elements(batch as u64));
+                let id = BenchmarkId::new(&info.device, batch);
+                group.bench_function(id, |bencher| {
+                    // The time does not depend on the weights, which are zero.
+                    let device = device::open(&info).expect("a device that was listed");
+                    let backbone = name.parse::<Architecture>().expect("published").init(&device);
+                    let forward = Forward::of(backbone, &info, device);
+                    let photos = photos(batch);
+                    bencher.iter(|| black_box(forward.features(&photos)));
+                });
+            }
+        }
+        group.finish();
+    }
+}

@@ -1,0 +1,46 @@
+//! From files to a trained head: 64 photos, decoded, through ResNet-18, and 15 epochs.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, SamplingMode, Throughput};
+use kindling::backbone::Architecture;
+use kindling::device;
+use kindling::features::Extractor;
+use kindling::head::{Examples, FitOptions, fit};
+
+const PHOTOS: u32 = 64;
+
+pub fn bench(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let paths = crate::photos::write(folder.path(), PHOTOS);
+    let options = FitOptions {
+        epochs: 15,
+        batch_size: 4,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        seed: 0,
+        patience: None,
+    };
+    let mut group = criterion.benchmark_group("end_to_end");
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(u64::from(PHOTOS)));
+    for info in crate::devices() {
+        let device = device::open(&info).expect("a device that was listed");
+        let architecture: Architecture = "resnet18".parse().expect("published");
+        let backbone = architecture.init(&device);
+        let head_device = device::processor().unwrap_or_else(|| device.clone());
+        group.bench_function(info.device.as_str(), |bencher| {
+            bencher.iter(|| {
+                let extractor =
+                    Extractor::new(&backbone, architecture.recipe(), &device, 16).suited_to(&info);
+                let extraction = extractor.all(&paths, |_| ()).expect("photos");
+                let examples = Examples {
+                    width: architecture.features(),
+                    rows: extraction.rows,
+                    labels: (0..PHOTOS as usize).map(|at| at % 2).collect(),
+                };
+                black_box(fit(&examples, &examples, 2, &options, &head_device, |_| ())).is_ok()
+            });
+        });
+    }
+    group.finish();
+}

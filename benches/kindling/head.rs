@@ -1,0 +1,33 @@
+//! An epoch of the head on features that are there: 400 photos to train on, 400 to validate on, batches of 4.
+
+use std::hint::black_box;
+
+use criterion::Criterion;
+use kindling::device;
+use kindling::head::{Examples, FitOptions, fit};
+
+pub fn bench(criterion: &mut Criterion) {
+    let examples = |seed: usize| Examples {
+        width: 512,
+        rows: (0..400 * 512).map(|at| ((at * 7919 + seed) % 1009) as f32 / 1009.0).collect(),
+        labels: (0..400).map(|at| at % 2).collect(),
+    };
+    let (train, val) = (examples(1), examples(2));
+    let options = FitOptions {
+        epochs: 1,
+        batch_size: 4,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        seed: 0,
+        patience: None,
+    };
+    let mut group = criterion.benchmark_group("head");
+    // Graphics drivers on the processor too: a head is small.
+    for info in device::list() {
+        group.bench_function(info.device.as_str(), |bencher| {
+            let device = device::open(&info).expect("a device that was listed");
+            bencher.iter(|| black_box(fit(&train, &val, 2, &options, &device, |_| ())).is_ok());
+        });
+    }
+    group.finish();
+}

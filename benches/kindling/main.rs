@@ -1,0 +1,58 @@
+//! Kindling's benchmarks.
+//!
+//! `cargo bench` runs all of them, `cargo bench -- backbone` those whose names have `backbone` in them. With
+//! `--worker WEIGHTS BATCH DEVICE` it measures a forward pass for each line that it reads, which `compare/compare.py` lets it
+//! do in turns with other programs.
+
+mod backbone;
+mod end_to_end;
+mod head;
+mod photos;
+mod preprocess;
+mod worker;
+
+use std::time::Duration;
+
+use criterion::Criterion;
+use kindling::device::{self, Backend, DeviceInfo};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = words.iter().position(|word| word == "--worker") {
+        if let Err(error) = worker::run(&words[at + 1..]) {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+        return;
+    }
+    // Ten samples: a forward of 32 photos takes a second on a slow backend.
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    backbone::bench(&mut criterion);
+    head::bench(&mut criterion);
+    preprocess::bench(&mut criterion);
+    end_to_end::bench(&mut criterion);
+    criterion.final_summary();
+}
+
+/// The devices to measure; a line for each backend that is not there.
+fn devices() -> Vec<DeviceInfo> {
+    let devices = device::list();
+    for backend in Backend::ALL {
+        if !backend.is_compiled_in() {
+            println!("skipped: {backend} is not in this build (cargo feature `{backend}`)");
+        } else if devices.iter().all(|info| info.backend != backend) {
+            println!("skipped: no {backend} device on this machine");
+        }
+    }
+    let (measured, software): (Vec<_>, Vec<_>) = devices
+        .into_iter()
+        .partition(|info| info.kind.is_gpu() || !matches!(info.backend, Backend::Wgpu));
+    for info in software {
+        println!("skipped: {info} is a graphics driver on the processor, some fifty times slower");
+    }
+    measured
+}

@@ -1,0 +1,133 @@
+//! What the machine could do at most, to measure the backbone against.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use kindling::backbone::plan::{Operation, Padding, Plan, Value};
+use pulp::{Arch, Simd, WithSimd};
+use serde_json::json;
+
+/// Bounds of a network on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Roofline {
+    /// Measured: billions of f32 additions and multiplications a second, all cores.
+    pub peak_gflops: f64,
+    /// Photos a second at that peak where every convolution is computed by its definition.
+    pub direct_images_per_s: f64,
+    /// Photos a second at that peak where 3x3 convolutions of stride 1 are computed by Winograd's F(4x4, 3x3), as the
+    /// compiled network does; its transforms, which are additions, are not counted.
+    pub winograd_images_per_s: f64,
+}
+
+impl Roofline {
+    /// Measures the machine's peak and counts the plan's multiplications for photos of `side`.
+    pub fn of(plan: &Plan, side: usize) -> Self {
+        let peak = peak();
+        let [direct, winograd] = multiplications(plan, side).map(|count| peak / (2.0 * count));
+        Self {
+            peak_gflops: peak / 1e9,
+            direct_images_per_s: direct,
+            winograd_images_per_s: winograd,
+        }
+    }
+
+    /// On one line.
+    pub fn json(&self) -> String {
+        json!({
+            "peak_gflops": self.peak_gflops,
+            "direct_images_per_s": self.direct_images_per_s,
+            "winograd_images_per_s": self.winograd_images_per_s,
+        })
+        .to_string()
+    }
+}
+
+/// Multiplications for one photo: by definition, and with Winograd's F(4x4, 3x3).
+pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
+    let shapes = plan.shapes([side, side]);
+    let (mut direct, mut winograd) = (0, 0);
+    for (step, [_, height, width]) in plan.steps.iter().zip(&shapes) {
+        let Operation::Convolution { input, convolution } = &step.operation else { continue };
+        let per_place = convolution.from / convolution.groups * convolution.to;
+        let taps = convolution.kernel * convolution.kernel;
+        let count = height * width * per_place * taps;
+        direct += count;
+        let tiled = (convolution.kernel, convolution.stride, convolution.groups) == (3, 1, 1)
+            && convolution.padding == Padding::Each(1)
+            && *input != Value::Photos;
+        winograd += match tiled {
+            true => height.div_ceil(4) * width.div_ceil(4) * 36 * per_place,
+            false => count,
+        };
+    }
+    [direct as f64, winograd as f64]
+}
+
+/// Floating-point operations a second of all cores: multiply-adds that wait for nothing, in registers. The best of some
+/// short runs, so that a busy neighbour does not lower the bar.
+fn peak() -> f64 {
+    const STEPS: usize = 2_000_000;
+    (0..15)
+        .map(|_| {
+            let start = Instant::now();
+            let total: f64 =
+                rayon::broadcast(|_| Arch::new().dispatch(MultiplyAdds { steps: STEPS }))
+                    .into_iter()
+                    .sum();
+            total / start.elapsed().as_secs_f64()
+        })
+        .fold(0.0, f64::max)
+}
+
+/// Some chains of multiply-adds; gives how many operations it did.
+struct MultiplyAdds {
+    steps: usize,
+}
+
+impl WithSimd for MultiplyAdds {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        // As many as hide the latency, and no more than there are registers.
+        match S::REGISTER_COUNT >= 32 {
+            true => chains::<S, 24>(simd, self.steps),
+            false => chains::<S, 12>(simd, self.steps),
+        }
+    }
+}
+
+#[inline(always)]
+fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: usize) -> f64 {
+    let factor = simd.splat_f32s(black_box(0.999));
+    let term = simd.splat_f32s(black_box(0.001));
+    let mut sums = [simd.splat_f32s(black_box(1.0)); CHAINS];
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = simd.mul_add_e_f32s(*sum, factor, term);
+        }
+    }
+    black_box(sums);
+    (2 * steps * CHAINS * S::F32_LANES) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use kindling::backbone::{Architecture, Planned};
+
+    use super::*;
+
+    #[test]
+    fn resnet18s_multiplications_are_those_of_the_literature() {
+        let Some(info) = kindling::device::list().into_iter().find(|info| !info.kind.is_gpu())
+        else {
+            return;
+        };
+        let device = kindling::device::open(&info).unwrap();
+        let plan = "resnet18".parse::<Architecture>().unwrap().init(&device).plan();
+        let [direct, winograd] = multiplications(&plan, 224);
+        // 1.81 G with the fc layer's half a million: He et al. 2016, table 1, "1.8 x 10^9".
+        assert!((direct / 1.814e9 - 1.0).abs() < 0.001, "{direct}");
+        assert!((winograd / 0.738e9 - 1.0).abs() < 0.01, "{winograd}");
+    }
+}

@@ -1,0 +1,183 @@
+//! From a plan to steps: what is fused, how every value lies, which kernel does what.
+
+use super::convolution::Convolution;
+use super::depthwise::Depthwise;
+use super::layout::{CHANNEL_BLOCK, Layout};
+use super::pool::MaxPool;
+use super::step::{Kernel, Step};
+use super::winograd::Winograd;
+use crate::backbone::folding::Folded;
+use crate::backbone::plan::{self, Activation, Operation, Plan, Value};
+
+/// What comes of a plan.
+pub struct Compiled {
+    /// In their order.
+    pub steps: Vec<Step>,
+    /// How the photos and what each step of the plan gives lie.
+    pub layouts: Vec<Layout>,
+    /// Which value is the last feature map.
+    pub map: usize,
+}
+
+/// Compiles `plan` for photos of `[height, width]`.
+///
+/// # Panics
+/// As [`CpuNetwork::compile`](super::CpuNetwork::compile).
+pub fn compile(
+    plan: &Plan,
+    photo: [usize; 2],
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Compiled {
+    let shapes = plan.shapes(photo);
+    let fused = fused(plan);
+    let layouts = layouts(plan, photo, &shapes, &fused);
+    let (map, body) = match plan.steps.split_last() {
+        Some((last, body)) => match last.operation {
+            Operation::GlobalAveragePool { input } => (index(input), body),
+            _ => panic!("every network ends in the mean over height and width"),
+        },
+        None => panic!("a plan has steps"),
+    };
+    let mut steps = Vec::with_capacity(body.len());
+    for (at, step) in body.iter().enumerate() {
+        let own = at + 1;
+        let (input, kernel) = match &step.operation {
+            Operation::Convolution { input, convolution } => {
+                let input = index(*input);
+                let (output, activation) = match fused[at] {
+                    Some(Fused { sum, activation, .. }) => (sum, activation),
+                    None => (own, convolution.activation),
+                };
+                let (from, to) = (layouts[input], layouts[output]);
+                let kernel = kernel(convolution, from, to, activation, &folded(convolution));
+                (input, kernel)
+            }
+            Operation::MaxPool { input, kernel, stride, padding } => {
+                let input = index(*input);
+                let (from, to) = (layouts[input], layouts[own]);
+                let [padding, _] = padding.around(from.height, *kernel, *stride);
+                let pool = MaxPool { kernel: *kernel, stride: *stride, padding, from, to };
+                (input, Kernel::MaxPool(pool))
+            }
+            // Part of the convolution before it.
+            Operation::Add { .. } => continue,
+            Operation::GlobalAveragePool { .. } => panic!("the mean is the last step"),
+        };
+        let fused = fused[at].as_ref();
+        steps.push(Step {
+            kernel,
+            input,
+            shortcut: fused.map(|fused| fused.shortcut),
+            output: fused.map_or(own, |fused| fused.sum),
+        });
+    }
+    Compiled { steps, layouts, map }
+}
+
+/// A value's index: the photos, then what each step of the plan gives.
+fn index(value: Value) -> usize {
+    match value {
+        Value::Photos => 0,
+        Value::Output(step) => step + 1,
+    }
+}
+
+/// A sum that a convolution takes over.
+#[derive(Clone, Copy)]
+struct Fused {
+    /// What it adds.
+    shortcut: usize,
+    /// The sum's value.
+    sum: usize,
+    /// The sum's activation.
+    activation: Activation,
+}
+
+/// For each step the sum that it takes over: the later one of the two that the sum reads, so that the other is there.
+fn fused(plan: &Plan) -> Vec<Option<Fused>> {
+    let mut fused = vec![None; plan.steps.len()];
+    for (at, step) in plan.steps.iter().enumerate() {
+        let Operation::Add { inputs, activation } = step.operation else { continue };
+        let [first, second] = inputs.map(index);
+        let (shortcut, last) = (first.min(second), first.max(second));
+        let convolution = plan.steps.get(last.wrapping_sub(1)).map(|step| &step.operation);
+        let alone = matches!(convolution, Some(Operation::Convolution { convolution, .. })
+            if convolution.activation == Activation::None && convolution.groups == 1);
+        assert!(alone && shortcut != last, "`{}` adds to a convolution", step.name);
+        fused[last - 1] = Some(Fused { shortcut, sum: at + 1, activation });
+    }
+    fused
+}
+
+/// How every value lies: with the border that its readers ask for. A sum and its shortcut lie alike.
+fn layouts(
+    plan: &Plan,
+    photo: [usize; 2],
+    shapes: &[[usize; 3]],
+    fused: &[Option<Fused>],
+) -> Vec<Layout> {
+    let of = |[channels, height, width]: [usize; 3], stored: usize| Layout {
+        channels,
+        stored,
+        height,
+        width,
+        before: 0,
+        after: 0,
+    };
+    // Three channels are too few to pad.
+    let mut layouts = vec![of([3, photo[0], photo[1]], 3)];
+    layouts.extend(shapes.iter().map(|shape| of(*shape, shape[0].next_multiple_of(CHANNEL_BLOCK))));
+    for step in &plan.steps {
+        let Operation::Convolution { input, convolution } = &step.operation else { continue };
+        let layout = &mut layouts[index(*input)];
+        for side in [layout.height, layout.width] {
+            let around = convolution.padding.around(side, convolution.kernel, convolution.stride);
+            let after = match is_winograd(convolution) {
+                true => Winograd::after(side),
+                false => around[1],
+            };
+            layout.before = layout.before.max(around[0]);
+            layout.after = layout.after.max(after);
+        }
+    }
+    // From the last to the first and back: a sum may be the next one's shortcut.
+    let pairs: Vec<_> = fused.iter().flatten().map(|fused| [fused.sum, fused.shortcut]).collect();
+    for [one, other] in pairs.iter().rev().chain(&pairs) {
+        let before = layouts[*one].before.max(layouts[*other].before);
+        let after = layouts[*one].after.max(layouts[*other].after);
+        for value in [*one, *other] {
+            (layouts[value].before, layouts[value].after) = (before, after);
+        }
+    }
+    layouts
+}
+
+fn is_winograd(convolution: &plan::Convolution) -> bool {
+    let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
+    (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
+}
+
+fn kernel(
+    convolution: &plan::Convolution,
+    from: Layout,
+    to: Layout,
+    activation: Activation,
+    Folded { weight, bias }: &Folded,
+) -> Kernel {
+    let range = activation.into();
+    let plan::Convolution { kernel, stride, groups, .. } = *convolution;
+    let [padding, _] = convolution.padding.around(from.height, kernel, stride);
+    let window = (kernel, stride, padding);
+    let across = convolution.padding.around(from.width, kernel, stride)[0];
+    assert_eq!(padding, across, "photos are square, or padding does not ask for it");
+    match groups {
+        1 if is_winograd(convolution) => {
+            Kernel::Winograd(Winograd::new(weight, bias, from, to, range))
+        }
+        1 => Kernel::Convolution(Convolution::new(weight, bias, window, from, to, range)),
+        _ => {
+            assert!(groups == from.channels && groups == to.channels, "depthwise");
+            Kernel::Depthwise(Depthwise::new(weight, bias, window, from, to, range))
+        }
+    }
+}

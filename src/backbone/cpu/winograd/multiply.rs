@@ -1,0 +1,117 @@
+//! The products between the transforms.
+
+use pulp::Simd;
+
+use super::super::instructions::Task;
+use super::super::product::{self, PANEL, Rows, multiply};
+use super::transform::{Back, Into};
+use super::{APART, POSITIONS, Scratch, TILE, Winograd};
+
+/// One position's product for some panels of all photos: `sums` is `[panel][tile][16]`.
+pub(super) struct Position<'a> {
+    pub(super) winograd: &'a Winograd,
+    /// `[photo][position][tile][channel]`.
+    pub(super) patches: &'a [f32],
+    pub(super) photos: usize,
+    /// In a photo.
+    pub(super) tiles: usize,
+    pub(super) position: usize,
+    /// The first panel.
+    pub(super) panel: usize,
+    pub(super) sums: &'a mut [f32],
+}
+
+impl Task for Position<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { winograd, patches, photos, tiles, position, .. } = self;
+        let [most_rows, most_panels] = product::block::<S>();
+        let depth = winograd.from.stored;
+        let step = photos * tiles * PANEL;
+        let count = self.sums.len() / step;
+        for (group, sums) in self.sums.chunks_mut(most_panels * step).enumerate() {
+            let first = self.panel + group * most_panels;
+            let filters: Vec<&[f32]> = (first
+                ..first + most_panels.min(count - group * most_panels))
+                .map(|panel| winograd.filter(panel, position))
+                .collect();
+            let patch = winograd.patch(tiles);
+            for photo in 0..photos {
+                for block in product::blocks(tiles, most_rows) {
+                    let rows = Rows {
+                        input: patches,
+                        start: (photo * POSITIONS + position) * patch + block.start * depth,
+                        step: depth,
+                        parts: 1,
+                        part_step: 0,
+                        depth,
+                    };
+                    let place = (photo * tiles + block.start) * PANEL;
+                    multiply(simd, block.len(), rows, &filters, &mut sums[place..], step);
+                }
+            }
+        }
+    }
+}
+
+/// Some rows of one photo's tiles, all the way.
+pub(super) struct Block<'a> {
+    pub(super) winograd: &'a Winograd,
+    /// The photo.
+    pub(super) input: &'a [f32],
+    pub(super) first: usize,
+    pub(super) rows: usize,
+    pub(super) output: &'a mut [f32],
+    pub(super) shortcut: Option<&'a [f32]>,
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl Task for Block<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { winograd, input, first, rows, output, shortcut, scratch } = self;
+        let [most_rows, most_panels] = product::block::<S>();
+        let depth = winograd.from.stored;
+        let tiles = rows * winograd.tiles[0];
+        let patch = winograd.patch(tiles);
+        let panels = winograd.to.stored / PANEL;
+        Into { winograd, input, first, rows, patches: &mut scratch.input }.run(simd);
+        let position_step = tiles * most_panels * PANEL + APART;
+        for first_panel in (0..panels).step_by(most_panels) {
+            let count = most_panels.min(panels - first_panel);
+            for position in 0..POSITIONS {
+                let mut filters: [&[f32]; 2] = [&[]; 2];
+                for at in 0..count {
+                    filters[at] = winograd.filter(first_panel + at, position);
+                }
+                let sums = &mut scratch.output[position * position_step..];
+                for block in product::blocks(tiles, most_rows) {
+                    let rows = Rows {
+                        input: &scratch.input,
+                        start: position * patch + block.start * depth,
+                        step: depth,
+                        parts: 1,
+                        part_step: 0,
+                        depth,
+                    };
+                    let sums = &mut sums[block.start * PANEL..];
+                    multiply(simd, block.len(), rows, &filters[..count], sums, tiles * PANEL);
+                }
+            }
+            let line = TILE * winograd.to.row();
+            for (row, output) in output.chunks_mut(line).enumerate() {
+                Back {
+                    winograd,
+                    sums: &scratch.output,
+                    panel_step: tiles * PANEL,
+                    position_step,
+                    tile: row * winograd.tiles[0],
+                    panels: first_panel..first_panel + count,
+                    shortcut: shortcut.map(|shortcut| &shortcut[row * line..][..output.len()]),
+                    output,
+                }
+                .run(simd);
+            }
+        }
+    }
+}

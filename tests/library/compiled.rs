@@ -1,0 +1,376 @@
+//! The network compiled for the processor computes what Burn's operations do.
+
+use burn::tensor::{Tensor, TensorData};
+use kindling::backbone::cpu::{CpuNetwork, Instructions, Photos};
+use kindling::backbone::folding::{Folded, Weights};
+use kindling::backbone::plan::{
+    Activation, Convolution, Norm, Operation, Padding, Plan, Step, Value,
+};
+use kindling::backbone::{Architecture, Backbone, Planned};
+use kindling::features::Extractor;
+use kindling::photos::Recipe;
+use kindling::weights::{self, Checkpoint};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_error, shared};
+
+/// What is promised of every executor: of the largest value. Winograd's F(4x4) multiplies a layer's rounding by some tens
+/// (its transforms add and subtract values of up to 10 times the result's size), so that some hundred roundings of 2^-24
+/// become some 1e-5.
+const TOLERANCE: f32 = 1e-4;
+
+const INSTRUCTIONS: [Instructions; 4] = [
+    Instructions::Best,
+    Instructions::Portable,
+    Instructions::Emulated256,
+    Instructions::Emulated512,
+];
+
+#[test]
+fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
+    let narrow = backbone("narrow.pth");
+    let narrow_photos = read_numbers(&fixture("narrow_reference.safetensors"));
+    let lite = weights::backbone(
+        &Checkpoint::open(&committed("weights/efficientnet-lite0.safetensors")).unwrap(),
+        &"efficientnet-lite0".parse().unwrap(),
+        &cpu(),
+    )
+    .unwrap();
+    let lite_photos = read_numbers(&fixture("efficientnet_lite0_reference.safetensors"));
+    for (backbone, photos) in [(&narrow, &narrow_photos), (&lite, &lite_photos)] {
+        let square = &photos["square"];
+        for instructions in [Instructions::Best, Instructions::Portable] {
+            for count in [1, 2, 19] {
+                agrees(backbone, &repeated(square, count), instructions);
+            }
+        }
+    }
+    // Photos whose sides are odd: borders are not the same on all sides.
+    let odd = &narrow_photos["odd"];
+    let [_, _, height, width] = odd.shape[..] else { panic!("photos have four dimensions") };
+    let side = height.min(width);
+    agrees(&narrow, &cropped(odd, side), Instructions::Best);
+}
+
+#[test]
+fn the_real_network_compiled_agrees_with_torchvision() {
+    let (Some(weights), Some(reference)) = (
+        shared("weights/resnet18-compressed.pth"),
+        shared("reference/resnet18_forward.safetensors"),
+    ) else {
+        return;
+    };
+    let reference = read_numbers(&reference);
+    let checkpoint = Checkpoint::open(&weights).unwrap();
+    let architecture: Architecture = "resnet18".parse().unwrap();
+    let backbone = weights::backbone(&checkpoint, &architecture, &cpu()).unwrap();
+    let head = weights::head(&checkpoint, &architecture, &cpu()).unwrap();
+    let network = backbone.compiled([224, 224]).unwrap();
+    // Two photos go through all threads together; twenty are spread over them.
+    for count in [2, 20] {
+        let photos = repeated(&reference["input"], count);
+        let features = network.features(Photos::Planes(&photos.values));
+        let expected = repeated(&reference["logits"], count);
+        let rows = Tensor::from_data(TensorData::new(features, [count, 512]), &cpu());
+        let error = relative_error(head.forward(rows), &expected);
+        println!("{count} photos: logits off by {error:.1e} of the largest");
+        assert!(error < TOLERANCE, "{error}");
+        let map = Numbers {
+            shape: vec![count, 512, 7, 7],
+            values: network.feature_map(Photos::Planes(&photos.values)),
+        };
+        let error = relative_error(map.on::<4>(&cpu()), &repeated(&reference["layer4"], count));
+        assert!(error < TOLERANCE, "{error}");
+    }
+}
+
+#[test]
+fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    for case in 0..120 {
+        let kernel = [1, 3, 5, 7][random.random_range(0..4)];
+        let stride = random.random_range(1..=2);
+        let depthwise = kernel > 1 && case % 5 == 0;
+        let from: usize = random.random_range(1..40);
+        let convolution = Convolution {
+            from,
+            to: if depthwise { from } else { random.random_range(1..70) },
+            kernel,
+            stride,
+            padding: if case % 3 == 0 { Padding::Same } else { Padding::Each(kernel / 2) },
+            groups: if depthwise { from } else { 1 },
+            activation: [Activation::None, Activation::Relu, Activation::Relu6][case % 3],
+            ..of_three_channels(from)
+        };
+        let side = random.random_range(1..24);
+        let photos = [1, 3, 9][case % 3];
+        convolves_as_defined(&convolution, side, photos, INSTRUCTIONS[case % 4], &mut random);
+    }
+}
+
+#[test]
+fn bytes_give_what_their_normalised_values_give() {
+    let backbone = backbone("narrow.pth");
+    let network = backbone.compiled([64, 64]).unwrap();
+    let recipe = Recipe { resize: 64, crop: 64, ..Recipe::IMAGENET };
+    let bytes: Vec<u8> = (0..3 * 64 * 64 * 3u32).map(|at| (at * 37 % 251) as u8).collect();
+    let planes: Vec<f32> =
+        bytes.chunks(3 * 64 * 64).flat_map(|photo| recipe.normalise(photo)).collect();
+    let of_bytes = network.features(Photos::Bytes(&bytes, &recipe.normalised()));
+    assert_eq!(of_bytes, network.features(Photos::Planes(&planes)));
+}
+
+#[test]
+fn features_do_not_depend_on_what_else_is_in_the_batch_or_was_before() {
+    let backbone = backbone("narrow.pth");
+    let network = backbone.compiled([64, 64]).unwrap();
+    let photos = noise(40, 64, 1);
+    let values = 3 * 64 * 64;
+    let all = network.features(Photos::Planes(&photos));
+    let width = all.len() / 40;
+    for count in [1, 5, 33] {
+        let some = network.features(Photos::Planes(&photos[..count * values]));
+        let error = largest_difference(&some, &all[..count * width]);
+        // Tiles are summed in the same order whoever computes them.
+        assert_eq!(error, 0.0, "{count}");
+    }
+}
+
+#[test]
+fn a_network_that_overflows_is_not_taken_for_one_that_works() {
+    let backbone = backbone("narrow.pth");
+    let weights = Weights::of(&backbone).unwrap();
+    for instructions in INSTRUCTIONS {
+        let network = CpuNetwork::compile(&backbone.plan(), [64, 64], instructions, |asked| {
+            let mut folded = asked.folded(&weights);
+            if asked.weight == "layer2.0.conv1.weight" {
+                folded.weight.fill(f32::NAN);
+            }
+            folded
+        });
+        let features = network.features(Photos::Planes(&noise(1, 64, 2)));
+        assert!(features.iter().any(|value| !value.is_finite()), "{instructions:?}");
+    }
+}
+
+#[test]
+fn an_extractor_gives_the_same_features_compiled_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = (0..21u8)
+        .map(|index| {
+            let path = folder.path().join(format!("{index}.png"));
+            image::RgbImage::from_fn(90, 70, |x, y| {
+                image::Rgb([index * 9, (x * 3 % 251) as u8, (x * y % 241) as u8])
+            })
+            .save(&path)
+            .unwrap();
+            path
+        })
+        .collect();
+    let backbone = backbone("narrow.pth");
+    let recipe = Recipe { resize: 70, crop: 64, ..Recipe::IMAGENET };
+    let device = cpu();
+    let plain = Extractor::new(&backbone, recipe, &device, 8).all(&paths, |_| ()).unwrap();
+    let compiled = Extractor::new(&backbone, recipe, &device, 8).compiled();
+    let rows = compiled.all(&paths, |_| ()).unwrap().rows;
+    let width = backbone.architecture().features();
+    let expected = Numbers { shape: vec![21, width], values: plain.rows };
+    let actual = Numbers { shape: vec![21, width], values: rows };
+    let error = relative_error(actual.on::<2>(&device), &expected);
+    assert!(error < TOLERANCE, "{error}");
+}
+
+fn backbone(file: &str) -> Backbone {
+    let checkpoint = Checkpoint::open(&fixture(file)).unwrap();
+    let architecture = weights::architecture(&checkpoint).unwrap();
+    weights::backbone(&checkpoint, &architecture, &cpu()).unwrap()
+}
+
+fn agrees(backbone: &Backbone, photos: &Numbers, instructions: Instructions) {
+    let [count, _, height, width] = photos.shape[..] else { panic!("photos have four dimensions") };
+    let features = backbone.architecture().features();
+    let network = backbone.compiled_with([height, width], instructions).unwrap();
+    let actual = Numbers {
+        shape: vec![count, features],
+        values: network.features(Photos::Planes(&photos.values)),
+    };
+    let expected = backbone.forward(photos.on(&cpu()));
+    let expected = Numbers {
+        shape: vec![count, features],
+        values: expected.into_data().iter::<f32>().collect(),
+    };
+    let error = relative_error(actual.on::<2>(&cpu()), &expected);
+    println!(
+        "{} {instructions:?}, {count} photos: off by {error:.1e} of the largest feature",
+        backbone.architecture()
+    );
+    assert!(error < TOLERANCE, "{} {instructions:?} {count}: {error}", backbone.architecture());
+}
+
+/// `count` of the photos, or rows, over and over.
+fn repeated(numbers: &Numbers, count: usize) -> Numbers {
+    let one = numbers.values.len() / numbers.shape[0];
+    let mut shape = numbers.shape.clone();
+    shape[0] = count;
+    Numbers { shape, values: numbers.values.iter().copied().cycle().take(count * one).collect() }
+}
+
+/// The upper left square of each photo.
+fn cropped(photos: &Numbers, side: usize) -> Numbers {
+    let [count, channels, height, width] = photos.shape[..] else { panic!("four dimensions") };
+    let mut values = Vec::new();
+    for plane in photos.values.chunks(height * width) {
+        values.extend(plane.chunks(width).take(side).flat_map(|line| &line[..side]));
+    }
+    Numbers { shape: vec![count, channels, side, side], values }
+}
+
+fn noise(photos: usize, side: usize, seed: u64) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..photos * 3 * side * side).map(|_| random.random_range(-2.0..2.0)).collect()
+}
+
+fn largest_difference(one: &[f32], other: &[f32]) -> f32 {
+    one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
+}
+
+/// A 1x1 convolution that makes `to` channels of a photo's three.
+fn of_three_channels(to: usize) -> Convolution {
+    let norm = Norm {
+        scale: String::new(),
+        shift: String::new(),
+        mean: String::new(),
+        variance: String::new(),
+        epsilon: 0.0,
+    };
+    Convolution {
+        weight: "first".into(),
+        norm,
+        from: 3,
+        to,
+        kernel: 1,
+        stride: 1,
+        padding: Padding::Each(0),
+        groups: 1,
+        activation: Activation::None,
+    }
+}
+
+/// Runs a convolution behind one that makes its channels, and before one that adds its result to itself, against loops in
+/// f64.
+fn convolves_as_defined(
+    convolution: &Convolution,
+    side: usize,
+    photos: usize,
+    instructions: Instructions,
+    random: &mut ChaCha8Rng,
+) {
+    let convolution = Convolution { weight: "second".into(), ..convolution.clone() };
+    let first = of_three_channels(convolution.from);
+    let mut draw =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
+    let mut folded = |convolution: &Convolution| Folded {
+        weight: draw(convolution.weight_shape().iter().product()),
+        bias: draw(convolution.to),
+    };
+    let weights = [folded(&first), folded(&convolution)];
+    let third = Convolution { weight: "third".into(), ..of_three_channels(convolution.to) };
+    let third = Convolution { from: convolution.to, ..third };
+    let third_weights = folded(&third);
+    let step = |name: &str, input, convolution: &Convolution| Step {
+        name: name.into(),
+        operation: Operation::Convolution { input, convolution: convolution.clone() },
+    };
+    let plan = Plan {
+        steps: vec![
+            step("first", Value::Photos, &first),
+            step("second", Value::Output(0), &convolution),
+            step("third", Value::Output(1), &third),
+            Step {
+                name: "sum".into(),
+                operation: Operation::Add {
+                    inputs: [Value::Output(2), Value::Output(1)],
+                    activation: Activation::Relu,
+                },
+            },
+            Step {
+                name: "mean".into(),
+                operation: Operation::GlobalAveragePool { input: Value::Output(3) },
+            },
+        ],
+    };
+    let network = CpuNetwork::compile(&plan, [side, side], instructions, |asked| {
+        match asked.weight.as_str() {
+            "first" => weights[0].clone(),
+            "second" => weights[1].clone(),
+            _ => third_weights.clone(),
+        }
+    });
+    let values = draw(photos * 3 * side * side);
+    let actual = network.feature_map(Photos::Planes(&values));
+
+    let mut expected: Vec<f64> = Vec::new();
+    let mut sizes: f64 = 0.0;
+    for photo in values.chunks(3 * side * side) {
+        let photo: Vec<f64> = photo.iter().map(|value| f64::from(*value)).collect();
+        let (made, _) = defined(&first, &weights[0], &photo, side);
+        let (result, out) = defined(&convolution, &weights[1], &made, side);
+        let (last, _) = defined(&third, &third_weights, &result, out);
+        let sum: Vec<f64> = last.iter().zip(&result).map(|(a, b)| (a + b).max(0.0)).collect();
+        sizes =
+            sizes.max(last.iter().chain(&result).fold(0.0, |most, value| most.max(value.abs())));
+        expected.extend(sum);
+    }
+    assert_eq!(actual.len(), expected.len());
+    for (actual, expected) in actual.iter().zip(&expected) {
+        // Two layers of sums: relative to the largest value there is.
+        let error = (f64::from(*actual) - expected).abs() / sizes;
+        assert!(
+            error < f64::from(TOLERANCE),
+            "{convolution:?} side {side} photos {photos} {instructions:?}: {error}"
+        );
+    }
+}
+
+/// A convolution by its definition, on one photo: what comes of it and the side of that.
+fn defined(
+    convolution: &Convolution,
+    weights: &Folded,
+    photo: &[f64],
+    side: usize,
+) -> (Vec<f64>, usize) {
+    let Convolution { from, to, kernel, stride, padding, groups, activation, .. } = convolution;
+    let [before, after] = padding.around(side, *kernel, *stride);
+    let out = (before + side + after - kernel) / stride + 1;
+    let mut result = Vec::with_capacity(to * out * out);
+    let a_group = from / groups;
+    for channel in 0..*to {
+        for y in 0..out {
+            for x in 0..out {
+                let mut sum = f64::from(weights.bias[channel]);
+                for inner in 0..a_group {
+                    let source = channel / (to / groups) * a_group + inner;
+                    for ky in 0..*kernel {
+                        for kx in 0..*kernel {
+                            let (iy, ix) = (y * stride + ky, x * stride + kx);
+                            let inside = |at: usize| (before..before + side).contains(&at);
+                            if inside(iy) && inside(ix) {
+                                let at = (source * side + iy - before) * side + ix - before;
+                                let weight =
+                                    ((channel * a_group + inner) * kernel + ky) * kernel + kx;
+                                sum += photo[at] * f64::from(weights.weight[weight]);
+                            }
+                        }
+                    }
+                }
+                result.push(match activation {
+                    Activation::None => sum,
+                    Activation::Relu => sum.max(0.0),
+                    Activation::Relu6 => sum.clamp(0.0, 6.0),
+                });
+            }
+        }
+    }
+    (result, out)
+}
