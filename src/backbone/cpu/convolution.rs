@@ -4,6 +4,8 @@
 //! `kernel * channels` floats, so a window is `kernel` parts of a row of [`product`](super::product). This
 //! serves every convolution that sees all channels: the stem, the strided ones, and 1x1.
 
+use std::array;
+
 use pulp::Simd;
 
 use super::finish::Range;
@@ -117,10 +119,10 @@ impl Task for Lines<'_> {
                 let top = ((self.first + line) * stride) as isize - *padding as isize;
                 for columns in product::blocks(to.width, most_rows) {
                     let left = (columns.start * stride) as isize - *padding as isize;
+                    let start = from.at(top, left);
                     let rows = Rows {
                         input: self.input,
-                        start: from.at(top, left),
-                        step: stride * from.stored,
+                        starts: array::from_fn(|at| start + at * stride * from.stored),
                         parts: *kernel,
                         part_step: from.row(),
                         depth: kernel * from.stored,

@@ -55,21 +55,19 @@ impl Task for Line<'_> {
             let columns = inside(column, from.width);
             let place = (to.before + column) * to.stored;
             let output = S::as_mut_simd_f32s(&mut self.output[place..][..to.stored]).0;
-            let mut first = true;
-            for y in rows.clone() {
-                for x in columns.clone() {
-                    let start = from.at(y as isize, x as isize);
-                    let input = S::as_simd_f32s(&self.input[start..][..from.stored]).0;
-                    for at in 0..registers {
-                        let value = input[at];
-                        let less = simd.less_than_f32s(value, output[at]);
-                        output[at] = match first {
-                            true => value,
-                            false => simd.select_f32s(less, output[at], value),
-                        };
+            for (at, output) in output.iter_mut().enumerate() {
+                let mut most = simd.splat_f32s(f32::NEG_INFINITY);
+                for y in rows.clone() {
+                    let start = from.at(y as isize, columns.start as isize);
+                    let line = &self.input[start..][..columns.len() * from.stored];
+                    let pixels = S::as_simd_f32s(line).0.chunks_exact(registers);
+                    for pixel in pixels {
+                        let value = pixel[at];
+                        let more = simd.less_than_f32s(value, most);
+                        most = simd.select_f32s(more, most, value);
                     }
-                    first = false;
                 }
+                *output = most;
             }
         }
     }

@@ -7,7 +7,8 @@
 //! float of each row; 6 rows by one panel fill the 16 registers of AVX2 (12 sums, 2 lines, 1 broadcast), 8 rows by
 //! two panels the 32 of AVX-512.
 //!
-//! No `unsafe`: slices of equal length let the compiler drop the checks in the inner loop.
+//! Slices of equal length let the compiler drop the checks in the inner loop. The one thing that is `unsafe` is
+//! [`prefetch`], which touches nothing.
 
 use std::ops::Range;
 
@@ -24,10 +25,8 @@ pub const MOST_ROWS: usize = 8;
 pub struct Rows<'a> {
     /// What they lie in.
     pub input: &'a [f32],
-    /// Start of the first row.
-    pub start: usize,
-    /// From one row's start to the next one's.
-    pub step: usize,
+    /// Where each row begins; what is beyond the rows asked for counts for nothing.
+    pub starts: [usize; MOST_ROWS],
     /// Parts of a row, as the lines of a kernel's window.
     pub parts: usize,
     /// From one part's start to the next one's.
@@ -49,10 +48,9 @@ pub fn product<S: Simd, const ROWS: usize, const PANELS: usize, const REGISTERS:
 ) -> Sums<S, ROWS, PANELS, REGISTERS> {
     let mut sums = [[[simd.splat_f32s(0.0); REGISTERS]; PANELS]; ROWS];
     for part in 0..rows.parts {
-        let start = rows.start + part * rows.part_step;
         let mut row: [&[f32]; ROWS] = [&[]; ROWS];
         for at in 0..ROWS {
-            row[at] = &rows.input[start + at * rows.step..][..rows.depth];
+            row[at] = &rows.input[rows.starts[at] + part * rows.part_step..][..rows.depth];
         }
         let mut lines: [&[[S::f32s; REGISTERS]]; PANELS] = [&[]; PANELS];
         for at in 0..PANELS {
@@ -155,4 +153,26 @@ fn keep<S: Simd, const ROWS: usize, const PANELS: usize, const REGISTERS: usize>
             kept[row] = products[row][panel];
         }
     }
+}
+
+/// Brings `values` nearer to the core, for a product that comes soon: the processor's own prefetching starts anew with every
+/// page, and a panel is hardly longer than one (measured: 15 % of the products of 64 and 128 channels).
+#[inline(always)]
+pub fn prefetch(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program sees and never faults, whatever the address; this one is a
+        // valid one. Every x86-64 processor has the instruction.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    // Elsewhere there is no stable way to ask for it.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+/// The part of `values` that belongs to the `index`th of `count` blocks.
+#[inline(always)]
+pub fn share(values: &[f32], index: usize, count: usize) -> &[f32] {
+    &values[index * values.len() / count..(index + 1) * values.len() / count]
 }

@@ -108,6 +108,15 @@ impl Winograd {
         &self.filters[(panel * POSITIONS + position) * length..][..length]
     }
 
+    /// The filters that come next, to be prefetched: nothing beyond the last panel.
+    #[inline(always)]
+    fn next_filter(&self, panel: usize, position: usize) -> &[f32] {
+        match panel < self.to.stored / PANEL {
+            true => self.filter(panel, position),
+            false => &[],
+        }
+    }
+
     /// Floats of a position in a block of so many `tiles`.
     fn patch(&self, tiles: usize) -> usize {
         tiles * self.from.stored + APART

@@ -1,9 +1,11 @@
 //! The products between the transforms.
 
+use std::array;
+
 use pulp::Simd;
 
 use super::super::instructions::Task;
-use super::super::product::{self, PANEL, Rows, multiply};
+use super::super::product::{self, PANEL, Rows, multiply, prefetch, share};
 use super::transform::{Back, Into};
 use super::{APART, POSITIONS, Scratch, TILE, Winograd};
 
@@ -35,20 +37,25 @@ impl Task for Position<'_> {
                 ..first + most_panels.min(count - group * most_panels))
                 .map(|panel| winograd.filter(panel, position))
                 .collect();
+            let next = winograd.next_filter(first + most_panels, position);
             let patch = winograd.patch(tiles);
-            for photo in 0..photos {
-                for block in product::blocks(tiles, most_rows) {
-                    let rows = Rows {
-                        input: patches,
-                        start: (photo * POSITIONS + position) * patch + block.start * depth,
-                        step: depth,
-                        parts: 1,
-                        part_step: 0,
-                        depth,
-                    };
-                    let place = (photo * tiles + block.start) * PANEL;
-                    multiply(simd, block.len(), rows, &filters, &mut sums[place..], step);
-                }
+            let blocks = (photos * tiles).div_ceil(most_rows);
+            for (at, block) in product::blocks(photos * tiles, most_rows).enumerate() {
+                prefetch(share(next, at, blocks));
+                // A block may have tiles of several photos.
+                let start = |at: usize| {
+                    let tile = (block.start + at).min(photos * tiles - 1);
+                    (tile / tiles * POSITIONS + position) * patch + tile % tiles * depth
+                };
+                let rows = Rows {
+                    input: patches,
+                    starts: array::from_fn(start),
+                    parts: 1,
+                    part_step: 0,
+                    depth,
+                };
+                let sums = &mut sums[block.start * PANEL..];
+                multiply(simd, block.len(), rows, &filters, sums, step);
             }
         }
     }
@@ -84,12 +91,18 @@ impl Task for Block<'_> {
                 for at in 0..count {
                     filters[at] = winograd.filter(first_panel + at, position);
                 }
+                let next = match position + 1 < POSITIONS {
+                    true => winograd.next_filter(first_panel, position + 1),
+                    false => winograd.next_filter(first_panel + count, 0),
+                };
                 let sums = &mut scratch.output[position * position_step..];
-                for block in product::blocks(tiles, most_rows) {
+                let blocks = tiles.div_ceil(most_rows);
+                for (at, block) in product::blocks(tiles, most_rows).enumerate() {
+                    prefetch(share(next, at, blocks));
+                    let start = position * patch + block.start * depth;
                     let rows = Rows {
                         input: &scratch.input,
-                        start: position * patch + block.start * depth,
-                        step: depth,
+                        starts: array::from_fn(|at| start + at * depth),
                         parts: 1,
                         part_step: 0,
                         depth,
