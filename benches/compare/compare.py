@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import json
 import os
 import pathlib
 import shlex
@@ -26,11 +27,12 @@ Two things are measured, each with the programs taking turns on an otherwise idl
 """
 EPILOG = """\
 examples:
-  python benches/compare/compare.py --data photos --weights resnet18.pth --worker "target/release/examples/worker"
+  python benches/compare/compare.py --data photos --weights resnet18.pth
   python benches/compare/compare.py --weights resnet18.pth --only backbone --batch 1 --rounds 20 --out -
   python benches/compare/compare.py --data photos --weights resnet18.pth --only job --skip-tutorial
 
-the worker's protocol: it is started as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on
+the worker is Kindling's benchmark program with --worker, built by `cargo bench --no-run` where --worker names no other.
+Its protocol: it is started as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on
 its stdin it then runs one forward of a fixed batch [BATCH, 3, 224, 224] and prints the seconds. For the line `roofline`
 it may print {"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X} instead. It ends when stdin does.
 
@@ -84,7 +86,7 @@ def parse():
     add("--kindling", type=pathlib.Path, metavar="PATH", default=machine.REPOSITORY / "target/release/kindling",
         help="Kindling's program (for the job) [default: target/release/kindling of this checkout]")
     add("--worker", type=command, metavar='"CMD ..."',
-        help="Kindling's worker (for the backbone); without it Kindling has no row there")
+        help="a worker of your own (for the backbone) [default: this checkout's, built now]")
     add("--devices", type=devices, default=["cpu", "flex"], metavar="NAME,...",
         help="Kindling's devices: the job and the goals are about the first, the backbone's table has all "
              "[default: cpu,flex]")
@@ -122,6 +124,20 @@ def check(options):
             raise Failed("the job is measured on Linux and macOS only: give --only backbone")
     if options.out != "-":
         results.check(pathlib.Path(options.out))
+
+
+def built_worker():
+    """Kindling's benchmark program as a worker: built where it is not yet."""
+    # The workspace as a whole: one package by itself would have Burn built once more, with its own features.
+    asked = ["cargo", "bench", "--no-run", "--message-format", "json"]
+    built = subprocess.run(asked, cwd=machine.REPOSITORY, stdout=subprocess.PIPE, text=True)
+    if built.returncode != 0:
+        raise Failed("the worker cannot be built: `cargo bench --no-run` failed")
+    for line in built.stdout.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["kind"] == ["bench"]:
+            return [message["executable"], "--worker"]
+    raise Failed("`cargo bench --no-run` built no benchmark program")
 
 
 def say(text, again=False):
@@ -178,6 +194,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         check(options)
+        if options.backbone and not options.worker:
+            options.worker = built_worker()
         with tempfile.TemporaryDirectory(prefix="kindling-compare-") as folder:
             run, complete = measure(options, pathlib.Path(folder))
         print(run)
