@@ -43,7 +43,10 @@ fn devices() -> Vec<DeviceInfo> {
     let devices = device::list();
     for backend in Backend::ALL {
         if !backend.is_compiled_in() {
-            println!("skipped: {backend} is not in this build (cargo feature `{backend}`)");
+            println!(
+                "skipped: {backend} is not in this build (cargo feature `{}`)",
+                backend.feature()
+            );
         } else if devices.iter().all(|info| info.backend != backend) {
             println!("skipped: no {backend} device on this machine");
         }

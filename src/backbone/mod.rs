@@ -193,22 +193,28 @@ impl Backbone {
     ///
     /// # Errors
     /// Where the device does not give the weights back.
+    ///
+    /// # Panics
+    /// Where photos are not square and the network's padding would differ between their sides.
     pub fn compiled(&self, photo: [usize; 2]) -> Result<CpuNetwork, burn_pack::Error> {
-        self.compiled_with(photo, cpu::Instructions::Best)
+        self.compiled_with(photo, cpu::Tuning::default())
     }
 
-    /// The same with vector instructions of one's choice.
+    /// The same, tuned by hand.
     ///
     /// # Errors
     /// As [`compiled`](Self::compiled).
+    ///
+    /// # Panics
+    /// As it.
     pub fn compiled_with(
         &self,
         photo: [usize; 2],
-        instructions: cpu::Instructions,
+        tuning: cpu::Tuning,
     ) -> Result<CpuNetwork, burn_pack::Error> {
         let weights = folding::Weights::of(self)?;
         let folded = |convolution: &plan::Convolution| convolution.folded(&weights);
-        Ok(CpuNetwork::compile(&self.plan(), photo, instructions, folded))
+        Ok(CpuNetwork::compile(&self.plan(), photo, tuning, folded))
     }
 
     /// SHA-256 of its tensors: names, shapes and values, in the order of the names. The same for the same

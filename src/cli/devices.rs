@@ -35,7 +35,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
     table(&mut out, rows)?;
     for backend in Backend::ALL {
         if !backend.is_compiled_in() {
-            writeln!(out, "{backend}: not in this build (cargo feature `{backend}`)")?;
+            writeln!(out, "{backend}: not in this build (cargo feature `{}`)", backend.feature())?;
         } else if devices.iter().all(|info| info.backend != backend) {
             writeln!(out, "{backend}: no device found")?;
         }

@@ -77,7 +77,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     }
     let (info, device) = args.device.open()?;
     let frozen = args.network.backbone(&args.model, false, &device)?;
-    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.cache)?;
+    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.cache);
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
     let (extraction, skipped) =
         extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;

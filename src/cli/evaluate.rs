@@ -97,7 +97,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             args.data.display()
         ));
     }
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
     let evaluated = Evaluated::of(&model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueHint};
-use kindling::backbone::Backbone;
+use kindling::backbone::{Backbone, CpuNetwork};
 use kindling::device::{Backend, DeviceInfo};
-use kindling::features::cache::{CacheError, FeatureCache, Space};
+use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::{PassedOver, Recipe};
 use serde::Serialize;
@@ -38,21 +38,12 @@ pub struct CacheArg {
 }
 
 impl CacheArg {
-    /// The cache for photos that go through `backbone`. One that cannot be opened is warned of, and done without.
-    fn open(&self, backbone: &Backbone, recipe: &Recipe) -> Result<Option<FeatureCache>> {
-        let never = std::env::var_os(NO_CACHE).is_some_and(|word| !word.is_empty());
-        if self.no_cache || (never && self.cache.is_none()) {
-            return Ok(None);
-        }
-        let Some(folder) = cache::folder(self.cache.as_deref()) else { return Ok(None) };
-        let weights = backbone.sha256()?;
-        let space = Space::new(&weights, recipe, backbone.architecture().features());
-        match FeatureCache::open(&folder, space) {
-            Ok(cache) => Ok(Some(cache)),
-            Err(error) => {
-                warn_uncached(&error);
-                Ok(None)
-            }
+    /// The folder of the cache, where one is to be used.
+    fn folder(&self) -> Option<PathBuf> {
+        let never = std::env::var_os(NO_CACHE).is_some_and(|word| !word.is_empty() && word != "0");
+        match self.no_cache || (never && self.cache.is_none()) {
+            true => None,
+            false => cache::folder(self.cache.as_deref()),
         }
     }
 }
@@ -61,29 +52,28 @@ fn warn_uncached(error: &CacheError) {
     warn(&format!("features are not kept: {}", told(error)));
 }
 
-/// What turns photos into features on the device of `info`, with the cache that is asked for.
-///
-/// # Errors
-/// Where the device does not give the backbone's weights back.
+/// What turns photos into features on the device of `info`, with the cache that is asked for. One that cannot be opened
+/// is warned of, and done without.
 pub fn extractor<'a>(
     backbone: &'a Backbone,
     recipe: Recipe,
     (info, device): (&DeviceInfo, &'a Device),
     cache: &CacheArg,
-) -> Result<Extractor<'a>> {
-    let extractor = Extractor::new(backbone, recipe, device, forward_batch(info)).suited_to(info);
-    Ok(match cache.open(backbone, &recipe)? {
-        Some(cache) => extractor.with_cache(cache),
-        None => extractor,
+) -> Extractor<'a> {
+    let plain = || Extractor::new(backbone, recipe, device, forward_batch(info)).suited_to(info);
+    let Some(folder) = cache.folder() else { return plain() };
+    plain().with_cache(&folder, info).unwrap_or_else(|error| {
+        warn_uncached(&error);
+        plain()
     })
 }
 
 /// Photos that go through the frozen network at a time. Beyond rounding nothing depends on it but time
-/// and memory: 32 keep a GPU busy; the compiled network is fastest with 16; Burn's CPU backends are as fast with 8 for
+/// and memory: 32 keep a GPU busy; the compiled network says itself; Burn's CPU backends are as fast with 8 for
 /// ResNet-18, faster for EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
 fn forward_batch(info: &DeviceInfo) -> usize {
     match info.backend {
-        Backend::Cpu => 16,
+        Backend::Cpu => CpuNetwork::photos_at_a_time(),
         _ if info.kind.is_gpu() => 32,
         _ => 8,
     }

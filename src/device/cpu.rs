@@ -1,4 +1,4 @@
-//! The processor, as Burn's CPU backends see it.
+//! The processor: with the compiled backbone, and as Burn's CPU backends.
 
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use super::{Backend, DeviceInfo, Kind};

@@ -34,7 +34,15 @@ impl Backend {
     /// Every backend, in the order in which `auto` prefers them.
     pub const ALL: [Self; 5] = [Self::Cuda, Self::Wgpu, Self::Cpu, Self::Flex, Self::Ndarray];
 
-    /// Its name: on the command line, and as a cargo feature.
+    /// The cargo feature that compiles it in.
+    pub fn feature(self) -> &'static str {
+        match self {
+            Self::Cpu => "flex",
+            _ => self.name(),
+        }
+    }
+
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cuda => "cuda",
@@ -153,8 +161,8 @@ impl fmt::Display for DeviceInfo {
 pub enum DeviceError {
     /// The build lacks the backend.
     #[error(
-        "this build has no {backend} backend: build it with `--features {backend}`, or choose from {}",
-        listed(.available)
+        "this build has no {backend} backend: build it with `--features {}`, or choose from {}",
+        .backend.feature(), listed(.available)
     )]
     NotCompiledIn {
         /// The backend that was asked for.

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::cache::{FeatureCache, PhotoDigest};
+use super::cache::{CacheError, FeatureCache, PhotoDigest, Space};
 use super::kept::Kept;
-use crate::backbone::cpu::Photos;
+use crate::backbone::cpu::{Instructions, Photos};
 use crate::backbone::{Backbone, CpuNetwork};
 use crate::device::{Backend, DeviceInfo};
 use crate::photos::{DecodeError, Recipe, decode_bytes, for_each_file, read as read_file};
@@ -106,12 +106,16 @@ impl<'a> Extractor<'a> {
     /// One that runs `backbone` with Burn's operations on its `device`, a plain one (there BatchNorm keeps its
     /// statistics and nothing is recorded for gradients), on photos prepared by `recipe`, `batch_size` at a
     /// time.
+    ///
+    /// # Panics
+    /// Where that is none.
     pub fn new(
         backbone: &'a Backbone,
         recipe: Recipe,
         device: &'a Device,
         batch_size: usize,
     ) -> Self {
+        assert!(batch_size > 0, "a batch holds at least one photo");
         Self { backbone, recipe, device, batch_size, executor: Executor::Burn, kept: None }
     }
 
@@ -130,10 +134,18 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    /// The same, with features that were computed before taken from `cache`, and new ones kept there.
-    #[must_use]
-    pub fn with_cache(self, cache: FeatureCache) -> Self {
-        Self { kept: Some(Kept::new(cache)), ..self }
+    /// The same, with features that the device of `info` computed before taken from the cache in `folder`, and new
+    /// ones kept there.
+    ///
+    /// # Errors
+    /// Where the cache cannot be looked into, or the device does not give the weights back, by which its rows are
+    /// found.
+    pub fn with_cache(self, folder: &Path, info: &DeviceInfo) -> Result<Self, CacheError> {
+        let weights =
+            self.backbone.sha256().map_err(|error| CacheError::Weights(one_line(&error)))?;
+        let width = self.backbone.architecture().features();
+        let space = Space::new(&weights, &self.recipe, width, &computed_by(info));
+        Ok(Self { kept: Some(Kept::new(FeatureCache::open(folder, space)?)), ..self })
     }
 
     /// What it prepares photos by.
@@ -157,7 +169,7 @@ impl<'a> Extractor<'a> {
     }
 
     /// Why the cache was given up, where it was: told once.
-    pub fn cache_problem(&self) -> Option<super::cache::CacheError> {
+    pub fn cache_problem(&self) -> Option<CacheError> {
         self.kept.as_ref().and_then(Kept::take_problem)
     }
 
@@ -297,14 +309,17 @@ impl<'a> Extractor<'a> {
     fn compiled_network(&self) -> Result<Option<&Compiled>, ExtractError> {
         let Executor::Cpu(compiled) = &self.executor else { return Ok(None) };
         let side = self.recipe.crop as usize;
-        let compile = || {
-            let network = self
+        if compiled.get().is_none() {
+            // Not while the lock is held: compiling is done by all threads, and one that waits for the others may
+            // come by here.
+            let result = self
                 .backbone
                 .compiled([side, side])
-                .map_err(|error| ExtractError::Device(one_line(&error)))?;
-            Ok(Compiled { network, normalised: Box::new(self.recipe.normalised()) })
-        };
-        compiled.get_or_init(compile).as_ref().map(Some).map_err(Clone::clone)
+                .map(|network| Compiled { network, normalised: Box::new(self.recipe.normalised()) })
+                .map_err(|error| ExtractError::Device(one_line(&error)));
+            let _ = compiled.set(result);
+        }
+        compiled.wait().as_ref().map(Some).map_err(Clone::clone)
     }
 
     /// Prepared photos on the device, `[photos, 3, crop, crop]`, normalised.
@@ -314,6 +329,17 @@ impl<'a> Extractor<'a> {
         let normalised: Vec<f32> =
             pixels.chunks_exact(values).flat_map(|photo| self.recipe.normalise(photo)).collect();
         Tensor::from_data(TensorData::new(normalised, [photos, 3, side, side]), self.device)
+    }
+}
+
+/// What computes on the device of `info`, as far as its numbers may depend on it.
+fn computed_by(info: &DeviceInfo) -> String {
+    match info.backend {
+        Backend::Cpu => format!("{}, {}", info.backend, Instructions::best()),
+        Backend::Flex | Backend::Ndarray => info.backend.to_string(),
+        Backend::Wgpu | Backend::Cuda => {
+            format!("{}, {}, {}", info.backend, info.name, info.driver.as_deref().unwrap_or("-"))
+        }
     }
 }
 
@@ -368,7 +394,8 @@ struct Group {
 }
 
 impl Group {
-    /// Photos of one batch that may have their features already: progress is told after each group.
+    /// Batches of photos after which a group ends though the features of most of them were kept: progress is told after
+    /// each group.
     const MOST_BATCHES: usize = 4;
 
     fn push(&mut self, index: usize, prepared: Result<Prepared, DecodeError>) {
@@ -389,7 +416,7 @@ impl Group {
     }
 
     fn is_full(&self, batch_size: usize) -> bool {
-        self.new == batch_size || self.photos.len() == Self::MOST_BATCHES * batch_size
+        self.new >= batch_size || self.photos.len() >= Self::MOST_BATCHES * batch_size
     }
 }
 

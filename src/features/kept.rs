@@ -1,5 +1,6 @@
 //! A feature cache shared by the threads that look things up and the one that adds to it.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -12,7 +13,10 @@ const AT_A_TIME: usize = 1024;
 pub struct Kept {
     cache: RwLock<Option<FeatureCache>>,
     problem: Mutex<Option<CacheError>>,
+    /// Photos whose features were there before.
     found: AtomicUsize,
+    /// Photos whose features were put in.
+    own: Mutex<HashSet<PhotoDigest>>,
 }
 
 impl Kept {
@@ -22,6 +26,7 @@ impl Kept {
             cache: RwLock::new(Some(cache)),
             problem: Mutex::default(),
             found: AtomicUsize::new(0),
+            own: Mutex::default(),
         }
     }
 
@@ -29,12 +34,16 @@ impl Kept {
     pub fn get(&self, photo: &PhotoDigest) -> Option<CachedPhoto> {
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
         let found = cache.as_ref()?.get(photo)?;
-        self.found.fetch_add(1, Ordering::Relaxed);
+        // A copy of a photo that this run computed is none that was kept from before.
+        if !self.own().contains(photo) {
+            self.found.fetch_add(1, Ordering::Relaxed);
+        }
         Some(found)
     }
 
     /// Keeps a photo's features.
     pub fn insert(&self, photo: PhotoDigest, size: (u32, u32), row: &[f32]) {
+        self.own().insert(photo);
         let full = {
             let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
             let Some(cache) = cache.as_mut() else { return };
@@ -55,7 +64,7 @@ impl Kept {
         }
     }
 
-    /// How many photos were found.
+    /// How many photos were found whose features were there before.
     pub fn found(&self) -> usize {
         self.found.load(Ordering::Relaxed)
     }
@@ -63,6 +72,10 @@ impl Kept {
     /// Why the cache was given up: told once.
     pub fn take_problem(&self) -> Option<CacheError> {
         self.problem().take()
+    }
+
+    fn own(&self) -> MutexGuard<'_, HashSet<PhotoDigest>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn problem(&self) -> MutexGuard<'_, Option<CacheError>> {

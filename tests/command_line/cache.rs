@@ -20,7 +20,7 @@ fn fill(folder: &Path, photos: usize, width: usize) {
 }
 
 fn open(folder: &Path, width: usize) -> FeatureCache {
-    FeatureCache::open(folder, Space::new(&[7; 32], &Recipe::IMAGENET, width)).unwrap()
+    FeatureCache::open(folder, Space::new(&[7; 32], &Recipe::IMAGENET, width, "cpu")).unwrap()
 }
 
 fn photo_digest(photo: usize) -> PhotoDigest {

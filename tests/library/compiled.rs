@@ -1,7 +1,7 @@
 //! The network compiled for the processor computes what Burn's operations do.
 
 use burn::tensor::{Tensor, TensorData};
-use kindling::backbone::cpu::{CpuNetwork, Instructions, Photos};
+use kindling::backbone::cpu::{CpuNetwork, Instructions, Photos, Tuning};
 use kindling::backbone::folding::{Folded, Weights};
 use kindling::backbone::plan::{
     Activation, Convolution, Norm, Operation, Padding, Plan, Step, Value,
@@ -27,6 +27,20 @@ const INSTRUCTIONS: [Instructions; 4] = [
     Instructions::Emulated512,
 ];
 
+/// Weights of which a step is done for all photos at once: every step, those of a narrow network's last stages, and as in
+/// real use.
+fn heavy() -> [usize; 3] {
+    [0, 40_000, Tuning::default().heavy]
+}
+
+/// Calls `work` with one, two and sixteen threads.
+fn with_threads(work: impl Fn() + Send + Sync) {
+    for threads in [1, 2, 16] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(&work);
+    }
+}
+
 #[test]
 fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
     let narrow = backbone("narrow.pth");
@@ -40,17 +54,19 @@ fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
     let lite_photos = read_numbers(&fixture("efficientnet_lite0_reference.safetensors"));
     for (backbone, photos) in [(&narrow, &narrow_photos), (&lite, &lite_photos)] {
         let square = &photos["square"];
-        for instructions in [Instructions::Best, Instructions::Portable] {
-            for count in [1, 2, 19] {
-                agrees(backbone, &repeated(square, count), instructions);
+        for heavy in heavy() {
+            for instructions in [Instructions::Best, Instructions::Portable] {
+                for count in [1, 2, 19] {
+                    agrees(backbone, &repeated(square, count), Tuning { instructions, heavy });
+                }
             }
         }
     }
     // Photos whose sides are odd: borders are not the same on all sides.
-    let odd = &narrow_photos["odd"];
-    let [_, _, height, width] = odd.shape[..] else { panic!("photos have four dimensions") };
-    let side = height.min(width);
-    agrees(&narrow, &cropped(odd, side), Instructions::Best);
+    for heavy in heavy() {
+        let tuning = Tuning { heavy, ..Tuning::default() };
+        agrees(&narrow, &repeated(&narrow_photos["odd"], 5), tuning);
+    }
 }
 
 #[test]
@@ -88,7 +104,7 @@ fn the_real_network_compiled_agrees_with_torchvision() {
 #[test]
 fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
-    for case in 0..120 {
+    for case in 0..240 {
         let kernel = [1, 3, 5, 7][random.random_range(0..4)];
         let stride = random.random_range(1..=2);
         let depthwise = kernel > 1 && case % 5 == 0;
@@ -105,7 +121,8 @@ fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
         };
         let side = random.random_range(1..24);
         let photos = [1, 3, 9][case % 3];
-        convolves_as_defined(&convolution, side, photos, INSTRUCTIONS[case % 4], &mut random);
+        let tuning = Tuning { instructions: INSTRUCTIONS[case % 4], heavy: heavy()[case / 4 % 3] };
+        convolves_as_defined(&convolution, side, photos, tuning, &mut random);
     }
 }
 
@@ -124,17 +141,36 @@ fn bytes_give_what_their_normalised_values_give() {
 #[test]
 fn features_do_not_depend_on_what_else_is_in_the_batch_or_was_before() {
     let backbone = backbone("narrow.pth");
-    let network = backbone.compiled([64, 64]).unwrap();
     let photos = noise(40, 64, 1);
     let values = 3 * 64 * 64;
-    let all = network.features(Photos::Planes(&photos));
-    let width = all.len() / 40;
-    for count in [1, 5, 33] {
-        let some = network.features(Photos::Planes(&photos[..count * values]));
-        let error = largest_difference(&some, &all[..count * width]);
-        // Tiles are summed in the same order whoever computes them.
-        assert_eq!(error, 0.0, "{count}");
+    for heavy in heavy() {
+        let tuning = Tuning { heavy, ..Tuning::default() };
+        let network = backbone.compiled_with([64, 64], tuning).unwrap();
+        let all = network.features(Photos::Planes(&photos));
+        let width = all.len() / 40;
+        with_threads(|| {
+            for count in [1, 5, 33, 2, 40, 0] {
+                let some = network.features(Photos::Planes(&photos[..count * values]));
+                // Tiles are summed in the same order whoever computes them.
+                assert!(some == all[..count * width], "{count} photos, {tuning:?}");
+            }
+        });
     }
+}
+
+#[test]
+fn a_network_may_be_called_from_many_threads_of_one_pool() {
+    use rayon::prelude::*;
+    let backbone = backbone("narrow.pth");
+    let network =
+        backbone.compiled_with([64, 64], Tuning { heavy: 0, ..Tuning::default() }).unwrap();
+    let photos = noise(12, 64, 3);
+    let expected = network.features(Photos::Planes(&photos));
+    let apart: Vec<f32> = photos
+        .par_chunks(3 * 64 * 64)
+        .flat_map_iter(|photo| network.features(Photos::Planes(photo)))
+        .collect();
+    assert!(apart == expected);
 }
 
 #[test]
@@ -142,7 +178,8 @@ fn a_network_that_overflows_is_not_taken_for_one_that_works() {
     let backbone = backbone("narrow.pth");
     let weights = Weights::of(&backbone).unwrap();
     for instructions in INSTRUCTIONS {
-        let network = CpuNetwork::compile(&backbone.plan(), [64, 64], instructions, |asked| {
+        let tuning = Tuning { instructions, ..Tuning::default() };
+        let network = CpuNetwork::compile(&backbone.plan(), [64, 64], tuning, |asked| {
             let mut folded = asked.folded(&weights);
             if asked.weight == "layer2.0.conv1.weight" {
                 folded.weight.fill(f32::NAN);
@@ -187,10 +224,10 @@ fn backbone(file: &str) -> Backbone {
     weights::backbone(&checkpoint, &architecture, &cpu()).unwrap()
 }
 
-fn agrees(backbone: &Backbone, photos: &Numbers, instructions: Instructions) {
+fn agrees(backbone: &Backbone, photos: &Numbers, tuning: Tuning) {
     let [count, _, height, width] = photos.shape[..] else { panic!("photos have four dimensions") };
     let features = backbone.architecture().features();
-    let network = backbone.compiled_with([height, width], instructions).unwrap();
+    let network = backbone.compiled_with([height, width], tuning).unwrap();
     let actual = Numbers {
         shape: vec![count, features],
         values: network.features(Photos::Planes(&photos.values)),
@@ -202,10 +239,10 @@ fn agrees(backbone: &Backbone, photos: &Numbers, instructions: Instructions) {
     };
     let error = relative_error(actual.on::<2>(&cpu()), &expected);
     println!(
-        "{} {instructions:?}, {count} photos: off by {error:.1e} of the largest feature",
+        "{} {tuning:?}, {count} photos: off by {error:.1e} of the largest feature",
         backbone.architecture()
     );
-    assert!(error < TOLERANCE, "{} {instructions:?} {count}: {error}", backbone.architecture());
+    assert!(error < TOLERANCE, "{} {tuning:?} {count}: {error}", backbone.architecture());
 }
 
 /// `count` of the photos, or rows, over and over.
@@ -216,23 +253,9 @@ fn repeated(numbers: &Numbers, count: usize) -> Numbers {
     Numbers { shape, values: numbers.values.iter().copied().cycle().take(count * one).collect() }
 }
 
-/// The upper left square of each photo.
-fn cropped(photos: &Numbers, side: usize) -> Numbers {
-    let [count, channels, height, width] = photos.shape[..] else { panic!("four dimensions") };
-    let mut values = Vec::new();
-    for plane in photos.values.chunks(height * width) {
-        values.extend(plane.chunks(width).take(side).flat_map(|line| &line[..side]));
-    }
-    Numbers { shape: vec![count, channels, side, side], values }
-}
-
 fn noise(photos: usize, side: usize, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..photos * 3 * side * side).map(|_| random.random_range(-2.0..2.0)).collect()
-}
-
-fn largest_difference(one: &[f32], other: &[f32]) -> f32 {
-    one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
 }
 
 /// A 1x1 convolution that makes `to` channels of a photo's three.
@@ -263,7 +286,7 @@ fn convolves_as_defined(
     convolution: &Convolution,
     side: usize,
     photos: usize,
-    instructions: Instructions,
+    tuning: Tuning,
     random: &mut ChaCha8Rng,
 ) {
     let convolution = Convolution { weight: "second".into(), ..convolution.clone() };
@@ -300,13 +323,12 @@ fn convolves_as_defined(
             },
         ],
     };
-    let network = CpuNetwork::compile(&plan, [side, side], instructions, |asked| {
-        match asked.weight.as_str() {
+    let network =
+        CpuNetwork::compile(&plan, [side, side], tuning, |asked| match asked.weight.as_str() {
             "first" => weights[0].clone(),
             "second" => weights[1].clone(),
             _ => third_weights.clone(),
-        }
-    });
+        });
     let values = draw(photos * 3 * side * side);
     let actual = network.feature_map(Photos::Planes(&values));
 
@@ -328,7 +350,7 @@ fn convolves_as_defined(
         let error = (f64::from(*actual) - expected).abs() / sizes;
         assert!(
             error < f64::from(TOLERANCE),
-            "{convolution:?} side {side} photos {photos} {instructions:?}: {error}"
+            "{convolution:?} side {side} photos {photos} {tuning:?}: {error}"
         );
     }
 }

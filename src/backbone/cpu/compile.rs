@@ -2,6 +2,7 @@
 
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
+use super::finish::Range;
 use super::layout::{CHANNEL_BLOCK, Layout};
 use super::pool::MaxPool;
 use super::step::{Kernel, Step};
@@ -43,18 +44,21 @@ pub fn compile(
         let own = at + 1;
         let (input, kernel) = match &step.operation {
             Operation::Convolution { input, convolution } => {
+                let winograd = is_winograd(*input, convolution);
                 let input = index(*input);
                 let (output, activation) = match fused[at] {
                     Some(Fused { sum, activation, .. }) => (sum, activation),
                     None => (own, convolution.activation),
                 };
                 let (from, to) = (layouts[input], layouts[output]);
-                let kernel = kernel(convolution, from, to, activation, &folded(convolution));
+                let range = activation.into();
+                let kernel = kernel(convolution, winograd, from, to, range, &folded(convolution));
                 (input, kernel)
             }
             Operation::MaxPool { input, kernel, stride, padding } => {
                 let input = index(*input);
                 let (from, to) = (layouts[input], layouts[own]);
+                assert!(from.stored == to.stored, "no pool reads photos");
                 let [padding, _] = padding.around(from.height, *kernel, *stride);
                 let pool = MaxPool { kernel: *kernel, stride: *stride, padding, from, to };
                 (input, Kernel::MaxPool(pool))
@@ -132,7 +136,7 @@ fn layouts(
         let layout = &mut layouts[index(*input)];
         for side in [layout.height, layout.width] {
             let around = convolution.padding.around(side, convolution.kernel, convolution.stride);
-            let after = match is_winograd(convolution) {
+            let after = match is_winograd(*input, convolution) {
                 true => Winograd::after(side),
                 false => around[1],
             };
@@ -152,31 +156,32 @@ fn layouts(
     layouts
 }
 
-fn is_winograd(convolution: &plan::Convolution) -> bool {
+/// Its transforms take whole registers of channels, which photos do not have.
+fn is_winograd(input: Value, convolution: &plan::Convolution) -> bool {
     let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
-    (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
+    input != Value::Photos
+        && (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
 }
 
 fn kernel(
     convolution: &plan::Convolution,
+    winograd: bool,
     from: Layout,
     to: Layout,
-    activation: Activation,
+    range: Range,
     Folded { weight, bias }: &Folded,
 ) -> Kernel {
-    let range = activation.into();
     let plan::Convolution { kernel, stride, groups, .. } = *convolution;
     let [padding, _] = convolution.padding.around(from.height, kernel, stride);
     let window = (kernel, stride, padding);
     let across = convolution.padding.around(from.width, kernel, stride)[0];
     assert_eq!(padding, across, "photos are square, or padding does not ask for it");
     match groups {
-        1 if is_winograd(convolution) => {
-            Kernel::Winograd(Winograd::new(weight, bias, from, to, range))
-        }
+        1 if winograd => Kernel::Winograd(Winograd::new(weight, bias, from, to, range)),
         1 => Kernel::Convolution(Convolution::new(weight, bias, window, from, to, range)),
         _ => {
             assert!(groups == from.channels && groups == to.channels, "depthwise");
+            assert!(from.stored == to.stored, "no depthwise convolution reads photos");
             Kernel::Depthwise(Depthwise::new(weight, bias, window, from, to, range))
         }
     }

@@ -11,6 +11,7 @@
 //! | `convolution` | strided and 1x1 convolutions, the stem |
 //! | `winograd` | 3x3 convolutions |
 //! | `depthwise`, `pool`, `finish` | the rest |
+//! | `photos` | how photos come in |
 //! | `instructions` | AVX-512, AVX2, NEON or none, seen at run time |
 //! | `compile`, `step` | from a plan to steps |
 //! | `team`, `schedule` | who computes what, and where it lies |
@@ -44,13 +45,25 @@ use schedule::{Place, Schedule};
 use step::Step;
 use team::Team;
 
-/// Weights of a step, in bytes, from which on the steps are done for all photos at once: more than a core's cache holds
-/// beside a photo's activations.
-const HEAVY: usize = 4 << 20;
-
-/// Photos that go through the second part at a time. More would read the weights less often and fall out of the
-/// last cache (benches/RESULTS.md).
+/// Photos that go through a network together, on a processor of a few threads: with more their activations no longer lie
+/// in the last cache, with fewer the weights are read more often (benches/RESULTS.md).
 const AT_A_TIME: usize = 16;
+
+/// How a network is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// The vector instructions of its kernels.
+    pub instructions: Instructions,
+    /// Bytes of a step's weights beyond which it is done for all photos at once, and all steps after it: more than a core's
+    /// cache holds beside a photo's activations.
+    pub heavy: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { instructions: Instructions::Best, heavy: 4 << 20 }
+    }
+}
 
 /// A backbone compiled for the processor, for photos of one size.
 pub struct CpuNetwork {
@@ -63,18 +76,20 @@ pub struct CpuNetwork {
     spread: Schedule,
     /// For few: all threads work on the same step.
     joined: Schedule,
-    instructions: Instructions,
+    tuning: Tuning,
+    // Taken out while in use: a thread that waits for others may meanwhile be given another call of the same network,
+    // which must not wait for the first.
     /// Memory of threads that are not at work.
     workspaces: Mutex<Vec<Vec<Vec<f32>>>>,
-    /// Memory for all photos.
-    batch: Mutex<Batch>,
+    /// Memory for all photos that is not in use.
+    batches: Mutex<Vec<Batch>>,
 }
 
 /// Memory for all photos.
 #[derive(Default)]
 struct Batch {
     /// Whether the buffers are those of the schedule that spreads photos over threads, and for how many photos.
-    ready: Option<(bool, usize)>,
+    made_for: Option<(bool, usize)>,
     buffers: Vec<Vec<f32>>,
     scratch: winograd::Scratch,
 }
@@ -85,27 +100,34 @@ impl CpuNetwork {
     ///
     /// # Panics
     /// Where the plan has what no network here has: grouped convolutions that are not depthwise, a sum that does
-    /// not follow a convolution, an end other than the mean over height and width.
+    /// not follow a convolution, anything but a convolution of all channels on the photos themselves, an end other than the
+    /// mean over height and width; and where `SAME` padding differs between the sides of photos that are not square.
     pub fn compile(
         plan: &Plan,
         photo: [usize; 2],
-        instructions: Instructions,
+        tuning: Tuning,
         folded: impl Fn(&plan::Convolution) -> Folded,
     ) -> Self {
         let Compiled { steps, layouts, map } = compile::compile(plan, photo, folded);
-        let boundary = steps.iter().position(|step| step.bytes() > HEAVY).unwrap_or(steps.len());
-        let spread = Schedule::new(&steps, &layouts, boundary);
-        let joined = Schedule::new(&steps, &layouts, 0);
+        let boundary =
+            steps.iter().position(|step| step.bytes() > tuning.heavy).unwrap_or(steps.len());
+        let spread = Schedule::new(&steps, &layouts, map, boundary);
+        let joined = Schedule::new(&steps, &layouts, map, 0);
         Self {
             steps,
             layouts,
             map,
             spread,
             joined,
-            instructions,
+            tuning,
             workspaces: Mutex::default(),
-            batch: Mutex::default(),
+            batches: Mutex::default(),
         }
+    }
+
+    /// Photos that go through a network together on this processor. More may be given; they are divided.
+    pub fn photos_at_a_time() -> usize {
+        AT_A_TIME.max(2 * rayon::current_num_threads())
     }
 
     /// The shape of the last feature map, `[features, height, width]`.
@@ -117,7 +139,7 @@ impl CpuNetwork {
     /// The features of some photos, `[photos, features]`.
     ///
     /// # Panics
-    /// Where the photos are of another size than it was compiled for.
+    /// Where there are not the values of a whole number of photos of the size that it was compiled for.
     pub fn features(&self, photos: Photos) -> Vec<f32> {
         self.run(photos, |layout, values| pool::means(layout, values))
     }
@@ -149,7 +171,9 @@ impl CpuNetwork {
         let values = 3 * layout.height * layout.width;
         assert_eq!(photos.values() % values, 0, "photos of the size that it was compiled for");
         let mut result = Vec::new();
-        for group in product::blocks(photos.values() / values, AT_A_TIME) {
+        for group in product::blocks(photos.values() / values, Self::photos_at_a_time())
+            .filter(|group| !group.is_empty())
+        {
             result.extend(self.run_group(photos, group, &read));
         }
         result
@@ -163,19 +187,16 @@ impl CpuNetwork {
     ) -> T {
         let layout = &self.layouts[0];
         let count = group.len();
-        let spread = count >= 2 * rayon::current_num_threads() && self.spread.boundary > 0;
+        let spread = count >= rayon::current_num_threads() && self.spread.boundary > 0 && count > 1;
         let schedule = if spread { &self.spread } else { &self.joined };
 
-        let mut batch = lock(&self.batch);
-        let batch = &mut *batch;
-        // Taken away for as long as they are written: a panic leaves none behind that lack something.
-        let ready = batch.ready.take().filter(|(kind, most)| *kind == spread && *most >= count);
-        let ready = ready.unwrap_or_else(|| {
+        let mut batch = lock(&self.batches).pop().unwrap_or_default();
+        if !batch.made_for.is_some_and(|(kind, most)| kind == spread && most >= count) {
             // The old ones go before the new ones come.
             batch.buffers.clear();
             batch.buffers.extend(schedule.batch.iter().map(|layout| zeros(count * layout.photo())));
-            (spread, count)
-        });
+            batch.made_for = Some((spread, count));
+        }
         let slot = |value: usize| match schedule.places[value] {
             Place::Batch(slot) => slot,
             Place::Photo(_) => unreachable!("what the second part reads is kept for all photos"),
@@ -194,9 +215,9 @@ impl CpuNetwork {
             let mut output = std::mem::take(&mut batch.buffers[slot(step.output)]);
             let values = |value: usize| &batch.buffers[slot(value)][..length(value)];
             // A block at a time where the filters stay in the cache.
-            let scratch = (step.bytes() > HEAVY).then_some(&mut batch.scratch);
+            let scratch = (step.bytes() > self.tuning.heavy).then_some(&mut batch.scratch);
             step.run(
-                self.instructions,
+                self.tuning.instructions,
                 Team::Together,
                 values(step.input),
                 step.shortcut.map(values),
@@ -207,7 +228,7 @@ impl CpuNetwork {
         }
         let map = &self.layouts[self.map];
         let result = read(map, &batch.buffers[slot(self.map)][..count * map.photo()]);
-        batch.ready = Some(ready);
+        lock(&self.batches).push(batch);
         result
     }
 
@@ -258,7 +279,14 @@ impl CpuNetwork {
                 };
                 let output = given.as_deref_mut().unwrap_or(&mut own);
                 let shortcut = step.shortcut.map(read);
-                step.run(self.instructions, Team::Alone, read(step.input), shortcut, output, None);
+                step.run(
+                    self.tuning.instructions,
+                    Team::Alone,
+                    read(step.input),
+                    shortcut,
+                    output,
+                    None,
+                );
                 match place {
                     Place::Photo(slot) => workspace[slot] = own,
                     Place::Batch(slot) => kept[slot] = given,

@@ -63,8 +63,11 @@ impl Task for Line<'_> {
                     let pixels = S::as_simd_f32s(line).0.chunks_exact(registers);
                     for pixel in pixels {
                         let value = pixel[at];
-                        let more = simd.less_than_f32s(value, most);
-                        most = simd.select_f32s(more, most, value);
+                        // What is no number stays: no comparison with it holds.
+                        let less = simd.less_than_f32s(value, most);
+                        let number = simd.equal_f32s(most, most);
+                        let greater = simd.select_f32s(less, most, value);
+                        most = simd.select_f32s(number, greater, most);
                     }
                 }
                 *output = most;

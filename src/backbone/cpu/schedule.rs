@@ -29,9 +29,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Gives every value a buffer. One that is read no more is taken again by a value that lies alike: its border of
-    /// zeros is still there.
-    pub fn new(steps: &[Step], layouts: &[Layout], boundary: usize) -> Self {
+    /// Gives every value a buffer, and keeps `result` to the end. A buffer that is read no more is taken again by a value
+    /// that lies alike: its border of zeros is still there.
+    pub fn new(steps: &[Step], layouts: &[Layout], result: usize, boundary: usize) -> Self {
         let count = layouts.len();
         // A step of this index makes a value; the photos are made before all steps.
         let mut last_read = vec![0; count];
@@ -40,7 +40,6 @@ impl Schedule {
                 last_read[value] = index;
             }
         }
-        let result = steps.last().map_or(0, |step| step.output);
         last_read[result] = steps.len();
         let made = |value: usize| steps.iter().position(|step| step.output == value);
         let mut order: Vec<usize> =

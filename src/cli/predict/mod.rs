@@ -72,7 +72,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
     let for_people = !(args.json || args.csv);
     let model = args.network.model(&args.model, !for_people, &device)?;
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
     let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {

@@ -89,7 +89,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             )
         }
     };
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache)?;
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
     let evaluated = Evaluated::of(&model, set, &data, &extractor, args.quiet)?;
     let report = NewReport {
         model: &model,

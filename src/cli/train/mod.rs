@@ -74,7 +74,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
     // 3. Each photo through it, once.
     let recipe = architecture.recipe();
-    let extractor = extractor(&backbone, recipe, (&info, &device), &args.cache)?;
+    let extractor = extractor(&backbone, recipe, (&info, &device), &args.cache);
     let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
     let bar = photo_bar(paths.len(), "features", args.quiet);

@@ -24,8 +24,18 @@ impl fmt::Debug for PhotoDigest {
     }
 }
 
-/// Whose features are alike: those of one frozen network after one preprocessing. Which device computed
-/// them is no part of it: devices agree to rounding.
+/// What decodes and resizes photos, and so has a part in their features: another version may round otherwise.
+pub(super) const LIBRARIES: [(&str, &str); 6] = [
+    ("image", "0.25.10"),
+    ("zune-jpeg", "0.5.15"),
+    ("png", "0.18.1"),
+    ("image-webp", "0.2.4"),
+    ("gif", "0.14.2"),
+    ("fast_image_resize", "6.1.0"),
+];
+
+/// Whose features are alike: those of one frozen network after one preprocessing, computed by one device. Devices agree
+/// to rounding, as long as none is faulty: what one computed is not told of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     pub(super) digest: [u8; 32],
@@ -34,7 +44,7 @@ pub struct Space {
 
 impl Space {
     /// The space of rows of `width` numbers that the backbone with these weights gives for photos made
-    /// ready by `recipe`.
+    /// ready by `recipe`, on the device that `computed_by` names.
     ///
     /// `weights` is the SHA-256 of what the backbone computes with. A file's own digest will do, but
     /// then two files with the same backbone (a published one, and a run's with another head) share
@@ -42,7 +52,7 @@ impl Space {
     ///
     /// # Panics
     /// Where a row has 2^32 numbers or more.
-    pub fn new(weights: &[u8; 32], recipe: &Recipe, width: usize) -> Self {
+    pub fn new(weights: &[u8; 32], recipe: &Recipe, width: usize, computed_by: &str) -> Self {
         let width = u32::try_from(width).expect("no network has 2^32 features");
         // Every field, by name: one that is added must not be forgotten here.
         let Recipe { resize, filter, crop, mean, std } = *recipe;
@@ -53,6 +63,11 @@ impl Space {
         let mut hasher = Sha256::new_with_prefix(b"kindling features");
         hasher.update(VERSION.to_le_bytes());
         hasher.update(weights);
+        for (library, version) in LIBRARIES {
+            hasher.update(format!("{library} {version}\n"));
+        }
+        hasher.update((computed_by.len() as u64).to_le_bytes());
+        hasher.update(computed_by);
         for number in [width, resize, filter, crop] {
             hasher.update(number.to_le_bytes());
         }
@@ -79,9 +94,13 @@ mod tests {
     #[test]
     fn whatever_changes_the_numbers_makes_another_space() {
         let recipe = Recipe::IMAGENET;
-        let space = Space::new(&[1; 32], &recipe, 512);
-        assert_eq!(space, Space::new(&[1; 32], &recipe, 512));
-        let mut others = vec![Space::new(&[2; 32], &recipe, 512), Space::new(&[1; 32], &recipe, 8)];
+        let space = Space::new(&[1; 32], &recipe, 512, "cpu");
+        assert_eq!(space, Space::new(&[1; 32], &recipe, 512, "cpu"));
+        let mut others = vec![
+            Space::new(&[2; 32], &recipe, 512, "cpu"),
+            Space::new(&[1; 32], &recipe, 8, "cpu"),
+        ];
+        others.push(Space::new(&[1; 32], &recipe, 512, "wgpu"));
         for other in [
             Recipe { resize: 224, ..recipe },
             Recipe { crop: 192, ..recipe },
@@ -89,11 +108,23 @@ mod tests {
             Recipe { mean: [0.5; 3], ..recipe },
             Recipe { std: [0.5; 3], ..recipe },
         ] {
-            others.push(Space::new(&[1; 32], &other, 512));
+            others.push(Space::new(&[1; 32], &other, 512, "cpu"));
         }
         for (index, other) in others.iter().enumerate() {
             assert_ne!(space.name(), other.name());
             assert!(others[..index].iter().all(|before| before.name() != other.name()));
+        }
+    }
+
+    #[test]
+    fn features_are_kept_apart_by_the_versions_of_what_decodes_photos() {
+        let lock: toml::Table = toml::from_str(include_str!("../../../Cargo.lock")).unwrap();
+        for (library, version) in LIBRARIES {
+            let built_on = lock["package"].as_array().unwrap().iter().any(|package| {
+                package["name"].as_str() == Some(library)
+                    && package["version"].as_str() == Some(version)
+            });
+            assert!(built_on, "{library} is no longer {version}: change it in LIBRARIES");
         }
     }
 }

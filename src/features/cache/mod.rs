@@ -53,6 +53,9 @@ pub enum CacheError {
     /// Nothing can be put into the folder, or the disk is full.
     #[error("the feature cache `{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
+    /// The device does not give the weights back, by which features are found.
+    #[error("the device does not give the weights back: {0}")]
+    Weights(String),
     /// A file of it cannot be deleted.
     #[error("`{}` of the feature cache cannot be deleted", .0.display())]
     Delete(PathBuf, #[source] io::Error),

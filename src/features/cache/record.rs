@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_record_is_taken_for_its_own_photo_in_its_own_space_alone() {
-        let [space, other] = [1, 2].map(|byte| Space::new(&[byte; 32], &Recipe::IMAGENET, 3));
+        let [space, other] =
+            [1, 2].map(|byte| Space::new(&[byte; 32], &Recipe::IMAGENET, 3, "cpu"));
         let [photo, another] = [b"a", b"b"].map(|bytes| PhotoDigest::of(bytes));
         let row = vec![1.5, -0.0, f32::MIN_POSITIVE];
         let record = encode(&space, &photo, (640, 480), &row);
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_no_finite_number_is_not_read() {
-        let space = Space::new(&[1; 32], &Recipe::IMAGENET, 2);
+        let space = Space::new(&[1; 32], &Recipe::IMAGENET, 2, "cpu");
         let photo = PhotoDigest::of(b"a");
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let record = encode(&space, &photo, (1, 1), &[0.0, value]);

@@ -2,8 +2,8 @@
 //!
 //! It lies as `[mark, space 32 B, width u32, photos u32, digest of each photo 32 B, SHA-256 of all this]`, then a
 //! [record](super::record) of the same length for each photo. So a file of any size is opened by its
-//! head alone, and a row is read and checked when it is asked for: to predict one photo takes neither
-//! the time nor the memory of all that were ever seen.
+//! head alone, and a row is read and checked when it is asked for: to predict one photo takes 32 bytes of
+//! every other one of the network, and not its row.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};

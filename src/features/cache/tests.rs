@@ -15,7 +15,7 @@ const WIDTH: usize = 3;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn space(weights: u8) -> Space {
-    Space::new(&[weights; 32], &Recipe::IMAGENET, WIDTH)
+    Space::new(&[weights; 32], &Recipe::IMAGENET, WIDTH, "cpu")
 }
 
 fn open(folder: &Path) -> FeatureCache {
