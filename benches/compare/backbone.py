@@ -130,9 +130,27 @@ def commands(weights, batch, worker, devices):
     return {name: [str(word) for word in command] for name, command in programs.items()}
 
 
+def more_forwards(batch):
+    """Forwards of a turn after its first, which comes after a pause in which other programs had the caches."""
+    return 9 if batch < 4 else 2 if batch < 16 else 0
+
+
+def turn_of(worker, more):
+    """A turn's seconds: of its first forward, of one of those that follow at once, and how much later answers came."""
+    first, waited = worker.forward()
+    late = waited - first
+    following = []
+    for _ in range(more):
+        taken, waited = worker.forward()
+        following.append(taken)
+        late = waited - taken
+    return first, statistics.fmean(following) if following else first, late
+
+
 def measure(batch, rounds, weights, worker, devices, environment, folder, say, with_roofline):
-    """Seconds of each round by program, what failed by program, warnings, and a roofline or None."""
-    workers, failed, seconds, overhead = {}, {}, {}, {}
+    """Seconds of each round by program (of forwards one after another, and of the first after a pause), what failed by
+    program, warnings, and a roofline or None."""
+    workers, failed, seconds, firsts, overhead = {}, {}, {}, {}, {}
     # ONNX Runtime's threads were seen to spin for some 35 ms of processor time after a forward of one photo, which is
     # 100 ms where other work takes its share: the next program's turn comes after that.
     pause = 0.15 if batch >= 8 else 0.1
@@ -152,19 +170,21 @@ def measure(batch, rounds, weights, worker, devices, environment, folder, say, w
             except WorkerFailed as error:
                 fail(name, error)
         seconds = {name: [] for name in workers}
+        firsts = {name: [] for name in workers}
         overhead = {name: [] for name in workers}
         # The first round is the caches', and is dropped.
         for turn in range(rounds + 1):
             say(f"batch {batch}: round {turn} of {rounds}", again=True)
             for name in list(workers):
                 try:
-                    taken, waited = workers[name].forward()
+                    first, taken, late = turn_of(workers[name], more_forwards(batch))
                 except WorkerFailed as error:
                     fail(name, error)
                 else:
                     if turn > 0:
                         seconds[name].append(taken)
-                        overhead[name].append(waited - taken)
+                        firsts[name].append(first)
+                        overhead[name].append(late)
                 time.sleep(pause)
         first = kindling(devices[0])
         roofline = workers[first].roofline() if with_roofline and first in workers else None
@@ -175,7 +195,7 @@ def measure(batch, rounds, weights, worker, devices, environment, folder, say, w
     late = {name: statistics.median(overhead[name]) for name in seconds}
     warnings = [f"{name} at batch {batch} answered {late[name] * 1e3:.1f} ms later than it says that it took."
                 for name, rows in seconds.items() if late[name] > 0.1 * statistics.median(rows) + 2e-3]
-    return {"batch": batch, "rounds": rounds, "seconds": seconds, "failed": failed, "warnings": warnings,
+    return {"batch": batch, "rounds": rounds, "seconds": seconds, "firsts": firsts, "failed": failed, "warnings": warnings,
             "roofline": roofline}
 
 
@@ -185,9 +205,10 @@ def fastest_pytorch(measured):
     return min(names, key=lambda name: statistics.median(measured["seconds"][name]), default=None)
 
 
-def ratios(measured, name, other):
-    """How many times as fast as `other` the program was, in each round; None where one of them was not measured."""
-    seconds = measured["seconds"]
+def ratios(measured, name, other, which="seconds"):
+    """How many times as fast as `other` the program was, in each round; None where one of them was not measured.
+    `which` is `firsts` for the first forwards after a pause."""
+    seconds = measured[which]
     if name == other or name not in seconds or other not in seconds:
         return None
     return [theirs / ours for ours, theirs in zip(seconds[name], seconds[other])]
@@ -205,8 +226,8 @@ def spread(values):
 
 def table(all_measured, worker):
     """The backbone's part of a run, in Markdown."""
-    lines = ["| batch | program | ms | photos/s | × PyTorch | × PyTorch, fused | × ONNX Runtime |",
-             "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| batch | program | ms | photos/s | × PyTorch | × PyTorch, fused | × ONNX Runtime | after a pause, ms |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for measured in all_measured:
         batch = measured["batch"]
         others = [fastest_pytorch(measured), PYTORCH_FUSED, ONNX_RUNTIME]
@@ -214,10 +235,11 @@ def table(all_measured, worker):
             median = statistics.median(rows)
             cells = [batch, name, f"{median * 1e3:.1f}", f"{batch / median:.1f}"]
             cells += [spread(ratios(measured, name, other)) for other in others]
+            cells.append(f"{statistics.median(measured['firsts'][name]) * 1e3:.1f}")
             lines.append("| " + " | ".join(map(str, cells)) + " |")
         for name, reason in measured["failed"].items():
             reason = reason.replace("|", "/")
-            lines.append(f"| {batch} | {name} | failed: {reason} | | | | |")
+            lines.append(f"| {batch} | {name} | failed: {reason} | | | | | |")
     if not worker:
         lines += ["", "Kindling's backbone was not measured: no `--worker` was given."]
     return "\n".join(lines)

@@ -47,7 +47,7 @@ class Failed(Exception):
 
 def default_rounds(batch):
     """Fewer where a forward takes longer: each batch size then takes a minute or two."""
-    return 15 if batch >= 16 else 30 if batch >= 4 else 100
+    return 15 if batch >= 4 else 40
 
 
 def positive(text):
@@ -94,7 +94,7 @@ def parse():
     add("--batch", type=batches, default=[1, 8, 32], metavar="N,...",
         help="batch sizes of the backbone [default: 1,8,32]")
     add("--rounds", type=positive, metavar="N",
-        help="rounds of the backbone, after one that is dropped [default: 100 at batch 1, 30 at 8, 15 at 32]")
+        help="rounds of the backbone, after one that is dropped [default: 40 at batch 1, 15 at others]")
     add("--job-rounds", type=positive, default=3, metavar="N",
         help="rounds of the job [default: 3]; the tutorial's loop runs once")
     add("--skip-tutorial", action="store_true", help="leave out the tutorial's loop, which takes minutes")
@@ -177,7 +177,9 @@ def measure(options, folder):
     parts.append(goals.table(all_backbones, whole_job, options.devices[0]))
     if all_backbones:
         rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
-        parts += [f"Backbone: medians of rounds ({rounds}).", backbone.table(all_backbones, options.worker)]
+        parts += [f"Backbone: medians of rounds ({rounds}), each of several forwards one after another at small batches; "
+                  "their first, after a pause in which other programs had the caches, stands in the last column.",
+                  backbone.table(all_backbones, options.worker)]
         if options.worker:
             largest = max(all_backbones, key=lambda measured: measured["batch"])
             parts.append(backbone.roofline_line(largest, options.devices[0]))

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use burn::tensor::{Tensor, TensorData};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use kindling::backbone::cpu::Photos;
+use kindling::backbone::cpu::{Photos, Tuning};
 use kindling::backbone::{Architecture, Backbone};
 use kindling::device::{self, Backend, DeviceInfo};
 
@@ -18,10 +18,21 @@ pub enum Forward {
 
 impl Forward {
     /// The way of `info`'s backend.
-    pub fn of(backbone: Backbone, info: &DeviceInfo, device: burn::tensor::Device) -> Self {
+    pub fn of(
+        backbone: Backbone,
+        info: &DeviceInfo,
+        device: burn::tensor::Device,
+        batch: usize,
+    ) -> Self {
         match info.backend {
             Backend::Cpu => {
-                let network = backbone.compiled([SIDE, SIDE]).expect("weights on the processor");
+                // As an extractor does with few photos and with many.
+                let tuning = match batch {
+                    1 => Tuning::for_one_photo(),
+                    _ => Tuning::default(),
+                };
+                let network =
+                    backbone.compiled_with([SIDE, SIDE], tuning).expect("weights on the processor");
                 Self::Compiled(Box::new(network))
             }
             _ => Self::Burn(Box::new(backbone), device),
@@ -58,7 +69,7 @@ pub fn bench(criterion: &mut Criterion) {
                     // The time does not depend on the weights, which are zero.
                     let device = device::open(&info).expect("a device that was listed");
                     let backbone = name.parse::<Architecture>().expect("published").init(&device);
-                    let forward = Forward::of(backbone, &info, device);
+                    let forward = Forward::of(backbone, &info, device, batch);
                     let photos = photos(batch);
                     bencher.iter(|| black_box(forward.features(&photos)));
                 });

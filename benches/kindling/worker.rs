@@ -25,7 +25,7 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let architecture = weights::architecture(&checkpoint)?;
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
     let plan = backbone.plan();
-    let forward = Forward::of(backbone, &info, device);
+    let forward = Forward::of(backbone, &info, device, batch);
     let photos = photos(batch);
     for _ in 0..2 {
         forward.features(&photos);

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::cache::{CacheError, FeatureCache, PhotoDigest, Space};
 use super::kept::Kept;
-use crate::backbone::cpu::{Instructions, Photos};
+use crate::backbone::cpu::{Instructions, Photos, Tuning};
 use crate::backbone::{Backbone, CpuNetwork};
 use crate::device::{Backend, DeviceInfo};
 use crate::photos::{DecodeError, Recipe, decode_bytes, for_each_file, read as read_file};
@@ -27,9 +27,14 @@ pub struct Extractor<'a> {
 enum Executor {
     /// Burn's operations, on any device.
     Burn,
-    /// The network compiled for the processor, when it is first needed.
-    Cpu(OnceLock<Result<Compiled, ExtractError>>),
+    /// The network compiled for the processor, when it is first needed: for many photos, and for few.
+    Cpu { many: LazyNetwork, few: LazyNetwork },
 }
+
+type LazyNetwork = OnceLock<Result<Compiled, ExtractError>>;
+
+/// Photos up to which they are few: compiling for many would take longer than it spares them.
+const FEW: usize = 4;
 
 struct Compiled {
     network: CpuNetwork,
@@ -122,7 +127,7 @@ impl<'a> Extractor<'a> {
     /// The same, the network compiled for the processor.
     #[must_use]
     pub fn compiled(self) -> Self {
-        Self { executor: Executor::Cpu(OnceLock::new()), ..self }
+        Self { executor: Executor::Cpu { many: OnceLock::new(), few: OnceLock::new() }, ..self }
     }
 
     /// The same, run by what is fastest on the device of `info`.
@@ -175,6 +180,9 @@ impl<'a> Extractor<'a> {
 
     /// Computes the features of `paths` and hands them to `receive` in order, a batch at a time.
     ///
+    /// Up to four photos go through a network that is compiled for few; their features differ from those among many by
+    /// rounding, and are not kept in a cache.
+    ///
     /// A batch's features are read back only when the next batch is under way, so that a GPU never
     /// waits for the reading.
     ///
@@ -186,6 +194,7 @@ impl<'a> Extractor<'a> {
         mut receive: impl FnMut(FeatureBatch) -> Result<(), E>,
     ) -> Result<(), Stopped<E>> {
         let (recipe, kept) = (&self.recipe, self.kept.as_ref());
+        let few = paths.len() <= FEW;
         let mut under_way: Option<Pending> = None;
         let mut group = Group::default();
         let result = for_each_file(
@@ -197,7 +206,7 @@ impl<'a> Extractor<'a> {
                 if !group.is_full(self.batch_size) {
                     return Ok(());
                 }
-                let next = self.launch(std::mem::take(&mut group))?;
+                let next = self.launch(std::mem::take(&mut group), few)?;
                 match under_way.replace(next) {
                     Some(pending) => receive(self.read(pending)?).map_err(Stopped::Receiver),
                     None => Ok(()),
@@ -205,7 +214,7 @@ impl<'a> Extractor<'a> {
             },
         )
         .and_then(|()| {
-            let last = self.launch(group)?;
+            let last = self.launch(group, few)?;
             for pending in under_way.take().into_iter().chain([last]) {
                 let batch = self.read(pending)?;
                 if !(batch.photos.is_empty() && batch.failed.is_empty()) {
@@ -251,7 +260,7 @@ impl<'a> Extractor<'a> {
     /// # Errors
     /// Where the device fails.
     pub fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, ExtractError> {
-        match self.compiled_network()? {
+        match self.compiled_network(false)? {
             Some(Compiled { network, normalised }) => {
                 let [channels, height, width] = network.map_shape();
                 let values = network.feature_map(Photos::Bytes(&pixels, normalised));
@@ -265,23 +274,25 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    fn launch(&self, mut group: Group) -> Result<Pending, ExtractError> {
+    fn launch(&self, mut group: Group, few: bool) -> Result<Pending, ExtractError> {
         let pixels = std::mem::take(&mut group.pixels);
         if pixels.is_empty() {
-            return Ok(Pending { group, computed: Computed::Rows(Vec::new()) });
+            return Ok(Pending { group, computed: Computed::Rows(Vec::new()), keep: false });
         }
-        let computed = match self.compiled_network()? {
+        let computed = match self.compiled_network(few)? {
             Some(Compiled { network, normalised }) => {
                 Computed::Rows(network.features(Photos::Bytes(&pixels, normalised)))
             }
             None => Computed::OnDevice(self.backbone.forward(self.upload(&pixels))),
         };
-        Ok(Pending { group, computed })
+        // Features do not depend on what else was asked for: those that are kept are of one network.
+        let keep = !(few && matches!(self.executor, Executor::Cpu { .. }));
+        Ok(Pending { group, computed, keep })
     }
 
     /// A batch's features, read back and kept.
     fn read(&self, pending: Pending) -> Result<FeatureBatch, ExtractError> {
-        let Pending { group, computed } = pending;
+        let Pending { group, computed, keep } = pending;
         let computed = match computed {
             Computed::Rows(rows) => finite(rows)?,
             Computed::OnDevice(features) => read(features)?,
@@ -294,7 +305,7 @@ impl<'a> Extractor<'a> {
                 Found::Row(row) => rows.extend(row),
                 Found::New(digest) => {
                     let row = new.next().expect("a row for each photo that was computed");
-                    if let (Some(kept), Some(digest)) = (&self.kept, digest) {
+                    if let (Some(kept), Some(digest), true) = (&self.kept, digest, keep) {
                         kept.insert(*digest, *size, row);
                     }
                     rows.extend(row);
@@ -305,16 +316,20 @@ impl<'a> Extractor<'a> {
         Ok(FeatureBatch { photos, rows, sizes, failed })
     }
 
-    /// The compiled network, where it is that which computes.
-    fn compiled_network(&self) -> Result<Option<&Compiled>, ExtractError> {
-        let Executor::Cpu(compiled) = &self.executor else { return Ok(None) };
+    /// The compiled network, where it is that which computes: that for few photos, or for many.
+    fn compiled_network(&self, few: bool) -> Result<Option<&Compiled>, ExtractError> {
+        let (compiled, tuning) = match &self.executor {
+            Executor::Burn => return Ok(None),
+            Executor::Cpu { few: network, .. } if few => (network, Tuning::for_one_photo()),
+            Executor::Cpu { many, .. } => (many, Tuning::default()),
+        };
         let side = self.recipe.crop as usize;
         if compiled.get().is_none() {
             // Not while the lock is held: compiling is done by all threads, and one that waits for the others may
             // come by here.
             let result = self
                 .backbone
-                .compiled([side, side])
+                .compiled_with([side, side], tuning)
                 .map(|network| Compiled { network, normalised: Box::new(self.recipe.normalised()) })
                 .map_err(|error| ExtractError::Device(one_line(&error)));
             let _ = compiled.set(result);
@@ -424,6 +439,8 @@ impl Group {
 struct Pending {
     group: Group,
     computed: Computed,
+    /// Whether they go into the cache.
+    keep: bool,
 }
 
 enum Computed {

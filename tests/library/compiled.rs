@@ -57,7 +57,11 @@ fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
         for heavy in heavy() {
             for instructions in [Instructions::Best, Instructions::Portable] {
                 for count in [1, 2, 19] {
-                    agrees(backbone, &repeated(square, count), Tuning { instructions, heavy });
+                    agrees(
+                        backbone,
+                        &repeated(square, count),
+                        Tuning { instructions, heavy, ..Tuning::default() },
+                    );
                 }
             }
         }
@@ -82,9 +86,11 @@ fn the_real_network_compiled_agrees_with_torchvision() {
     let architecture: Architecture = "resnet18".parse().unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &cpu()).unwrap();
     let head = weights::head(&checkpoint, &architecture, &cpu()).unwrap();
-    let network = backbone.compiled([224, 224]).unwrap();
-    // Two photos go through all threads together; twenty are spread over them.
-    for count in [2, 20] {
+    // Few photos go through all threads together; many are spread over them.
+    for (count, tuning) in
+        [(2, Tuning::default()), (20, Tuning::default()), (1, Tuning::for_one_photo())]
+    {
+        let network = backbone.compiled_with([224, 224], tuning).unwrap();
         let photos = repeated(&reference["input"], count);
         let features = network.features(Photos::Planes(&photos.values));
         let expected = repeated(&reference["logits"], count);
@@ -121,7 +127,11 @@ fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
         };
         let side = random.random_range(1..24);
         let photos = [1, 3, 9][case % 3];
-        let tuning = Tuning { instructions: INSTRUCTIONS[case % 4], heavy: heavy()[case / 4 % 3] };
+        let tuning = Tuning {
+            instructions: INSTRUCTIONS[case % 4],
+            heavy: heavy()[case / 4 % 3],
+            photos: [1, 16][case / 12 % 2],
+        };
         convolves_as_defined(&convolution, side, photos, tuning, &mut random);
     }
 }

@@ -20,18 +20,19 @@ pub struct Compiled {
     pub map: usize,
 }
 
-/// Compiles `plan` for photos of `[height, width]`.
+/// Compiles `plan` for photos of `[height, width]`, so many at a time.
 ///
 /// # Panics
 /// As [`CpuNetwork::compile`](super::CpuNetwork::compile).
 pub fn compile(
     plan: &Plan,
     photo: [usize; 2],
+    photos: usize,
     folded: impl Fn(&plan::Convolution) -> Folded,
 ) -> Compiled {
     let shapes = plan.shapes(photo);
     let fused = fused(plan);
-    let layouts = layouts(plan, photo, &shapes, &fused);
+    let layouts = layouts(plan, photo, &shapes, &fused, photos);
     let (map, body) = match plan.steps.split_last() {
         Some((last, body)) => match last.operation {
             Operation::GlobalAveragePool { input } => (index(input), body),
@@ -44,7 +45,7 @@ pub fn compile(
         let own = at + 1;
         let (input, kernel) = match &step.operation {
             Operation::Convolution { input, convolution } => {
-                let winograd = is_winograd(*input, convolution);
+                let winograd = is_winograd(*input, convolution, &layouts[index(*input)], photos);
                 let input = index(*input);
                 let (output, activation) = match fused[at] {
                     Some(Fused { sum, activation, .. }) => (sum, activation),
@@ -119,6 +120,7 @@ fn layouts(
     photo: [usize; 2],
     shapes: &[[usize; 3]],
     fused: &[Option<Fused>],
+    photos: usize,
 ) -> Vec<Layout> {
     let of = |[channels, height, width]: [usize; 3], stored: usize| Layout {
         channels,
@@ -134,9 +136,10 @@ fn layouts(
     for step in &plan.steps {
         let Operation::Convolution { input, convolution } = &step.operation else { continue };
         let layout = &mut layouts[index(*input)];
+        let winograd = is_winograd(*input, convolution, layout, photos);
         for side in [layout.height, layout.width] {
             let around = convolution.padding.around(side, convolution.kernel, convolution.stride);
-            let after = match is_winograd(*input, convolution) {
+            let after = match winograd {
                 true => Winograd::after(side),
                 false => around[1],
             };
@@ -156,11 +159,20 @@ fn layouts(
     layouts
 }
 
-/// Its transforms take whole registers of channels, which photos do not have.
-fn is_winograd(input: Value, convolution: &plan::Convolution) -> bool {
+/// Whether a convolution is computed by Winograd's way where so many photos come at a time. Its transforms take whole
+/// registers of channels, which photos themselves do not have. Its filters are four times the weights: where they are met
+/// by fewer tiles than the weights by pixels, reading them takes longer than the multiplications that they spare.
+fn is_winograd(
+    input: Value,
+    convolution: &plan::Convolution,
+    from: &Layout,
+    photos: usize,
+) -> bool {
+    const FEWEST_TILES: usize = 12;
     let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
     input != Value::Photos
         && (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
+        && photos * Winograd::tiles(from.height) * Winograd::tiles(from.width) >= FEWEST_TILES
 }
 
 fn kernel(

@@ -10,7 +10,7 @@ use pulp::Simd;
 
 use super::finish::Range;
 use super::instructions::{Instructions, Task};
-use super::layout::Layout;
+use super::layout::{Layout, grown};
 use super::product::{self, PANEL, Rows, multiply};
 use super::team::Team;
 
@@ -88,6 +88,132 @@ impl Convolution {
             instructions.run(Lines { convolution: self, input, first, output, shortcut });
         });
     }
+
+    /// The same, a panel at a time for all photos: the weights, which are more than a core's cache holds, are read once.
+    /// `scratch` is memory.
+    pub fn by_panel(
+        &self,
+        instructions: Instructions,
+        team: Team,
+        input: &[f32],
+        output: &mut [f32],
+        shortcut: Option<&[f32]>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let to = self.to;
+        let pixels = output.len() / to.photo() * to.height * to.width;
+        let panel = pixels * PANEL;
+        let sums = grown(scratch, to.stored / PANEL * panel);
+        team.pieces(sums, panel, |panel, sums| {
+            instructions.run(Panel { convolution: self, input, panel, sums });
+        });
+        let sums = &*sums;
+        team.lines(&to, 1, output, |photo, line, output| {
+            let shortcut = shortcut.map(|shortcut| {
+                let start = photo * to.photo() + to.rows().start + line * to.row();
+                &shortcut[start..][..output.len()]
+            });
+            let first = (photo * to.height + line) * to.width;
+            instructions.run(Finish { convolution: self, sums, pixels, first, output, shortcut });
+        });
+    }
+
+    /// Adds bias and shortcut to a panel's sums of neighbouring pixels, `[pixel][16]`, and writes what comes of it. `channel`
+    /// is the panel's first, where `output` and `shortcut` begin.
+    #[inline(always)]
+    fn finish<S: Simd>(
+        &self,
+        simd: S,
+        sums: &[f32],
+        channel: usize,
+        output: &mut [f32],
+        shortcut: Option<&[f32]>,
+    ) {
+        let bias = S::as_simd_f32s(&self.bias[channel..][..PANEL]).0;
+        for (pixel, sums) in sums.chunks_exact(PANEL).enumerate() {
+            let place = pixel * self.to.stored;
+            let sums = S::as_simd_f32s(sums).0;
+            let output = S::as_mut_simd_f32s(&mut output[place..][..PANEL]).0;
+            for at in 0..PANEL / S::F32_LANES {
+                let mut value = simd.add_f32s(sums[at], bias[at]);
+                if let Some(shortcut) = shortcut {
+                    let shortcut = S::as_simd_f32s(&shortcut[place..][..PANEL]).0;
+                    value = simd.add_f32s(value, shortcut[at]);
+                }
+                output[at] = self.range.keep(simd, value);
+            }
+        }
+    }
+}
+
+/// One panel's sums for the pixels of all photos, `[pixel][16]`.
+struct Panel<'a> {
+    convolution: &'a Convolution,
+    /// All photos.
+    input: &'a [f32],
+    panel: usize,
+    sums: &'a mut [f32],
+}
+
+impl Task for Panel<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Convolution { panels, kernel, stride, padding, from, to, .. } = self.convolution;
+        let [most_rows, _] = product::block::<S>();
+        let length = kernel * kernel * from.stored * PANEL;
+        let panel = &panels[self.panel * length..][..length];
+        let pixels = self.sums.len() / PANEL;
+        let start = |pixel: usize| {
+            let pixel = pixel.min(pixels - 1);
+            let (line, column) = (pixel / to.width, pixel % to.width);
+            let [y, x] = [line % to.height, column]
+                .map(|place| (place * stride) as isize - *padding as isize);
+            line / to.height * from.photo() + from.at(y, x)
+        };
+        for block in product::blocks(pixels, most_rows) {
+            let rows = Rows {
+                input: self.input,
+                starts: array::from_fn(|at| start(block.start + at)),
+                parts: *kernel,
+                part_step: from.row(),
+                depth: kernel * from.stored,
+            };
+            let sums = &mut self.sums[block.start * PANEL..];
+            multiply(simd, block.len(), rows, &[panel], sums, block.len() * PANEL);
+        }
+    }
+}
+
+/// A line of one photo's output from all panels' sums.
+struct Finish<'a> {
+    convolution: &'a Convolution,
+    /// `[panel][pixel][16]`.
+    sums: &'a [f32],
+    /// In a panel.
+    pixels: usize,
+    /// The line's first.
+    first: usize,
+    /// The line, with its border.
+    output: &'a mut [f32],
+    shortcut: Option<&'a [f32]>,
+}
+
+impl Task for Finish<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let to = &self.convolution.to;
+        for panel in 0..to.stored / PANEL {
+            let sums = &self.sums[(panel * self.pixels + self.first) * PANEL..];
+            let place = to.before * to.stored + panel * PANEL;
+            self.convolution.finish(
+                simd,
+                &sums[..to.width * PANEL],
+                panel * PANEL,
+                &mut self.output[place..],
+                self.shortcut.map(|shortcut| &shortcut[place..]),
+            );
+        }
+    }
 }
 
 /// Some lines of one photo's output.
@@ -105,11 +231,9 @@ struct Lines<'a> {
 impl Task for Lines<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Convolution { panels, bias, kernel, stride, padding, from, to, range, .. } =
-            self.convolution;
+        let Convolution { panels, kernel, stride, padding, from, to, .. } = self.convolution;
         let [most_rows, most_panels] = product::block::<S>();
         let depth = kernel * kernel * from.stored;
-        let registers = PANEL / S::F32_LANES;
         let mut sums = [0.0; product::MOST_ROWS * 2 * PANEL];
         let panels: Vec<&[f32]> = panels.chunks_exact(depth * PANEL).collect();
         let lines = self.output.len() / to.row();
@@ -130,23 +254,12 @@ impl Task for Lines<'_> {
                     let place = line * to.row() + (to.before + columns.start) * to.stored + channel;
                     let step = columns.len() * PANEL;
                     multiply(simd, columns.len(), rows, panels, &mut sums, step);
-                    for (panel, sums) in sums.chunks_exact(step).take(panels.len()).enumerate() {
-                        let channel = channel + panel * PANEL;
-                        let bias = S::as_simd_f32s(&bias[channel..][..PANEL]).0;
-                        for (pixel, sums) in sums.chunks_exact(PANEL).enumerate() {
-                            let place = place + pixel * to.stored + panel * PANEL;
-                            let sums = S::as_simd_f32s(sums).0;
-                            let output = S::as_mut_simd_f32s(&mut self.output[place..][..PANEL]).0;
-                            let shortcut = self.shortcut.map(|values| &values[place..][..PANEL]);
-                            for at in 0..registers {
-                                let mut value = simd.add_f32s(sums[at], bias[at]);
-                                if let Some(shortcut) = shortcut {
-                                    let shortcut = S::as_simd_f32s(shortcut).0;
-                                    value = simd.add_f32s(value, shortcut[at]);
-                                }
-                                output[at] = range.keep(simd, value);
-                            }
-                        }
+                    for (at, sums) in sums.chunks_exact(step).take(panels.len()).enumerate() {
+                        let place = place + at * PANEL;
+                        let shortcut = self.shortcut.map(|values| &values[place..]);
+                        let pixels = &mut self.output[place..];
+                        let channel = channel + at * PANEL;
+                        self.convolution.finish(simd, sums, channel, pixels, shortcut);
                     }
                 }
             }

@@ -47,3 +47,11 @@ impl Layout {
         self.before * self.row()..(self.before + self.height) * self.row()
     }
 }
+
+/// The first `count` values, which are there from then on.
+pub fn grown(values: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    if values.len() < count {
+        values.resize(count, 0.0);
+    }
+    &mut values[..count]
+}

@@ -57,11 +57,20 @@ pub struct Tuning {
     /// Bytes of a step's weights beyond which it is done for all photos at once, and all steps after it: more than a core's
     /// cache holds beside a photo's activations.
     pub heavy: usize,
+    /// Photos that come at a time: what is best for one is not for sixteen. More or fewer may come.
+    pub photos: usize,
+}
+
+impl Tuning {
+    /// For a photo at a time, as they come: fewer bytes of weights, more multiplications.
+    pub fn for_one_photo() -> Self {
+        Self { photos: 1, ..Self::default() }
+    }
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { instructions: Instructions::Best, heavy: 4 << 20 }
+        Self { instructions: Instructions::Best, heavy: 4 << 20, photos: AT_A_TIME }
     }
 }
 
@@ -108,7 +117,7 @@ impl CpuNetwork {
         tuning: Tuning,
         folded: impl Fn(&plan::Convolution) -> Folded,
     ) -> Self {
-        let Compiled { steps, layouts, map } = compile::compile(plan, photo, folded);
+        let Compiled { steps, layouts, map } = compile::compile(plan, photo, tuning.photos, folded);
         let boundary =
             steps.iter().position(|step| step.bytes() > tuning.heavy).unwrap_or(steps.len());
         let spread = Schedule::new(&steps, &layouts, map, boundary);

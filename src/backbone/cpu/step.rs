@@ -52,7 +52,11 @@ impl Step {
         scratch: Option<&mut winograd::Scratch>,
     ) {
         match (&self.kernel, scratch) {
-            (Kernel::Convolution(convolution), _) => {
+            (Kernel::Convolution(convolution), Some(scratch)) => {
+                let scratch = &mut scratch.output;
+                convolution.by_panel(instructions, team, input, output, shortcut, scratch);
+            }
+            (Kernel::Convolution(convolution), None) => {
                 convolution.run(instructions, team, input, output, shortcut);
             }
             (Kernel::Winograd(winograd), Some(scratch)) => {

@@ -19,7 +19,7 @@ use std::cell::RefCell;
 
 use super::finish::Range;
 use super::instructions::Instructions;
-use super::layout::Layout;
+use super::layout::{Layout, grown};
 use super::product::PANEL;
 use super::team::Team;
 use multiply::{Block, Position};
@@ -57,7 +57,7 @@ pub struct Winograd {
 #[derive(Default)]
 pub struct Scratch {
     input: Vec<f32>,
-    output: Vec<f32>,
+    pub(super) output: Vec<f32>,
 }
 
 thread_local! {
@@ -65,9 +65,14 @@ thread_local! {
 }
 
 impl Winograd {
+    /// Tiles along a `side`.
+    pub fn tiles(side: usize) -> usize {
+        side.div_ceil(TILE)
+    }
+
     /// Zeros that it reads below and to the right of a `side`.
     pub fn after(side: usize) -> usize {
-        side.div_ceil(TILE) * TILE + 1 - side
+        Self::tiles(side) * TILE + 1 - side
     }
 
     /// Transforms and packs `weight`, `[to, from, 3, 3]`.
@@ -89,7 +94,7 @@ impl Winograd {
         });
         let mut padded = bias.to_vec();
         padded.resize(to.stored, 0.0);
-        let tiles = [to.width.div_ceil(TILE), to.height.div_ceil(TILE)];
+        let tiles = [Self::tiles(to.width), Self::tiles(to.height)];
         let row = POSITIONS * tiles[0] * depth * size_of::<f32>();
         let block = (CACHE / row).clamp(1, tiles[1]);
         let block = tiles[1].div_ceil(tiles[1].div_ceil(block));
@@ -225,12 +230,4 @@ impl Winograd {
             });
         });
     }
-}
-
-/// The first `count` values, which are there from then on.
-fn grown(values: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if values.len() < count {
-        values.resize(count, 0.0);
-    }
-    &mut values[..count]
 }
