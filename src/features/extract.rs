@@ -28,7 +28,13 @@ enum Executor {
     /// Burn's operations, on any device.
     Burn,
     /// The network compiled for the processor, when it is first needed: for many photos, and for few.
-    Cpu { many: LazyNetwork, few: LazyNetwork },
+    Cpu(Box<Networks>),
+}
+
+#[derive(Default)]
+struct Networks {
+    many: LazyNetwork,
+    few: LazyNetwork,
 }
 
 type LazyNetwork = OnceLock<Result<Compiled, ExtractError>>;
@@ -127,7 +133,7 @@ impl<'a> Extractor<'a> {
     /// The same, the network compiled for the processor.
     #[must_use]
     pub fn compiled(self) -> Self {
-        Self { executor: Executor::Cpu { many: OnceLock::new(), few: OnceLock::new() }, ..self }
+        Self { executor: Executor::Cpu(Box::default()), ..self }
     }
 
     /// The same, run by what is fastest on the device of `info`.
@@ -283,10 +289,10 @@ impl<'a> Extractor<'a> {
             Some(Compiled { network, normalised }) => {
                 Computed::Rows(network.features(Photos::Bytes(&pixels, normalised)))
             }
-            None => Computed::OnDevice(self.backbone.forward(self.upload(&pixels))),
+            None => Computed::OnDevice(Box::new(self.backbone.forward(self.upload(&pixels)))),
         };
         // Features do not depend on what else was asked for: those that are kept are of one network.
-        let keep = !(few && matches!(self.executor, Executor::Cpu { .. }));
+        let keep = !(few && matches!(self.executor, Executor::Cpu(_)));
         Ok(Pending { group, computed, keep })
     }
 
@@ -295,7 +301,7 @@ impl<'a> Extractor<'a> {
         let Pending { group, computed, keep } = pending;
         let computed = match computed {
             Computed::Rows(rows) => finite(rows)?,
-            Computed::OnDevice(features) => read(features)?,
+            Computed::OnDevice(features) => read(*features)?,
         };
         let width = self.backbone.architecture().features();
         let mut new = computed.chunks_exact(width);
@@ -320,8 +326,8 @@ impl<'a> Extractor<'a> {
     fn compiled_network(&self, few: bool) -> Result<Option<&Compiled>, ExtractError> {
         let (compiled, tuning) = match &self.executor {
             Executor::Burn => return Ok(None),
-            Executor::Cpu { few: network, .. } if few => (network, Tuning::for_one_photo()),
-            Executor::Cpu { many, .. } => (many, Tuning::default()),
+            Executor::Cpu(networks) if few => (&networks.few, Tuning::for_one_photo()),
+            Executor::Cpu(networks) => (&networks.many, Tuning::default()),
         };
         let side = self.recipe.crop as usize;
         if compiled.get().is_none() {
@@ -444,7 +450,7 @@ struct Pending {
 }
 
 enum Computed {
-    OnDevice(Tensor<2>),
+    OnDevice(Box<Tensor<2>>),
     Rows(Vec<f32>),
 }
 
