@@ -57,19 +57,19 @@ pub fn photos(count: usize) -> Vec<f32> {
     (0..count * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect()
 }
 
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     for name in ["resnet18", "efficientnet-lite0"] {
         let mut group = criterion.benchmark_group(format!("backbone/{name}"));
         group.sampling_mode(SamplingMode::Flat);
-        for info in crate::devices() {
+        for info in devices {
             for batch in [1, 8, 32] {
                 group.throughput(Throughput::Elements(batch as u64));
                 let id = BenchmarkId::new(&info.device, batch);
                 group.bench_function(id, |bencher| {
                     // The time does not depend on the weights, which are zero.
-                    let device = device::open(&info).expect("a device that was listed");
+                    let device = device::open(info).expect("a device that was listed");
                     let backbone = name.parse::<Architecture>().expect("published").init(&device);
-                    let forward = Forward::of(backbone, &info, device, batch);
+                    let forward = Forward::of(backbone, info, device, batch);
                     let photos = photos(batch);
                     bencher.iter(|| black_box(forward.features(&photos)));
                 });

@@ -4,13 +4,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use kindling::backbone::Architecture;
-use kindling::device;
+use kindling::device::{self, DeviceInfo};
 use kindling::features::Extractor;
 use kindling::head::{Examples, FitOptions, fit};
 
 const PHOTOS: u32 = 64;
 
-pub fn bench(criterion: &mut Criterion) {
+pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let paths = crate::photos::write(folder.path(), PHOTOS);
     let options = FitOptions {
@@ -23,15 +23,15 @@ pub fn bench(criterion: &mut Criterion) {
     };
     let mut group = criterion.benchmark_group("end_to_end");
     group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(u64::from(PHOTOS)));
-    for info in crate::devices() {
-        let device = device::open(&info).expect("a device that was listed");
+    for info in devices {
+        let device = device::open(info).expect("a device that was listed");
         let architecture: Architecture = "resnet18".parse().expect("published");
         let backbone = architecture.init(&device);
         let head_device = device::processor().unwrap_or_else(|| device.clone());
         group.bench_function(info.device.as_str(), |bencher| {
             bencher.iter(|| {
                 let extractor =
-                    Extractor::new(&backbone, architecture.recipe(), &device, 16).suited_to(&info);
+                    Extractor::new(&backbone, architecture.recipe(), &device, 16).suited_to(info);
                 let extraction = extractor.all(&paths, |_| ()).expect("photos");
                 let examples = Examples {
                     width: architecture.features(),

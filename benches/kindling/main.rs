@@ -31,10 +31,11 @@ fn main() {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
-    backbone::bench(&mut criterion);
+    let devices = devices();
+    backbone::bench(&mut criterion, &devices);
     head::bench(&mut criterion);
     preprocess::bench(&mut criterion);
-    end_to_end::bench(&mut criterion);
+    end_to_end::bench(&mut criterion, &devices);
     criterion.final_summary();
 }
 

@@ -15,8 +15,8 @@ use super::terminal::{bytes, counted, one_line, say, table, text};
 /// Say what is kept of photos that went through a network before, or delete it
 ///
 /// Numbers are kept, never pictures, names or places: the features of each photo, found by the SHA-256 of
-/// its file, for each network and preprocessing. At most 1 GiB of them: what was not used for longest is
-/// deleted first. It may all be deleted at any time, and is then computed anew.
+/// its file, for each network, preprocessing and device. At most 1 GiB of them: what was not used for
+/// longest is deleted first. It may all be deleted at any time, and is then computed anew.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
