@@ -103,8 +103,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         seed: args.seed,
         patience: args.patience.map(|epochs| epochs as usize),
     };
-    // On the processor, whatever the features came from: a batch of so few numbers does not pay for a launch
-    // on a GPU (benches/RESULTS.md).
+    // On the processor, whatever the features came from: an epoch on some hundred of them takes milliseconds
+    // (benches/RESULTS.md).
     let head_device = device::processor().unwrap_or_else(|| device.clone());
     let start = Instant::now();
     let fitted = watch.training(&say, args.epochs as usize, |observe| {
