@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::cache::{CacheError, FeatureCache, PhotoDigest, Space};
+use super::cache::{CacheError, FeatureCache, Space};
+use super::group::{Found, Group, prepare};
 use super::kept::Kept;
 use crate::backbone::cpu::{Instructions, Photos, Tuning};
 use crate::backbone::{Backbone, CpuNetwork};
 use crate::device::{Backend, DeviceInfo};
-use crate::photos::{DecodeError, Recipe, decode_bytes, for_each_file, read as read_file};
+use crate::photos::{DecodeError, Recipe, for_each_file};
 
 /// What turns photos into features.
 pub struct Extractor<'a> {
@@ -361,83 +362,6 @@ fn computed_by(info: &DeviceInfo) -> String {
         Backend::Wgpu | Backend::Cuda => {
             format!("{}, {}, {}", info.backend, info.name, info.driver.as_deref().unwrap_or("-"))
         }
-    }
-}
-
-/// A file to its row where that is kept, else to pixels.
-fn prepare(path: &Path, recipe: &Recipe, kept: Option<&Kept>) -> Result<Prepared, DecodeError> {
-    let bytes = read_file(path)?;
-    let digest = kept.map(|_| PhotoDigest::of(&bytes));
-    if let (Some(kept), Some(digest)) = (kept, &digest)
-        && let Some(photo) = kept.get(digest)
-    {
-        return Ok(Prepared { digest: None, size: photo.size, content: Content::Row(photo.row) });
-    }
-    let photo = decode_bytes(&bytes)?;
-    let size = photo.dimensions();
-    Ok(Prepared { digest, size, content: Content::Pixels(recipe.crop(&photo)) })
-}
-
-/// What a decoder's thread makes of a file.
-struct Prepared {
-    /// Where its features shall be kept.
-    digest: Option<PhotoDigest>,
-    size: (u32, u32),
-    content: Content,
-}
-
-enum Content {
-    /// Features that were kept.
-    Row(Vec<f32>),
-    /// Pixels, `[crop, crop, 3]`.
-    Pixels(Vec<u8>),
-}
-
-/// Where a photo's features come from.
-enum Found {
-    /// They were kept.
-    Row(Vec<f32>),
-    /// They are computed, and kept under this digest.
-    New(Option<PhotoDigest>),
-}
-
-/// Photos that are dealt with together: those whose features are kept, and a batch of others.
-#[derive(Default)]
-struct Group {
-    photos: Vec<usize>,
-    sizes: Vec<(u32, u32)>,
-    found: Vec<Found>,
-    /// Photos to compute.
-    new: usize,
-    /// Their pixels.
-    pixels: Vec<u8>,
-    failed: Vec<(usize, DecodeError)>,
-}
-
-impl Group {
-    /// Batches of photos after which a group ends though the features of most of them were kept: progress is told after
-    /// each group.
-    const MOST_BATCHES: usize = 4;
-
-    fn push(&mut self, index: usize, prepared: Result<Prepared, DecodeError>) {
-        let Prepared { digest, size, content } = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return self.failed.push((index, error)),
-        };
-        self.photos.push(index);
-        self.sizes.push(size);
-        self.found.push(match content {
-            Content::Row(row) => Found::Row(row),
-            Content::Pixels(pixels) => {
-                self.new += 1;
-                self.pixels.extend(pixels);
-                Found::New(digest)
-            }
-        });
-    }
-
-    fn is_full(&self, batch_size: usize) -> bool {
-        self.new >= batch_size || self.photos.len() >= Self::MOST_BATCHES * batch_size
     }
 }
 

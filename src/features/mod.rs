@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod extract;
+mod group;
 mod kept;
 mod table;
 
