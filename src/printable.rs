@@ -1,4 +1,4 @@
-//! Text of others that is shown: names of files and classes may hold anything.
+//! Text that can be shown: names of files and classes may hold anything, and so may bytes.
 
 /// The text with its control characters escaped: a terminal would obey them.
 pub fn printable(text: &str) -> String {
@@ -9,4 +9,9 @@ pub fn printable(text: &str) -> String {
         }
         escaped
     })
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -124,9 +124,8 @@ def commands(weights, batch, worker, devices):
     modes = ["contiguous", "channels_last", "fused"]
     programs = {name: pytorch + [mode] for name, mode in zip(PYTORCH + [PYTORCH_FUSED], modes)}
     programs[ONNX_RUNTIME] = python + [HERE / "onnxruntime_backbone.py", weights, batch]
-    if worker:
-        for device in devices:
-            programs[kindling(device)] = worker + [weights, batch, device]
+    for device in devices:
+        programs[kindling(device)] = worker + [weights, batch, device]
     return {name: [str(word) for word in command] for name, command in programs.items()}
 
 
@@ -224,7 +223,7 @@ def spread(values):
     return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
-def table(all_measured, worker):
+def table(all_measured):
     """The backbone's part of a run, in Markdown."""
     lines = ["| batch | program | ms | photos/s | × PyTorch | × PyTorch, fused | × ONNX Runtime | after a pause, ms |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
@@ -240,8 +239,6 @@ def table(all_measured, worker):
         for name, reason in measured["failed"].items():
             reason = reason.replace("|", "/")
             lines.append(f"| {batch} | {name} | failed: {reason} | | | | | |")
-    if not worker:
-        lines += ["", "Kindling's backbone was not measured: no `--worker` was given."]
     return "\n".join(lines)
 
 

@@ -179,10 +179,9 @@ def measure(options, folder):
         rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
         parts += [f"Backbone: medians of rounds ({rounds}), each of several forwards one after another at small batches; "
                   "their first, after a pause in which other programs had the caches, stands in the last column.",
-                  backbone.table(all_backbones, options.worker)]
-        if options.worker:
-            largest = max(all_backbones, key=lambda measured: measured["batch"])
-            parts.append(backbone.roofline_line(largest, options.devices[0]))
+                  backbone.table(all_backbones)]
+        largest = max(all_backbones, key=lambda measured: measured["batch"])
+        parts.append(backbone.roofline_line(largest, options.devices[0]))
     if whole_job:
         parts += [f"Job: medians, {whole_job['rounds']} × each, the tutorial's loop once; Kindling on "
                   f"`--device {whole_job['device']}`.", job.table(whole_job)]

@@ -6,21 +6,14 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use kindling::backbone::Architecture;
 use kindling::device::{self, DeviceInfo};
 use kindling::features::Extractor;
-use kindling::head::{Examples, FitOptions, fit};
+use kindling::head::{Examples, fit};
 
 const PHOTOS: u32 = 64;
 
 pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let paths = crate::photos::write(folder.path(), PHOTOS);
-    let options = FitOptions {
-        epochs: 15,
-        batch_size: 4,
-        learning_rate: 1e-3,
-        weight_decay: 0.0,
-        seed: 0,
-        patience: None,
-    };
+    let options = crate::head::options(15);
     let mut group = criterion.benchmark_group("end_to_end");
     group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(u64::from(PHOTOS)));
     for info in devices {

@@ -6,6 +6,18 @@ use criterion::Criterion;
 use kindling::device;
 use kindling::head::{Examples, FitOptions, fit};
 
+/// The reference job's, for so many epochs.
+pub fn options(epochs: usize) -> FitOptions {
+    FitOptions {
+        epochs,
+        batch_size: 4,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        seed: 0,
+        patience: None,
+    }
+}
+
 pub fn bench(criterion: &mut Criterion) {
     let examples = |seed: usize| Examples {
         width: 512,
@@ -13,14 +25,7 @@ pub fn bench(criterion: &mut Criterion) {
         labels: (0..400).map(|at| at % 2).collect(),
     };
     let (train, val) = (examples(1), examples(2));
-    let options = FitOptions {
-        epochs: 1,
-        batch_size: 4,
-        learning_rate: 1e-3,
-        weight_decay: 0.0,
-        seed: 0,
-        patience: None,
-    };
+    let options = options(1);
     let mut group = criterion.benchmark_group("head");
     // Graphics drivers on the processor too: a head is small.
     for info in device::list() {

@@ -228,9 +228,7 @@ impl Backbone {
         let mut hash = Sha256::new();
         for tensor in &tensors {
             hash.update(format!("{} {:?}\n", tensor.name, tensor.shape));
-            let bytes: Vec<u8> =
-                values(tensor)?.iter().flat_map(|value| value.to_le_bytes()).collect();
-            hash.update(bytes);
+            hash.update(&*tensor.to_bytes()?);
         }
         Ok(hash.finalize().into())
     }

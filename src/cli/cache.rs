@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueHint};
 use kindling::features::cache::{self, CacheInfo, FeatureCache, SpaceInfo};
 use serde::Serialize;
 
-use super::pretrained::CACHE;
+use super::pretrained::{CACHE, named};
 use super::terminal::{bytes, counted, one_line, say, table, text};
 
 /// Say what is kept of photos that went through a network before, or delete it
@@ -72,11 +72,7 @@ impl CacheFolderArg {
 
 /// The folder that features are kept in: the one that is asked for, or the usual one, where there is one.
 pub fn folder(asked: Option<&Path>) -> Option<PathBuf> {
-    let named = || std::env::var_os(CACHE).filter(|folder| !folder.is_empty());
-    asked
-        .map(Path::to_owned)
-        .or_else(|| named().map(|folder| Path::new(&folder).join("features")))
-        .or_else(cache::default_folder)
+    asked.map(Path::to_owned).or_else(|| named("features")).or_else(cache::default_folder)
 }
 
 pub fn run(args: &CacheArgs) -> Result<()> {

@@ -175,10 +175,13 @@ pub fn folders() -> Vec<PathBuf> {
 
 /// Where downloads go.
 pub fn cache() -> Option<PathBuf> {
-    match std::env::var_os(CACHE).filter(|folder| !folder.is_empty()) {
-        Some(folder) => Some(Path::new(&folder).join("weights")),
-        None => cache_folder(),
-    }
+    named("weights").or_else(cache_folder)
+}
+
+/// A part of the folder that the environment names in place of the platform's cache folder, where it names one.
+pub fn named(part: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(CACHE).filter(|folder| !folder.is_empty())?;
+    Some(Path::new(&folder).join(part))
 }
 
 /// Where a file is downloaded from: the mirror, where there is one, else where it was published.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::folder::{training_part, validation_part};
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
+use crate::printable::hexadecimal;
 use crate::seed::{Purpose, generator};
 
 /// The share of each class that is kept for validation where nothing else is said.
@@ -43,7 +44,7 @@ impl Split {
                 add(path.as_os_str().as_encoded_bytes());
             }
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hasher.finalize())
     }
 }
 

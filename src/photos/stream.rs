@@ -18,8 +18,6 @@ pub struct Batch {
     pub photos: Vec<usize>,
     /// Their pixels, resized and cropped: `[photos, crop, crop, 3]`.
     pub pixels: Vec<u8>,
-    /// Width and height of each in its file, upright, in pixels.
-    pub sizes: Vec<(u32, u32)>,
     /// Files met since the last batch that gave no photo.
     pub failed: Vec<(usize, DecodeError)>,
 }
@@ -76,14 +74,13 @@ where
     P: AsRef<Path> + Sync,
 {
     assert!(batch_size > 0, "a batch holds at least one photo");
-    let prepare = |photo: RgbImage| (photo.dimensions(), recipe.crop(&photo));
+    let prepare = |photo: RgbImage| recipe.crop(&photo);
     let mut batch = Batch::default();
     for_each_photo(paths, 2 * batch_size, prepare, |index, prepared| {
         match prepared {
-            Ok((size, pixels)) => {
+            Ok(pixels) => {
                 batch.photos.push(index);
                 batch.pixels.extend(pixels);
-                batch.sizes.push(size);
             }
             Err(error) => batch.failed.push((index, error)),
         }

@@ -12,6 +12,7 @@ use safetensors::{SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
 
 use super::burnpack;
+use crate::printable::hexadecimal;
 
 /// The named tensors of a weights file.
 ///
@@ -282,15 +283,10 @@ pub fn sha256_of_file(path: &Path) -> Result<String, CheckpointError> {
     let mut hasher = Sha256::new();
     io::copy(&mut regular_file(path)?, &mut hasher)
         .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-    Ok(hexadecimal(hasher))
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// The SHA-256 of `bytes`, likewise.
 pub(super) fn sha256_of(bytes: &[u8]) -> String {
-    hexadecimal(Sha256::new_with_prefix(bytes))
-}
-
-/// The digest of what `hasher` has seen, likewise.
-fn hexadecimal(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }

@@ -18,5 +18,6 @@ pub use download_error::DownloadError;
 pub use imagenet::imagenet_classes;
 pub use import::{ImportError, architecture, backbone, head};
 pub use manifest::{Digest, PublishedWeights};
+pub(crate) use pretrained::kept_in;
 pub use pretrained::{Pretrained, PretrainedError, WEIGHTS_FOLDER, cache_folder};
 pub use safetensors_header::safetensors_header;

@@ -155,6 +155,11 @@ impl fmt::Display for Pretrained {
 /// (`~/.cache/kindling/weights` on Linux, `~/Library/Caches/kindling/weights` on macOS,
 /// `%LOCALAPPDATA%\\kindling\\cache\\weights` on Windows). `None` for a user without a home.
 pub fn cache_folder() -> Option<PathBuf> {
+    kept_in("weights")
+}
+
+/// A folder of the platform's cache folder for this program. `None` for a user without a home.
+pub(crate) fn kept_in(part: &str) -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "kindling")?;
-    Some(folders.cache_dir().join("weights"))
+    Some(folders.cache_dir().join(part))
 }

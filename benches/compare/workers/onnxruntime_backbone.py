@@ -8,13 +8,13 @@ The network is exported by PyTorch at the start, for this batch size alone: that
 import pathlib
 import sys
 import tempfile
-import time
 import warnings
 
-import numpy
 import onnxruntime
 import torch
 import torchvision
+
+from protocol import made_up_photos, serve
 
 if len(sys.argv) != 3 or not sys.argv[2].isdigit():
     raise SystemExit("usage: onnxruntime_backbone.py WEIGHTS BATCH")
@@ -41,17 +41,6 @@ with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / "backbone.onnx"
     exported_network(path)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-photos = numpy.random.default_rng(0).standard_normal((batch, 3, 224, 224), numpy.float32)
+photos = made_up_photos(batch)
 
-
-def seconds_of_a_forward():
-    start = time.perf_counter()
-    session.run(None, {"photos": photos})
-    return time.perf_counter() - start
-
-
-for _ in range(2):
-    seconds_of_a_forward()
-print("ready", flush=True)
-for _ in sys.stdin:
-    print(seconds_of_a_forward(), flush=True)
+serve(lambda: session.run(None, {"photos": photos}))

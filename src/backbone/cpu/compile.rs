@@ -3,7 +3,7 @@
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
 use super::finish::Range;
-use super::layout::{CHANNEL_BLOCK, Layout};
+use super::layout::{CHANNEL_BLOCK, Layout, Window};
 use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
@@ -61,7 +61,8 @@ pub fn compile(
                 let (from, to) = (layouts[input], layouts[own]);
                 assert!(from.stored == to.stored, "no pool reads photos");
                 let [padding, _] = padding.around(from.height, *kernel, *stride);
-                let pool = MaxPool { kernel: *kernel, stride: *stride, padding, from, to };
+                let window = Window { kernel: *kernel, stride: *stride, padding };
+                let pool = MaxPool { window, from, to };
                 (input, Kernel::MaxPool(pool))
             }
             // Part of the convolution before it.
@@ -185,7 +186,7 @@ fn kernel(
 ) -> Kernel {
     let plan::Convolution { kernel, stride, groups, .. } = *convolution;
     let [padding, _] = convolution.padding.around(from.height, kernel, stride);
-    let window = (kernel, stride, padding);
+    let window = Window { kernel, stride, padding };
     let across = convolution.padding.around(from.width, kernel, stride)[0];
     assert_eq!(padding, across, "photos are square, or padding does not ask for it");
     match groups {

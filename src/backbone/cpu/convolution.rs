@@ -10,7 +10,7 @@ use pulp::Simd;
 
 use super::finish::Range;
 use super::instructions::{Instructions, Task};
-use super::layout::{Layout, grown};
+use super::layout::{Layout, Window, grown};
 use super::product::{self, PANEL, Rows, multiply};
 use super::team::Team;
 
@@ -20,10 +20,7 @@ pub struct Convolution {
     panels: Vec<f32>,
     /// For each stored channel.
     bias: Vec<f32>,
-    kernel: usize,
-    stride: usize,
-    /// Zeros that the window reaches above and to the left.
-    padding: usize,
+    window: Window,
     from: Layout,
     to: Layout,
     range: Range,
@@ -33,18 +30,17 @@ pub struct Convolution {
 
 impl Convolution {
     /// Packs `weight`, `[to, from, kernel, kernel]`.
-    #[allow(clippy::too_many_arguments)]
     pub fn new(
         weight: &[f32],
         bias: &[f32],
-        (kernel, stride, padding): (usize, usize, usize),
+        window: Window,
         from: Layout,
         to: Layout,
         range: Range,
     ) -> Self {
-        let depth = kernel * kernel * from.stored;
+        let taps = window.kernel * window.kernel;
+        let depth = taps * from.stored;
         let mut panels = vec![0.0; to.stored * depth];
-        let taps = kernel * kernel;
         Team::Together.pieces(&mut panels, depth * PANEL, |panel, values| {
             let outs = panel * PANEL..((panel + 1) * PANEL).min(to.channels);
             for channel in 0..from.channels {
@@ -56,13 +52,11 @@ impl Convolution {
                 }
             }
         });
-        let mut padded = bias.to_vec();
-        padded.resize(to.stored, 0.0);
         // The lines of the input under them stay in the cache while the panels pass.
-        let line = stride * from.row();
+        let line = window.stride * from.row();
         let lines = (48 * 1024 / line.max(1)).clamp(1, to.height);
         let lines = to.height.div_ceil(to.height.div_ceil(lines));
-        Self { panels, bias: padded, kernel, stride, padding, from, to, range, lines }
+        Self { panels, bias: to.padded(bias), window, from, to, range, lines }
     }
 
     /// Bytes of its weights.
@@ -81,10 +75,8 @@ impl Convolution {
     ) {
         let (from, to) = (self.from, self.to);
         team.lines(&to, self.lines, output, |photo, first, output| {
-            let shortcut = shortcut.map(|shortcut| {
-                &shortcut[photo * to.photo() + to.rows().start + first * to.row()..][..output.len()]
-            });
-            let input = &input[photo * from.photo()..][..from.photo()];
+            let shortcut = shortcut.map(|values| to.lines(values, photo, first, output.len()));
+            let input = from.one(input, photo);
             instructions.run(Lines { convolution: self, input, first, output, shortcut });
         });
     }
@@ -94,7 +86,6 @@ impl Convolution {
     pub fn by_panel(
         &self,
         instructions: Instructions,
-        team: Team,
         input: &[f32],
         output: &mut [f32],
         shortcut: Option<&[f32]>,
@@ -104,18 +95,30 @@ impl Convolution {
         let pixels = output.len() / to.photo() * to.height * to.width;
         let panel = pixels * PANEL;
         let sums = grown(scratch, to.stored / PANEL * panel);
-        team.pieces(sums, panel, |panel, sums| {
+        Team::Together.pieces(sums, panel, |panel, sums| {
             instructions.run(Panel { convolution: self, input, panel, sums });
         });
         let sums = &*sums;
-        team.lines(&to, 1, output, |photo, line, output| {
-            let shortcut = shortcut.map(|shortcut| {
-                let start = photo * to.photo() + to.rows().start + line * to.row();
-                &shortcut[start..][..output.len()]
-            });
+        Team::Together.lines(&to, 1, output, |photo, line, output| {
+            let shortcut = shortcut.map(|values| to.lines(values, photo, line, output.len()));
             let first = (photo * to.height + line) * to.width;
             instructions.run(Finish { convolution: self, sums, pixels, first, output, shortcut });
         });
+    }
+
+    /// The weights of a panel.
+    #[inline(always)]
+    fn panel(&self, panel: usize) -> &[f32] {
+        let length = self.window.kernel * self.window.kernel * self.from.stored * PANEL;
+        &self.panels[panel * length..][..length]
+    }
+
+    /// The windows that begin at `starts` of `input`, as rows of a product.
+    #[inline(always)]
+    fn rows<'a>(&self, input: &'a [f32], starts: [usize; product::MOST_ROWS]) -> Rows<'a> {
+        let Window { kernel, .. } = self.window;
+        let depth = kernel * self.from.stored;
+        Rows { input, starts, parts: kernel, part_step: self.from.row(), depth }
     }
 
     /// Adds bias and shortcut to a panel's sums of neighbouring pixels, `[pixel][16]`, and writes what comes of it. `channel`
@@ -158,26 +161,18 @@ struct Panel<'a> {
 impl Task for Panel<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Convolution { panels, kernel, stride, padding, from, to, .. } = self.convolution;
+        let Convolution { window, from, to, .. } = self.convolution;
         let [most_rows, _] = product::block::<S>();
-        let length = kernel * kernel * from.stored * PANEL;
-        let panel = &panels[self.panel * length..][..length];
+        let panel = self.convolution.panel(self.panel);
         let pixels = self.sums.len() / PANEL;
         let start = |pixel: usize| {
             let pixel = pixel.min(pixels - 1);
             let (line, column) = (pixel / to.width, pixel % to.width);
-            let [y, x] = [line % to.height, column]
-                .map(|place| (place * stride) as isize - *padding as isize);
-            line / to.height * from.photo() + from.at(y, x)
+            line / to.height * from.photo() + window.corner(from, line % to.height, column)
         };
         for block in product::blocks(pixels, most_rows) {
-            let rows = Rows {
-                input: self.input,
-                starts: array::from_fn(|at| start(block.start + at)),
-                parts: *kernel,
-                part_step: from.row(),
-                depth: kernel * from.stored,
-            };
+            let starts = array::from_fn(|at| start(block.start + at));
+            let rows = self.convolution.rows(self.input, starts);
             let sums = &mut self.sums[block.start * PANEL..];
             multiply(simd, block.len(), rows, &[panel], sums, block.len() * PANEL);
         }
@@ -231,26 +226,20 @@ struct Lines<'a> {
 impl Task for Lines<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Convolution { panels, kernel, stride, padding, from, to, .. } = self.convolution;
+        let Convolution { window, from, to, .. } = self.convolution;
         let [most_rows, most_panels] = product::block::<S>();
-        let depth = kernel * kernel * from.stored;
         let mut sums = [0.0; product::MOST_ROWS * 2 * PANEL];
-        let panels: Vec<&[f32]> = panels.chunks_exact(depth * PANEL).collect();
+        let panels: Vec<&[f32]> =
+            (0..to.stored / PANEL).map(|panel| self.convolution.panel(panel)).collect();
         let lines = self.output.len() / to.row();
         for (group, panels) in panels.chunks(most_panels).enumerate() {
             let channel = group * most_panels * PANEL;
             for line in 0..lines {
-                let top = ((self.first + line) * stride) as isize - *padding as isize;
                 for columns in product::blocks(to.width, most_rows) {
-                    let left = (columns.start * stride) as isize - *padding as isize;
-                    let start = from.at(top, left);
-                    let rows = Rows {
-                        input: self.input,
-                        starts: array::from_fn(|at| start + at * stride * from.stored),
-                        parts: *kernel,
-                        part_step: from.row(),
-                        depth: kernel * from.stored,
-                    };
+                    let start = window.corner(from, self.first + line, columns.start);
+                    let step = window.stride * from.stored;
+                    let rows =
+                        self.convolution.rows(self.input, array::from_fn(|at| start + at * step));
                     let place = line * to.row() + (to.before + columns.start) * to.stored + channel;
                     let step = columns.len() * PANEL;
                     multiply(simd, columns.len(), rows, panels, &mut sums, step);

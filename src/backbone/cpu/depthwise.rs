@@ -8,7 +8,7 @@ use pulp::Simd;
 
 use super::finish::Range;
 use super::instructions::{Instructions, Task};
-use super::layout::Layout;
+use super::layout::{Layout, Window};
 use super::team::Team;
 
 /// Neighbouring pixels that are computed at once.
@@ -20,10 +20,7 @@ pub struct Depthwise {
     weight: Vec<f32>,
     /// For each stored channel.
     bias: Vec<f32>,
-    kernel: usize,
-    stride: usize,
-    /// Zeros that the window reaches above and to the left.
-    padding: usize,
+    window: Window,
     from: Layout,
     to: Layout,
     range: Range,
@@ -34,28 +31,26 @@ impl Depthwise {
     pub fn new(
         weight: &[f32],
         bias: &[f32],
-        (kernel, stride, padding): (usize, usize, usize),
+        window: Window,
         from: Layout,
         to: Layout,
         range: Range,
     ) -> Self {
-        let taps = kernel * kernel;
+        let taps = window.kernel * window.kernel;
         let mut packed = vec![0.0; taps * from.stored];
         for (channel, kernel) in weight.chunks_exact(taps).enumerate() {
             for (tap, value) in kernel.iter().enumerate() {
                 packed[tap * from.stored + channel] = *value;
             }
         }
-        let mut padded = bias.to_vec();
-        padded.resize(to.stored, 0.0);
-        Self { weight: packed, bias: padded, kernel, stride, padding, from, to, range }
+        Self { weight: packed, bias: to.padded(bias), window, from, to, range }
     }
 
     /// Convolves each photo of `input` into `output`.
     pub fn run(&self, instructions: Instructions, team: Team, input: &[f32], output: &mut [f32]) {
         let from = self.from;
         team.lines(&self.to, 1, output, |photo, line, output| {
-            let input = &input[photo * from.photo()..][..from.photo()];
+            let input = from.one(input, photo);
             instructions.run(Line { depthwise: self, input, line, output });
         });
     }
@@ -96,18 +91,16 @@ impl Depthwise {
         column: usize,
         output: &mut [f32],
     ) {
-        let Self { weight, bias, kernel, stride, padding, from, to, range } = self;
-        let corner = from.at(
-            (line * stride) as isize - *padding as isize,
-            (column * stride) as isize - *padding as isize,
-        );
+        let Self { weight, bias, window, from, to, range } = self;
+        let Window { kernel, stride, .. } = *window;
+        let corner = window.corner(from, line, column);
         let place = (to.before + column) * to.stored;
         let bias = S::as_simd_f32s(bias).0;
         let registers = bias.len();
         for at in 0..registers {
             let mut sums = [bias[at]; COUNT];
-            for y in 0..*kernel {
-                for x in 0..*kernel {
+            for y in 0..kernel {
+                for x in 0..kernel {
                     let tap = (y * kernel + x) * to.stored;
                     let weight = S::as_simd_f32s(&weight[tap..][..to.stored]).0[at];
                     for pixel in 0..COUNT {

@@ -222,22 +222,15 @@ impl CpuNetwork {
                 });
             }
         }
-        for step in &self.steps[schedule.boundary..] {
-            let length = |value: usize| count * self.layouts[value].photo();
-            let mut output = std::mem::take(&mut batch.buffers[slot(step.output)]);
-            let values = |value: usize| &batch.buffers[slot(value)][..length(value)];
-            // A block at a time where the filters stay in the cache.
-            let scratch = (step.bytes() > self.tuning.heavy).then_some(&mut batch.scratch);
-            step.run(
-                self.tuning.instructions,
-                Team::Together,
-                values(step.input),
-                step.shortcut.map(values),
-                &mut output[..length(step.output)],
-                scratch,
-            );
-            batch.buffers[slot(step.output)] = output;
-        }
+        let buffers = batch.buffers.iter_mut().zip(&schedule.batch);
+        let mut buffers: Vec<&mut [f32]> =
+            buffers.map(|(buffer, layout)| &mut buffer[..count * layout.photo()]).collect();
+        self.run_steps(
+            schedule.boundary..self.steps.len(),
+            &mut buffers,
+            slot,
+            Some(&mut batch.scratch),
+        );
         let map = &self.layouts[self.map];
         let result = read(map, &batch.buffers[slot(self.map)][..count * map.photo()]);
         lock(&self.batches).push(batch);
@@ -252,60 +245,53 @@ impl CpuNetwork {
         schedule: &Schedule,
         batch: &mut [Vec<f32>],
     ) {
-        // What each photo leaves for the second part, by buffer.
-        let mut kept: Vec<Vec<Option<&mut [f32]>>> = Vec::new();
-        for (slot, buffer) in batch.iter_mut().enumerate() {
-            let made = self.steps[..schedule.boundary]
-                .iter()
-                .any(|step| schedule.places[step.output] == Place::Batch(slot));
-            let parts = buffer.chunks_mut(schedule.batch[slot].photo()).take(group.len());
-            for (photo, part) in parts.enumerate() {
-                if kept.len() <= photo {
-                    kept.push(Vec::new());
-                }
-                kept[photo].push(made.then_some(part));
+        // Each photo's part of what is kept for the second part, by buffer.
+        let mut kept: Vec<Vec<&mut [f32]>> = group.clone().map(|_| Vec::new()).collect();
+        for (buffer, layout) in batch.iter_mut().zip(&schedule.batch) {
+            for (kept, part) in kept.iter_mut().zip(buffer.chunks_mut(layout.photo())) {
+                kept.push(part);
             }
         }
-        kept.into_par_iter().enumerate().for_each(|(photo, mut kept)| {
+        kept.into_par_iter().zip(group).for_each(|(kept, photo)| {
             let workspace = lock(&self.workspaces).pop();
-            let mut workspace = workspace.unwrap_or_else(|| {
+            let mut workspace: Vec<Vec<f32>> = workspace.unwrap_or_else(|| {
                 schedule.photo.iter().map(|layout| zeros(layout.photo())).collect()
             });
             let Place::Photo(slot) = schedule.places[0] else {
                 unreachable!("the photos are read by the first part alone")
             };
-            photos.write(group.start + photo, &self.layouts[0], &mut workspace[slot]);
-            for step in &self.steps[..schedule.boundary] {
-                let place = schedule.places[step.output];
-                let mut own = Vec::new();
-                let mut given = None;
-                match place {
-                    Place::Photo(slot) => own = std::mem::take(&mut workspace[slot]),
-                    Place::Batch(slot) => given = kept[slot].take(),
-                }
-                let read = |value: usize| -> &[f32] {
-                    match schedule.places[value] {
-                        Place::Photo(slot) => &workspace[slot],
-                        Place::Batch(slot) => kept[slot].as_deref().expect("written before"),
-                    }
-                };
-                let output = given.as_deref_mut().unwrap_or(&mut own);
-                let shortcut = step.shortcut.map(read);
-                step.run(
-                    self.tuning.instructions,
-                    Team::Alone,
-                    read(step.input),
-                    shortcut,
-                    output,
-                    None,
-                );
-                match place {
-                    Place::Photo(slot) => workspace[slot] = own,
-                    Place::Batch(slot) => kept[slot] = given,
-                }
-            }
+            photos.write(photo, &self.layouts[0], &mut workspace[slot]);
+            let mut buffers: Vec<&mut [f32]> =
+                workspace.iter_mut().map(Vec::as_mut_slice).chain(kept).collect();
+            let place = |value: usize| match schedule.places[value] {
+                Place::Photo(slot) => slot,
+                Place::Batch(slot) => schedule.photo.len() + slot,
+            };
+            self.run_steps(0..schedule.boundary, &mut buffers, place, None);
             lock(&self.workspaces).push(workspace);
         });
+    }
+
+    /// Does some steps on `buffers`, in which each value is where `place` says: for all photos where there is `scratch`, else
+    /// for one.
+    fn run_steps(
+        &self,
+        steps: Range<usize>,
+        buffers: &mut [&mut [f32]],
+        place: impl Fn(usize) -> usize,
+        mut scratch: Option<&mut winograd::Scratch>,
+    ) {
+        let team = if scratch.is_some() { Team::Together } else { Team::Alone };
+        for step in &self.steps[steps] {
+            let output = std::mem::take(&mut buffers[place(step.output)]);
+            let values = |value: usize| &*buffers[place(value)];
+            // A block at a time where the filters stay in the cache.
+            let scratch = scratch.as_deref_mut().filter(|_| step.bytes() > self.tuning.heavy);
+            let shortcut = step.shortcut.map(values);
+            let input = values(step.input);
+            step.run(self.tuning.instructions, team, input, shortcut, output, scratch);
+            buffers[place(step.output)] = output;
+        }
     }
 }
 

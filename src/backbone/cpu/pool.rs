@@ -3,17 +3,13 @@
 use pulp::Simd;
 
 use super::instructions::{Instructions, Task};
-use super::layout::Layout;
+use super::layout::{Layout, Window};
 use super::team::Team;
 
 /// The maximum under a square window. What lies outside counts for nothing.
 pub struct MaxPool {
-    /// Side of the window.
-    pub kernel: usize,
-    /// How far it moves.
-    pub stride: usize,
-    /// How far it reaches above and to the left.
-    pub padding: usize,
+    /// The window.
+    pub window: Window,
     /// What is read.
     pub from: Layout,
     /// What is written.
@@ -25,7 +21,7 @@ impl MaxPool {
     pub fn run(&self, instructions: Instructions, team: Team, input: &[f32], output: &mut [f32]) {
         let from = self.from;
         team.lines(&self.to, 1, output, |photo, line, output| {
-            let input = &input[photo * from.photo()..][..from.photo()];
+            let input = from.one(input, photo);
             instructions.run(Line { pool: self, input, line, output });
         });
     }
@@ -44,7 +40,7 @@ struct Line<'a> {
 impl Task for Line<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let MaxPool { kernel, stride, padding, from, to } = self.pool;
+        let MaxPool { window: Window { kernel, stride, padding }, from, to } = self.pool;
         // The part of a window that lies inside.
         let inside = |place: usize, side: usize| {
             let start = place * stride;

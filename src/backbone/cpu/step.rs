@@ -54,13 +54,13 @@ impl Step {
         match (&self.kernel, scratch) {
             (Kernel::Convolution(convolution), Some(scratch)) => {
                 let scratch = &mut scratch.output;
-                convolution.by_panel(instructions, team, input, output, shortcut, scratch);
+                convolution.by_panel(instructions, input, output, shortcut, scratch);
             }
             (Kernel::Convolution(convolution), None) => {
                 convolution.run(instructions, team, input, output, shortcut);
             }
             (Kernel::Winograd(winograd), Some(scratch)) => {
-                winograd.by_position(instructions, team, input, output, shortcut, scratch);
+                winograd.by_position(instructions, input, output, shortcut, scratch);
             }
             (Kernel::Winograd(winograd), None) => {
                 winograd.by_block(instructions, team, input, output, shortcut);

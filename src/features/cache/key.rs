@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::VERSION;
 use crate::photos::{Filter, Recipe};
+use crate::printable::hexadecimal;
 
 /// The SHA-256 of a photo's file: what is in it, wherever it lies and whatever it is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,10 +82,6 @@ impl Space {
     pub(super) fn name(&self) -> String {
         hexadecimal(&self.digest)
     }
-}
-
-fn hexadecimal(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -211,8 +211,7 @@ impl FeatureCache {
 /// The folder of this user's that features are kept in: `features` in the platform's cache folder, beside that of
 /// [downloaded weights](crate::weights::cache_folder). `None` for a user without a home.
 pub fn default_folder() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "kindling")?;
-    Some(folders.cache_dir().join("features"))
+    crate::weights::kept_in("features")
 }
 
 #[cfg(test)]

@@ -92,13 +92,11 @@ impl Winograd {
                 }
             }
         });
-        let mut padded = bias.to_vec();
-        padded.resize(to.stored, 0.0);
         let tiles = [Self::tiles(to.width), Self::tiles(to.height)];
         let row = POSITIONS * tiles[0] * depth * size_of::<f32>();
         let block = (CACHE / row).clamp(1, tiles[1]);
         let block = tiles[1].div_ceil(tiles[1].div_ceil(block));
-        Self { filters, bias: padded, from, to, range, tiles, block }
+        Self { filters, bias: to.padded(bias), from, to, range, tiles, block }
     }
 
     /// Bytes of its filters.
@@ -138,11 +136,8 @@ impl Winograd {
     ) {
         let (from, to) = (self.from, self.to);
         team.lines(&to, self.block * TILE, output, |photo, first, output| {
-            let shortcut = shortcut.map(|shortcut| {
-                let start = to.rows().start + first * to.row();
-                &shortcut[photo * to.photo() + start..][..output.len()]
-            });
-            let input = &input[photo * from.photo()..][..from.photo()];
+            let shortcut = shortcut.map(|values| to.lines(values, photo, first, output.len()));
+            let input = from.one(input, photo);
             SCRATCH.with_borrow_mut(|scratch| {
                 let rows = output.len().div_ceil(TILE * to.row());
                 let tiles = rows * self.tiles[0];
@@ -166,7 +161,6 @@ impl Winograd {
     pub fn by_position(
         &self,
         instructions: Instructions,
-        team: Team,
         input: &[f32],
         output: &mut [f32],
         shortcut: Option<&[f32]>,
@@ -178,8 +172,8 @@ impl Winograd {
         let panels = to.stored / PANEL;
         let patch = self.patch(tiles);
         let patches = grown(&mut scratch.input, photos * POSITIONS * patch);
-        team.pieces(patches, POSITIONS * patch, |photo, patches| {
-            let input = &input[photo * from.photo()..][..from.photo()];
+        Team::Together.pieces(patches, POSITIONS * patch, |photo, patches| {
+            let input = from.one(input, photo);
             instructions.run(Into {
                 winograd: self,
                 input,
@@ -201,7 +195,7 @@ impl Winograd {
             })
             .collect();
         let patches = &scratch.input;
-        team.each(pieces, |(position, panel, sums)| {
+        Team::Together.each(pieces, |(position, panel, sums)| {
             instructions.run(Position {
                 winograd: self,
                 patches,
@@ -213,11 +207,8 @@ impl Winograd {
             });
         });
         let sums = &scratch.output;
-        team.lines(&to, TILE, output, |photo, first, output| {
-            let shortcut = shortcut.map(|shortcut| {
-                let start = to.rows().start + first * to.row();
-                &shortcut[photo * to.photo() + start..][..output.len()]
-            });
+        Team::Together.lines(&to, TILE, output, |photo, first, output| {
+            let shortcut = shortcut.map(|values| to.lines(values, photo, first, output.len()));
             instructions.run(Back {
                 winograd: self,
                 sums,
