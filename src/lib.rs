@@ -22,6 +22,8 @@ pub mod export;
 pub mod features;
 pub mod gallery;
 pub mod head;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub mod kernels;
 pub mod output;
 pub mod photos;
 pub mod printable;

@@ -1,6 +1,7 @@
 //! What the adapter computes is right: the network against PyTorch, each op against the processor.
 
 mod adapter;
+mod compiled;
 mod network;
 mod ops;
 #[path = "../../tests/library/reference.rs"]

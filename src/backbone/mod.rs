@@ -8,6 +8,9 @@
 pub mod cpu;
 mod efficientnet_lite;
 pub mod folding;
+mod fusion;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub mod gpu;
 mod naming;
 mod network;
 pub mod plan;
@@ -23,6 +26,8 @@ use burn::tensor::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 pub use cpu::CpuNetwork;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use gpu::GpuNetwork;
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
 pub use naming::Naming;
 pub(crate) use network::values;
@@ -215,6 +220,24 @@ impl Backbone {
         let weights = folding::Weights::of(self)?;
         let folded = |convolution: &plan::Convolution| convolution.folded(&weights);
         Ok(CpuNetwork::compile(&self.plan(), photo, tuning, folded))
+    }
+
+    /// Compiles it for the GPU of `client`, for photos of `[height, width]`: our own kernels, the same numbers as
+    /// [`forward`](Self::forward) but for rounding, and in f16 for three digits. `None` where the adapter's limits do not
+    /// allow them.
+    ///
+    /// # Errors
+    /// Where the device does not give the weights back.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub fn compiled_for_gpu(
+        &self,
+        client: &cubecl::client::Client,
+        photo: [usize; 2],
+        precision: crate::kernels::Precision,
+    ) -> Result<Option<GpuNetwork>, burn_pack::Error> {
+        let weights = folding::Weights::of(self)?;
+        let folded = |convolution: &plan::Convolution| convolution.folded(&weights);
+        Ok(GpuNetwork::compile(client, &self.plan(), photo, precision, folded))
     }
 
     /// SHA-256 of its tensors: names, shapes and values, in the order of the names. The same for the same

@@ -124,7 +124,7 @@ pub enum Padding {
 }
 
 /// A function of each value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// The value itself.
     None,
@@ -155,7 +155,7 @@ impl Padding {
     }
 
     /// Length of what comes of a `side`.
-    fn output(self, side: usize, kernel: usize, stride: usize) -> usize {
+    pub fn output(self, side: usize, kernel: usize, stride: usize) -> usize {
         let [before, after] = self.around(side, kernel, stride);
         (before + side + after - kernel) / stride + 1
     }

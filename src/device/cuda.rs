@@ -19,3 +19,8 @@ pub(super) fn devices() -> Vec<DeviceInfo> {
     };
     Device::enumerate(DeviceType::Cuda).into_vec().into_iter().enumerate().map(describe).collect()
 }
+
+/// The client of a device that [`devices`] gave, the one that Burn computes with too.
+pub(super) fn client(info: &DeviceInfo) -> cubecl::client::Client {
+    cubecl::Device::Cuda(cubecl::device::CudaDevice::new(info.index)).client()
+}

@@ -302,6 +302,19 @@ pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
     }
 }
 
+/// The CubeCL client of a device that [`open`] opened, which our own kernels are launched with; none where the device is
+/// no GPU's.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub fn client(info: &DeviceInfo) -> Option<cubecl::client::Client> {
+    match info.backend {
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => Some(cuda::client(info)),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => wgpu::client(info),
+        _ => None,
+    }
+}
+
 /// The processor as Burn's fastest CPU backend in this build; none where there is none in it.
 pub fn processor() -> Option<Device> {
     #[cfg(feature = "flex")]

@@ -4,7 +4,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
+use burn_wgpu::WgpuDevice;
 use burn_wgpu::wgpu::{self, AdapterInfo, Backend as Api, DeviceType, Features};
+use cubecl::device::WgpuDeviceKind;
 use futures_lite::future::block_on;
 
 use super::{Backend, DeviceError, DeviceInfo, Kind};
@@ -136,4 +138,18 @@ pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
             Ok(device)
         }
     }
+}
+
+/// The client of an adapter that [`open`] opened, the one that Burn computes with too.
+pub(super) fn client(info: &DeviceInfo) -> Option<cubecl::client::Client> {
+    let adapter = adapters().get(info.index).filter(|adapter| adapter.info.name == info.name)?;
+    let kind = match adapter.selector {
+        DeviceKind::DiscreteGpu(index) => WgpuDeviceKind::DiscreteGpu(index),
+        DeviceKind::IntegratedGpu(index) => WgpuDeviceKind::IntegratedGpu(index),
+        DeviceKind::VirtualGpu(index) => WgpuDeviceKind::VirtualGpu(index),
+        DeviceKind::Cpu => WgpuDeviceKind::Cpu,
+        _ => return None,
+    };
+    let device = WgpuDevice::new(kind).on(adapter.interface);
+    Some(cubecl::Device::Wgpu(device).client())
 }

@@ -8,7 +8,8 @@ use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
 use crate::backbone::folding::Folded;
-use crate::backbone::plan::{self, Activation, Operation, Plan, Value};
+use crate::backbone::fusion::{Fused, fused, index};
+use crate::backbone::plan::{self, Operation, Plan, Value};
 
 /// What comes of a plan.
 pub struct Compiled {
@@ -78,41 +79,6 @@ pub fn compile(
         });
     }
     Compiled { steps, layouts, map }
-}
-
-/// A value's index: the photos, then what each step of the plan gives.
-fn index(value: Value) -> usize {
-    match value {
-        Value::Photos => 0,
-        Value::Output(step) => step + 1,
-    }
-}
-
-/// A sum that a convolution takes over.
-#[derive(Clone, Copy)]
-struct Fused {
-    /// What it adds.
-    shortcut: usize,
-    /// The sum's value.
-    sum: usize,
-    /// The sum's activation.
-    activation: Activation,
-}
-
-/// For each step the sum that it takes over: the later one of the two that the sum reads, so that the other is there.
-fn fused(plan: &Plan) -> Vec<Option<Fused>> {
-    let mut fused = vec![None; plan.steps.len()];
-    for (at, step) in plan.steps.iter().enumerate() {
-        let Operation::Add { inputs, activation } = step.operation else { continue };
-        let [first, second] = inputs.map(index);
-        let (shortcut, last) = (first.min(second), first.max(second));
-        let convolution = plan.steps.get(last.wrapping_sub(1)).map(|step| &step.operation);
-        let alone = matches!(convolution, Some(Operation::Convolution { convolution, .. })
-            if convolution.activation == Activation::None && convolution.groups == 1);
-        assert!(alone && shortcut != last, "`{}` adds to a convolution", step.name);
-        fused[last - 1] = Some(Fused { shortcut, sum: at + 1, activation });
-    }
-    fused
 }
 
 /// How every value lies: with the border that its readers ask for. A sum and its shortcut lie alike.

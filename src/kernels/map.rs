@@ -1,0 +1,225 @@
+//! Activations on the device.
+//!
+//! In memory: `[photos, height, width, vectors]`, a vector being four channels, the last one padded with zeros. Channels
+//! last means that the units of a work-group, which take neighbouring channels, read neighbouring addresses; and that a
+//! convolution is a product over runs of contiguous values.
+
+use std::fmt;
+use std::str::FromStr;
+
+use cubecl::client::Client;
+use cubecl::prelude::{BufferArg, CubeElement};
+use cubecl::server::{Handle, ServerError};
+use half::f16;
+
+use super::WIDTH;
+
+/// How values are stored on the device. They are computed with in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32 bits a value.
+    #[default]
+    F32,
+    /// 16 bits: half the memory and half the traffic, three digits instead of seven.
+    F16,
+}
+
+impl Precision {
+    /// Bytes of a value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The bytes of `values` as they are stored.
+    pub(crate) fn stored(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => f32::as_bytes(values).to_vec(),
+            Self::F16 => {
+                let halves: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+                f16::as_bytes(&halves).to_vec()
+            }
+        }
+    }
+
+    /// The values that lie in `bytes`.
+    fn read(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => f32::from_bytes(bytes).to_vec(),
+            Self::F16 => f16::from_bytes(bytes).iter().map(|half| half.to_f32()).collect(),
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            _ => Err("expected f32 or f16".into()),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+/// Activations on the device.
+#[derive(Clone, Debug)]
+pub struct Map {
+    handle: Handle,
+    /// How many photos.
+    pub photos: usize,
+    /// Channels, without the zeros that fill the last vector.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// How its values are stored.
+    pub precision: Precision,
+}
+
+impl Map {
+    /// One that holds anything.
+    pub fn empty(
+        client: &Client,
+        photos: usize,
+        [channels, height, width]: [usize; 3],
+        precision: Precision,
+    ) -> Self {
+        let vectors = photos * height * width * channels.div_ceil(WIDTH);
+        let handle = client.empty(vectors * WIDTH * precision.bytes());
+        Self { handle, photos, channels, height, width, precision }
+    }
+
+    /// One of `values`, `[photos, channels, height, width]`.
+    ///
+    /// # Panics
+    /// Where there are not as many.
+    pub fn upload(
+        client: &Client,
+        values: &[f32],
+        [channels, height, width]: [usize; 3],
+        precision: Precision,
+    ) -> Self {
+        assert_eq!(values.len() % (channels * height * width), 0, "whole photos");
+        let photos = values.len() / (channels * height * width);
+        let stored = channels.next_multiple_of(WIDTH);
+        let mut last = vec![0.0; photos * height * width * stored];
+        for (plane, values) in values.chunks_exact(height * width).enumerate() {
+            let (photo, channel) = (plane / channels, plane % channels);
+            for (pixel, value) in values.iter().enumerate() {
+                last[(photo * height * width + pixel) * stored + channel] = *value;
+            }
+        }
+        let handle = client.create_from_slice(&precision.stored(&last));
+        Self { handle, photos, channels, height, width, precision }
+    }
+
+    /// One of `value` everywhere, also where channels are filled up: for tests, which poison what a kernel has to write.
+    pub fn filled(
+        client: &Client,
+        value: f32,
+        photos: usize,
+        [channels, height, width]: [usize; 3],
+        precision: Precision,
+    ) -> Self {
+        let count = photos * height * width * channels.next_multiple_of(WIDTH);
+        let handle = client.create_from_slice(&precision.stored(&vec![value; count]));
+        Self { handle, photos, channels, height, width, precision }
+    }
+
+    /// Its values, `[photos, channels, height, width]`.
+    ///
+    /// # Errors
+    /// Where the device does not give them back, or failed before.
+    pub fn read(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
+        let stored = self.vectors() * WIDTH;
+        let last = self.read_stored(client)?;
+        let pixels = self.height * self.width;
+        let mut values = Vec::with_capacity(self.photos * self.channels * pixels);
+        for photo in last.chunks_exact(pixels * stored) {
+            for channel in 0..self.channels {
+                values.extend((0..pixels).map(|pixel| photo[pixel * stored + channel]));
+            }
+        }
+        Ok(values)
+    }
+
+    /// Its values as they lie, `[photos, height, width, channels]`, the channels filled up to fours.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_stored(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
+        let bytes = client.read_one(self.handle.clone())?;
+        Ok(self.precision.read(&bytes)[..self.values()].to_vec())
+    }
+
+    /// Vectors of four channels a pixel.
+    pub fn vectors(&self) -> usize {
+        self.channels.div_ceil(WIDTH)
+    }
+
+    /// Pixels of all photos.
+    pub fn pixels(&self) -> usize {
+        self.photos * self.height * self.width
+    }
+
+    /// `[channels, height, width]`.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.values() * self.precision.bytes()
+    }
+
+    fn values(&self) -> usize {
+        self.pixels() * self.vectors() * WIDTH
+    }
+
+    /// It as a kernel's argument.
+    pub(crate) fn argument(&self) -> BufferArg {
+        // SAFETY: the handle was made for exactly so many values, in every constructor above.
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.values()) }
+    }
+}
+
+/// Values that do not change, as a kernel's argument: weights, biases, tables.
+#[derive(Clone, Debug)]
+pub(crate) struct Constants {
+    handle: Handle,
+    length: usize,
+    bytes: usize,
+}
+
+impl Constants {
+    /// Stores `values`.
+    pub(crate) fn new(client: &Client, values: &[f32], precision: Precision) -> Self {
+        let stored = precision.stored(values);
+        let bytes = stored.len();
+        Self { handle: client.create_from_slice(&stored), length: values.len(), bytes }
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn argument(&self) -> BufferArg {
+        // SAFETY: the handle was made of exactly so many values.
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.length) }
+    }
+}

@@ -1,0 +1,38 @@
+//! The backbone's compute shaders, written in CubeCL: one source for Vulkan, Metal, DX12 and CUDA.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `map` | how activations lie on the device |
+//! | `tile` | how much a work-group takes on, by what the adapter allows |
+//! | `finish` | what follows a sum before it is written: bias, shortcut, activation |
+//! | `preprocess` | photos of bytes to normalised values |
+//! | `convolution` | the stem, strided and 1x1 convolutions |
+//! | `winograd` | 3x3 convolutions |
+//! | `depthwise`, `pool` | the rest |
+//!
+//! Every kernel computes in f32 and stores f32 or f16, and every kernel is launched with CubeCL's bounds checks: what an
+//! index error would read is zero, and what it would write is dropped.
+
+pub mod convolution;
+pub mod depthwise;
+mod finish;
+mod map;
+pub mod pool;
+pub mod preprocess;
+mod tile;
+pub mod winograd;
+
+pub use convolution::Convolution;
+pub use depthwise::Depthwise;
+pub use map::{Map, Precision};
+pub use pool::MaxPool;
+pub use tile::{Limits, Tile, WinogradTile};
+pub use winograd::Winograd;
+
+use cubecl::prelude::*;
+
+/// What one unit reads and writes at a time: four channels of a pixel.
+pub(crate) type Four<F> = Vector<F, Const<4>>;
+
+/// Four channels, the width of [`Four`].
+pub(crate) const WIDTH: usize = 4;

@@ -1,0 +1,141 @@
+//! The maximum under a window, and the mean over height and width.
+//!
+//! **Memory**: [`Map`]s in and out; the means are f32 in either precision.
+//! **Launch**: a unit for four channels of a pixel of output (of a photo for the mean), units of one pixel side by side
+//! along the channels; work-groups in a line.
+//! **Arithmetic intensity**: a comparison or a sum for each value read; windows overlap in the cache.
+
+use cubecl::client::Client;
+use cubecl::prelude::*;
+
+use super::map::{Map, Precision};
+use super::{Four, tile};
+use crate::backbone::plan::Padding;
+
+/// The maximum under a square window. What lies outside counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Side of the window.
+    pub kernel: usize,
+    /// How far it moves.
+    pub stride: usize,
+    /// What lies around the input.
+    pub padding: Padding,
+}
+
+impl MaxPool {
+    /// The shape of what comes of `[channels, height, width]`.
+    pub fn output(&self, [channels, height, width]: [usize; 3]) -> [usize; 3] {
+        let side = |side| self.padding.output(side, self.kernel, self.stride);
+        [channels, side(height), side(width)]
+    }
+
+    /// Computes `output`.
+    ///
+    /// # Panics
+    /// Where the shapes do not belong together.
+    pub fn run(&self, client: &Client, input: &Map, output: &Map) {
+        assert_eq!(output.shape(), self.output(input.shape()));
+        let units = output.pixels() * output.vectors();
+        let (cubes, dimension) = tile::line(client, units);
+        let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
+        let sizes = SizesLaunch::new(
+            input.height,
+            input.width,
+            output.height,
+            output.width,
+            output.vectors(),
+            units,
+            before(input.height),
+            before(input.width),
+        );
+        let launch = match output.precision {
+            Precision::F32 => max_pool::launch::<f32>,
+            Precision::F16 => max_pool::launch::<half::f16>,
+        };
+        let (input, output) = (input.argument(), output.argument());
+        launch(client, cubes, dimension, input, output, sizes, self.kernel, self.stride);
+    }
+}
+
+/// Writes the means of `input` over height and width to `output`, `[photos, channels, 1, 1]` in f32.
+///
+/// # Panics
+/// Where the shapes do not belong together.
+pub fn means(client: &Client, input: &Map, output: &Map) {
+    assert_eq!(
+        (output.photos, output.shape(), output.precision),
+        (input.photos, [input.channels, 1, 1], Precision::F32)
+    );
+    let units = output.photos * output.vectors();
+    let (cubes, dimension) = tile::line(client, units);
+    let launch = match input.precision {
+        Precision::F32 => mean::launch::<f32>,
+        Precision::F16 => mean::launch::<half::f16>,
+    };
+    let pixels = input.height * input.width;
+    let vectors = input.vectors();
+    launch(client, cubes, dimension, input.argument(), output.argument(), pixels, vectors, units);
+}
+
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+struct Sizes {
+    height: usize,
+    width: usize,
+    out_height: usize,
+    out_width: usize,
+    vectors: usize,
+    units: usize,
+    top: usize,
+    left: usize,
+}
+
+#[cube(launch)]
+fn max_pool<F: Float>(
+    input: &[Four<F>],
+    output: &mut [Four<F>],
+    sizes: Sizes,
+    #[comptime] kernel: usize,
+    #[comptime] stride: usize,
+) {
+    if ABSOLUTE_POS < sizes.units {
+        let vector = ABSOLUTE_POS % sizes.vectors;
+        let pixel = ABSOLUTE_POS / sizes.vectors;
+        let line = pixel / sizes.out_width;
+        let photo = line / sizes.out_height;
+        let mut most = Four::<F>::new(F::min_value());
+        for row in 0..kernel {
+            let y = line % sizes.out_height * stride + row;
+            if y >= sizes.top && y < sizes.top + sizes.height {
+                let start = (photo * sizes.height + y - sizes.top) * sizes.width;
+                for column in 0..kernel {
+                    let x = pixel % sizes.out_width * stride + column;
+                    if x >= sizes.left && x < sizes.left + sizes.width {
+                        let value = input[(start + x - sizes.left) * sizes.vectors + vector];
+                        // The other way round, what is no number would be lost.
+                        most = select_many(value.less_than(&most), most, value);
+                    }
+                }
+            }
+        }
+        output[ABSOLUTE_POS] = most;
+    }
+}
+
+#[cube(launch)]
+fn mean<F: Float>(
+    input: &[Four<F>],
+    output: &mut [Four<f32>],
+    pixels: usize,
+    vectors: usize,
+    units: usize,
+) {
+    if ABSOLUTE_POS < units {
+        let start = ABSOLUTE_POS / vectors * pixels * vectors + ABSOLUTE_POS % vectors;
+        let mut sum = Four::<f32>::new(0.0);
+        for pixel in 0..pixels {
+            sum += Four::<f32>::cast_from(input[start + pixel * vectors]);
+        }
+        output[ABSOLUTE_POS] = sum / Four::<f32>::new(f32::cast_from(pixels as u32));
+    }
+}
