@@ -26,8 +26,11 @@ pub mod head;
 pub mod kernels;
 pub mod output;
 pub mod photos;
+mod precision;
 pub mod printable;
 pub mod report;
 pub mod run;
 pub mod seed;
 pub mod weights;
+
+pub use precision::Precision;

@@ -11,6 +11,7 @@ pub mod folding;
 mod fusion;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub mod gpu;
+mod interpreted;
 mod naming;
 mod network;
 pub mod plan;
@@ -26,9 +27,9 @@ use burn::tensor::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 pub use cpu::CpuNetwork;
+pub use efficientnet_lite::{EfficientNetLite, MBConv};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use gpu::GpuNetwork;
-pub use efficientnet_lite::{EfficientNetLite, MBConv};
 pub use naming::Naming;
 pub(crate) use network::values;
 pub use network::{Forward, Tensors};

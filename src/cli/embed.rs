@@ -10,7 +10,7 @@ use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
 
 use super::DeviceArg;
-use super::extraction::{CacheArg, extract, extractor};
+use super::extraction::{FeaturesArg, extract, extractor};
 use super::pretrained::NetworkArg;
 use super::terminal::{bytes, counted, one_line, text, warn};
 
@@ -47,7 +47,7 @@ pub struct EmbedArgs {
     device: DeviceArg,
 
     #[command(flatten)]
-    cache: CacheArg,
+    features: FeaturesArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -77,7 +77,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     }
     let (info, device) = args.device.open()?;
     let frozen = args.network.backbone(&args.model, false, &device)?;
-    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.cache);
+    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.features)?;
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
     let (extraction, skipped) =
         extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::DeviceArg;
 use super::evaluated::Evaluated;
-use super::extraction::{CacheArg, extractor};
+use super::extraction::{FeaturesArg, extractor};
 use super::pretrained::NetworkArg;
 use super::report::{GalleryArg, NewReport, Place};
 use super::terminal::{counted, one_line, text, told, warn};
@@ -39,7 +39,7 @@ pub struct EvaluateArgs {
     device: DeviceArg,
 
     #[command(flatten)]
-    cache: CacheArg,
+    features: FeaturesArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -97,7 +97,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             args.data.display()
         ));
     }
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.features)?;
     let evaluated = Evaluated::of(&model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueHint};
+use kindling::Precision;
 use kindling::backbone::{Backbone, CpuNetwork};
 use kindling::device::{Backend, DeviceInfo};
 use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::{PassedOver, Recipe};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::cache;
 use super::terminal::{counted, photo_bar, text, told, warn, warn_skipped};
@@ -23,7 +24,7 @@ const NO_CACHE: &str = "KINDLING_NO_CACHE";
 
 /// The options of every command that computes features.
 #[derive(Args, Clone, Serialize)]
-pub struct CacheArg {
+pub struct FeaturesArg {
     /// Folder of the feature cache [default: the user's]
     ///
     /// The features of each photo are kept there, and not computed again: `kindling cache --help`.
@@ -35,9 +36,21 @@ pub struct CacheArg {
     /// KINDLING_NO_CACHE=1 in the environment does so for every command without --cache.
     #[arg(long, conflicts_with = "cache")]
     no_cache: bool,
+
+    /// How a GPU stores values on the way through the network: f32 or f16
+    ///
+    /// f16 takes half the memory and half the traffic, and three digits instead of seven; sums are f32 either way. It
+    /// needs an adapter that has it: `kindling devices`.
+    #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
+    #[serde(serialize_with = "as_text")]
+    precision: Precision,
 }
 
-impl CacheArg {
+fn as_text<S: Serializer>(precision: &Precision, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&precision.to_string())
+}
+
+impl FeaturesArg {
     /// The folder of the cache, where one is to be used.
     fn folder(&self) -> Option<PathBuf> {
         let never = std::env::var_os(NO_CACHE).is_some_and(|word| !word.is_empty() && word != "0");
@@ -52,19 +65,25 @@ fn warn_uncached(error: &CacheError) {
     warn(&format!("features are not kept: {}", told(error)));
 }
 
-/// What turns photos into features on the device of `info`, with the cache that is asked for. One that cannot be opened
-/// is warned of, and done without.
+/// What turns photos into features on the device of `info`, in the precision and with the cache that are asked for. A cache
+/// that cannot be opened is warned of, and done without.
+///
+/// # Errors
+/// Where the device does not compute in that precision.
 pub fn extractor<'a>(
     backbone: &'a Backbone,
     recipe: Recipe,
     (info, device): (&DeviceInfo, &'a Device),
-    cache: &CacheArg,
-) -> Extractor<'a> {
-    let plain = || Extractor::new(backbone, recipe, device, forward_batch(info)).suited_to(info);
-    let Some(folder) = cache.folder() else { return plain() };
-    plain().with_cache(&folder, info).unwrap_or_else(|error| {
+    asked: &FeaturesArg,
+) -> Result<Extractor<'a>> {
+    let plain = || {
+        Extractor::new(backbone, recipe, device, forward_batch(info))
+            .suited_to(info, asked.precision)
+    };
+    let Some(folder) = asked.folder() else { return Ok(plain()?) };
+    plain()?.with_cache(&folder, info).or_else(|error| {
         warn_uncached(&error);
-        plain()
+        Ok(plain()?)
     })
 }
 
@@ -79,8 +98,12 @@ fn forward_batch(info: &DeviceInfo) -> usize {
     }
 }
 
-/// Warns where the cache was given up.
-pub fn warn_of_cache(extractor: &Extractor) {
+/// Warns where the cache was given up, and where batches had to be divided.
+pub fn warn_of(extractor: &Extractor) {
+    if let Some(photos) = extractor.divided() {
+        let photos = counted(photos, "photo");
+        warn(&format!("the device's memory held no whole batch: {photos} at a time were computed"));
+    }
     if let Some(error) = extractor.cache_problem() {
         warn_uncached(&error);
     }
@@ -111,7 +134,7 @@ pub fn extract(
     let bar = photo_bar(paths.len(), what, quiet);
     let extraction = extractor.all(paths, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    warn_of_cache(extractor);
+    warn_of(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
     let failed = extraction.failed.iter().map(|(index, error)| (text(paths[*index]), told(error)));
     let skipped: Skipped = passed_over.chain(failed).collect();

@@ -144,11 +144,15 @@ fn device_names() -> Vec<&'static str> {
 }
 
 impl DeviceArg {
-    /// Finds and opens the device.
+    /// Finds and opens the device; and gives where weights are kept for it. Where our own kernels compute, that is the
+    /// processor's memory: they take the weights from there, and so does what they are checked against.
     fn open(self) -> Result<(DeviceInfo, burn::tensor::Device)> {
         let info = device::resolve(self.device)?;
         log::debug!("computing on {info}");
         let device = device::open(&info)?;
-        Ok((info, device))
+        match device::processor() {
+            Some(processor) if info.kernels => Ok((info, processor)),
+            _ => Ok((info, device)),
+        }
     }
 }

@@ -34,5 +34,6 @@ fn processor(backend: Backend, name: &str, device: &burn::tensor::Device) -> Dev
         driver: None,
         memory_bytes: None,
         f16: device.supports_dtype(burn::tensor::FloatDType::F16),
+        kernels: false,
     }
 }

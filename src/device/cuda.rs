@@ -16,6 +16,8 @@ pub(super) fn devices() -> Vec<DeviceInfo> {
         driver: Some("CUDA".into()),
         memory_bytes: None,
         f16: device.supports_dtype(FloatDType::F16),
+        // What CUDA guarantees is several times what they ask for.
+        kernels: true,
     };
     Device::enumerate(DeviceType::Cuda).into_vec().into_iter().enumerate().map(describe).collect()
 }

@@ -144,6 +144,10 @@ pub struct DeviceInfo {
     pub memory_bytes: Option<u64>,
     /// Whether it computes in 16-bit floating point.
     pub f16: bool,
+    /// Whether it runs our own kernels; a GPU that does not runs Burn's operations. Runs of before there were any do not
+    /// tell.
+    #[serde(default)]
+    pub kernels: bool,
 }
 
 impl fmt::Display for DeviceInfo {
@@ -341,6 +345,7 @@ mod tests {
             driver: None,
             memory_bytes: None,
             f16: false,
+            kernels: false,
         };
         let devices =
             vec![info(0, Kind::Cpu), info(1, Kind::IntegratedGpu), info(2, Kind::DiscreteGpu)];

@@ -10,6 +10,7 @@ use cubecl::device::WgpuDeviceKind;
 use futures_lite::future::block_on;
 
 use super::{Backend, DeviceError, DeviceInfo, Kind};
+use crate::kernels::Limits;
 
 /// The graphics interfaces of this platform, best first. OpenGL is left out: where it reaches a
 /// GPU at all, Vulkan does too, and its compute shaders lack what Burn's kernels use.
@@ -23,6 +24,7 @@ const INTERFACES: [(Api, WgpuBackend, &str); 3] = [
 struct Adapter {
     info: AdapterInfo,
     f16: bool,
+    kernels: bool,
     interface: WgpuBackend,
     interface_name: &'static str,
     kind: Kind,
@@ -80,7 +82,15 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
             DeviceType::Cpu | DeviceType::Other => continue,
         };
         let f16 = adapter.features().contains(Features::SHADER_F16);
-        adapters.push(Adapter { info, f16, interface, interface_name, kind, selector });
+        let limits = adapter.limits();
+        let kernels = Limits {
+            units: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x) as usize,
+            shared: limits.max_compute_workgroup_storage_size as usize,
+        }
+        .allow_kernels();
+        adapters.push(Adapter { info, f16, kernels, interface, interface_name, kind, selector });
     }
     adapters
 }
@@ -103,6 +113,7 @@ impl Adapter {
             ),
             memory_bytes: None,
             f16: self.f16,
+            kernels: self.kernels,
         }
     }
 }

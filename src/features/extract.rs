@@ -2,52 +2,33 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::cache::{CacheError, FeatureCache, Space};
+use super::executor::{Compiled, Executor, PrecisionError};
 use super::group::{Found, Group, prepare};
 use super::kept::Kept;
-use crate::backbone::cpu::{Instructions, Photos, Tuning};
-use crate::backbone::{Backbone, CpuNetwork};
+use crate::backbone::Backbone;
+use crate::backbone::cpu::Photos;
 use crate::device::{Backend, DeviceInfo};
 use crate::photos::{DecodeError, Recipe, for_each_file};
+use crate::precision::Precision;
 
 /// What turns photos into features.
 pub struct Extractor<'a> {
-    backbone: &'a Backbone,
-    recipe: Recipe,
-    device: &'a Device,
-    batch_size: usize,
-    executor: Executor,
+    pub(super) backbone: &'a Backbone,
+    pub(super) recipe: Recipe,
+    pub(super) device: &'a Device,
+    pub(super) batch_size: usize,
+    pub(super) executor: Executor,
+    /// Whether that is on a GPU, or on what presents itself as one.
+    pub(super) is_gpu: bool,
     kept: Option<Kept>,
 }
 
-/// What runs the network.
-enum Executor {
-    /// Burn's operations, on any device.
-    Burn,
-    /// The network compiled for the processor, when it is first needed: for many photos, and for few.
-    Cpu(Box<Networks>),
-}
-
-#[derive(Default)]
-struct Networks {
-    many: LazyNetwork,
-    few: LazyNetwork,
-}
-
-type LazyNetwork = OnceLock<Result<Compiled, ExtractError>>;
-
 /// Photos up to which they are few: compiling for many would take longer than it spares them.
 const FEW: usize = 4;
-
-struct Compiled {
-    network: CpuNetwork,
-    /// What each byte of each channel stands for.
-    normalised: Box<[[f32; 256]; 3]>,
-}
 
 /// Features of some photos.
 #[derive(Debug, Default)]
@@ -92,11 +73,26 @@ pub struct FeatureMap {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExtractError {
     /// The device gave nothing back.
-    #[error("the device failed while it computed features: {0}")]
+    #[error(
+        "the device failed while it computed features ({0}): what was computed before is kept; try again, or take \
+         --device cpu"
+    )]
     Device(String),
     /// What it gave back cannot be right.
     #[error("the device computed features that are no finite numbers")]
     NotFinite,
+    /// Not even one photo at a time.
+    #[error(
+        "the device's memory does not hold one photo on its way through the network: end other programs that use it, \
+         or take --device cpu"
+    )]
+    OutOfMemory,
+    /// Its driver does not come back.
+    #[error(
+        "the device has not answered for {0} s, its driver hangs: what was computed before is kept; try again, or take \
+         --device cpu"
+    )]
+    Hangs(u64),
 }
 
 /// Why the features of all photos were not handed over.
@@ -128,22 +124,34 @@ impl<'a> Extractor<'a> {
         batch_size: usize,
     ) -> Self {
         assert!(batch_size > 0, "a batch holds at least one photo");
-        Self { backbone, recipe, device, batch_size, executor: Executor::Burn, kept: None }
+        Self {
+            backbone,
+            recipe,
+            device,
+            batch_size,
+            executor: Executor::Burn,
+            is_gpu: false,
+            kept: None,
+        }
     }
 
     /// The same, the network compiled for the processor.
     #[must_use]
     pub fn compiled(self) -> Self {
-        Self { executor: Executor::Cpu(Box::default()), ..self }
+        Self { executor: Executor::cpu(), ..self }
     }
 
-    /// The same, run by what is fastest on the device of `info`.
-    #[must_use]
-    pub fn suited_to(self, info: &DeviceInfo) -> Self {
-        match info.backend {
-            Backend::Cpu => self.compiled(),
-            _ => self,
-        }
+    /// The same, run by what is fastest on the device of `info`, its values stored in `precision`.
+    ///
+    /// # Errors
+    /// Where the device does not compute in that precision.
+    pub fn suited_to(
+        self,
+        info: &DeviceInfo,
+        precision: Precision,
+    ) -> Result<Self, PrecisionError> {
+        let executor = Executor::suited_to(info, precision)?;
+        Ok(Self { executor, is_gpu: matches!(info.backend, Backend::Wgpu | Backend::Cuda), ..self })
     }
 
     /// The same, with features that the device of `info` computed before taken from the cache in `folder`, and new
@@ -156,7 +164,7 @@ impl<'a> Extractor<'a> {
         let weights =
             self.backbone.sha256().map_err(|error| CacheError::Weights(one_line(&error)))?;
         let width = self.backbone.architecture().features();
-        let space = Space::new(&weights, &self.recipe, width, &computed_by(info));
+        let space = Space::new(&weights, &self.recipe, width, &self.executor.computed_by(info));
         Ok(Self { kept: Some(Kept::new(FeatureCache::open(folder, space)?)), ..self })
     }
 
@@ -178,6 +186,15 @@ impl<'a> Extractor<'a> {
     /// How many photos' features were in the cache so far.
     pub fn found_in_cache(&self) -> usize {
         self.kept.as_ref().map_or(0, Kept::found)
+    }
+
+    /// Photos that went through the network at a time, where the device's memory did not hold as many as were asked for.
+    pub fn divided(&self) -> Option<usize> {
+        match &self.executor {
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Executor::Gpu(gpu) => gpu.most(),
+            _ => None,
+        }
     }
 
     /// Why the cache was given up, where it was: told once.
@@ -267,18 +284,22 @@ impl<'a> Extractor<'a> {
     /// # Errors
     /// Where the device fails.
     pub fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, ExtractError> {
-        match self.compiled_network(false)? {
-            Some(Compiled { network, normalised }) => {
-                let [channels, height, width] = network.map_shape();
+        let (values, [channels, height, width]) = match &self.executor {
+            Executor::Cpu(networks) => {
+                let Compiled { network, normalised } =
+                    networks.get(self.backbone, &self.recipe, false)?;
                 let values = network.feature_map(Photos::Bytes(&pixels, normalised));
-                Ok(FeatureMap { channels, height, width, values: finite(values)? })
+                (values, network.map_shape())
             }
-            None => {
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Executor::Gpu(gpu) => gpu.get(self.backbone, &self.recipe)?.feature_map(pixels)?,
+            Executor::Burn => {
                 let map = self.backbone.feature_map(self.upload(&pixels));
                 let [_, channels, height, width] = map.dims();
-                Ok(FeatureMap { channels, height, width, values: read(map)? })
+                (read(map)?, [channels, height, width])
             }
-        }
+        };
+        Ok(FeatureMap { channels, height, width, values: finite(values)? })
     }
 
     fn launch(&self, mut group: Group, few: bool) -> Result<Pending, ExtractError> {
@@ -286,11 +307,20 @@ impl<'a> Extractor<'a> {
         if pixels.is_empty() {
             return Ok(Pending { group, computed: Computed::Rows(Vec::new()), keep: false });
         }
-        let computed = match self.compiled_network(few)? {
-            Some(Compiled { network, normalised }) => {
+        let computed = match &self.executor {
+            Executor::Cpu(networks) => {
+                let Compiled { network, normalised } =
+                    networks.get(self.backbone, &self.recipe, few)?;
                 Computed::Rows(network.features(Photos::Bytes(&pixels, normalised)))
             }
-            None => Computed::OnDevice(Box::new(self.backbone.forward(self.upload(&pixels)))),
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Executor::Gpu(gpu) => {
+                gpu.get(self.backbone, &self.recipe)?.launch(pixels);
+                Computed::OnGpu
+            }
+            Executor::Burn => {
+                Computed::OnDevice(Box::new(self.backbone.forward(self.upload(&pixels))))
+            }
         };
         // Features do not depend on what else was asked for: those that are kept are of one network.
         let keep = !(few && matches!(self.executor, Executor::Cpu(_)));
@@ -303,6 +333,11 @@ impl<'a> Extractor<'a> {
         let computed = match computed {
             Computed::Rows(rows) => finite(rows)?,
             Computed::OnDevice(features) => read(*features)?,
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Computed::OnGpu => match &self.executor {
+                Executor::Gpu(gpu) => finite(gpu.get(self.backbone, &self.recipe)?.features()?)?,
+                _ => unreachable!("launched there"),
+            },
         };
         let width = self.backbone.architecture().features();
         let mut new = computed.chunks_exact(width);
@@ -323,45 +358,13 @@ impl<'a> Extractor<'a> {
         Ok(FeatureBatch { photos, rows, sizes, failed })
     }
 
-    /// The compiled network, where it is that which computes: that for few photos, or for many.
-    fn compiled_network(&self, few: bool) -> Result<Option<&Compiled>, ExtractError> {
-        let (compiled, tuning) = match &self.executor {
-            Executor::Burn => return Ok(None),
-            Executor::Cpu(networks) if few => (&networks.few, Tuning::for_one_photo()),
-            Executor::Cpu(networks) => (&networks.many, Tuning::default()),
-        };
-        let side = self.recipe.crop as usize;
-        if compiled.get().is_none() {
-            // Not while the lock is held: compiling is done by all threads, and one that waits for the others may
-            // come by here.
-            let result = self
-                .backbone
-                .compiled_with([side, side], tuning)
-                .map(|network| Compiled { network, normalised: Box::new(self.recipe.normalised()) })
-                .map_err(|error| ExtractError::Device(one_line(&error)));
-            let _ = compiled.set(result);
-        }
-        compiled.wait().as_ref().map(Some).map_err(Clone::clone)
-    }
-
     /// Prepared photos on the device, `[photos, 3, crop, crop]`, normalised.
-    fn upload(&self, pixels: &[u8]) -> Tensor<4> {
+    pub(super) fn upload(&self, pixels: &[u8]) -> Tensor<4> {
         let (side, values) = (self.recipe.crop as usize, self.recipe.values());
         let photos = pixels.len() / values;
         let normalised: Vec<f32> =
             pixels.chunks_exact(values).flat_map(|photo| self.recipe.normalise(photo)).collect();
         Tensor::from_data(TensorData::new(normalised, [photos, 3, side, side]), self.device)
-    }
-}
-
-/// What computes on the device of `info`, as far as its numbers may depend on it.
-fn computed_by(info: &DeviceInfo) -> String {
-    match info.backend {
-        Backend::Cpu => format!("{}, {}", info.backend, Instructions::best()),
-        Backend::Flex | Backend::Ndarray => info.backend.to_string(),
-        Backend::Wgpu | Backend::Cuda => {
-            format!("{}, {}, {}", info.backend, info.name, info.driver.as_deref().unwrap_or("-"))
-        }
     }
 }
 
@@ -375,11 +378,14 @@ struct Pending {
 
 enum Computed {
     OnDevice(Box<Tensor<2>>),
+    /// The next answer of its thread.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    OnGpu,
     Rows(Vec<f32>),
 }
 
 /// The values of a tensor, read back from the device; every one of them a finite number.
-fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExtractError> {
+pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ExtractError> {
     let values: Vec<f32> = tensor
         .try_into_data()
         .map_err(|error| ExtractError::Device(one_line(&error)))?
@@ -395,6 +401,6 @@ fn finite(values: Vec<f32>) -> Result<Vec<f32>, ExtractError> {
     }
 }
 
-fn one_line(error: &impl std::fmt::Debug) -> String {
+pub(super) fn one_line(error: &impl std::fmt::Debug) -> String {
     format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")
 }

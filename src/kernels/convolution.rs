@@ -15,8 +15,9 @@
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
+use super::Precision;
 use super::finish::activated;
-use super::map::{Constants, Map, Precision};
+use super::map::{Constants, Map};
 use super::tile::{self, Limits, Tile};
 use super::{Four, WIDTH};
 use crate::backbone::folding::Folded;
@@ -99,7 +100,9 @@ impl Convolution {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
-        assert!(shortcut.is_none_or(|map| (map.photos, map.shape()) == (output.photos, output.shape())));
+        assert!(
+            shortcut.is_none_or(|map| (map.photos, map.shape()) == (output.photos, output.shape()))
+        );
         let lanes = self.tile.lanes;
         let (cubes, across) = tile::grid(
             client,

@@ -10,9 +10,10 @@
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
+use super::Precision;
 use super::convolution::bias;
 use super::finish::activated;
-use super::map::{Constants, Map, Precision};
+use super::map::{Constants, Map};
 use super::tile;
 use super::{Four, WIDTH};
 use crate::backbone::folding::Folded;

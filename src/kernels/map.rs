@@ -4,35 +4,15 @@
 //! last means that the units of a work-group, which take neighbouring channels, read neighbouring addresses; and that a
 //! convolution is a product over runs of contiguous values.
 
-use std::fmt;
-use std::str::FromStr;
-
 use cubecl::client::Client;
 use cubecl::prelude::{BufferArg, CubeElement};
 use cubecl::server::{Handle, ServerError};
 use half::f16;
 
 use super::WIDTH;
-
-/// How values are stored on the device. They are computed with in f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 32 bits a value.
-    #[default]
-    F32,
-    /// 16 bits: half the memory and half the traffic, three digits instead of seven.
-    F16,
-}
+use crate::precision::Precision;
 
 impl Precision {
-    /// Bytes of a value.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-        }
-    }
-
     /// The bytes of `values` as they are stored.
     pub(crate) fn stored(self, values: &[f32]) -> Vec<u8> {
         match self {
@@ -50,27 +30,6 @@ impl Precision {
             Self::F32 => f32::from_bytes(bytes).to_vec(),
             Self::F16 => f16::from_bytes(bytes).iter().map(|half| half.to_f32()).collect(),
         }
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "f32" => Ok(Self::F32),
-            "f16" => Ok(Self::F16),
-            _ => Err("expected f32 or f16".into()),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        })
     }
 }
 

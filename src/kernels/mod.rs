@@ -9,27 +9,34 @@
 //! | `convolution` | the stem, strided and 1x1 convolutions |
 //! | `winograd` | 3x3 convolutions |
 //! | `depthwise`, `pool` | the rest |
+//! | `exact`, `trust` | what each must give in f64, and how far off it is on an adapter |
 //!
 //! Every kernel computes in f32 and stores f32 or f16, and every kernel is launched with CubeCL's bounds checks: what an
 //! index error would read is zero, and what it would write is dropped.
 
 pub mod convolution;
 pub mod depthwise;
+pub mod exact;
 mod finish;
 mod map;
 pub mod pool;
 pub mod preprocess;
 mod tile;
+pub mod trust;
 pub mod winograd;
 
+pub use crate::precision::Precision;
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
-pub use map::{Map, Precision};
+pub use map::Map;
 pub use pool::MaxPool;
 pub use tile::{Limits, Tile, WinogradTile};
 pub use winograd::Winograd;
 
 use cubecl::prelude::*;
+
+/// Changes with the kernels' numbers: features that others computed are not told for theirs.
+pub const VERSION: u32 = 1;
 
 /// What one unit reads and writes at a time: four channels of a pixel.
 pub(crate) type Four<F> = Vector<F, Const<4>>;

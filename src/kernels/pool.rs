@@ -8,7 +8,8 @@
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
-use super::map::{Map, Precision};
+use super::Precision;
+use super::map::Map;
 use super::{Four, tile};
 use crate::backbone::plan::Padding;
 

@@ -9,7 +9,8 @@
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
-use super::map::{Constants, Map, Precision};
+use super::Precision;
+use super::map::{Constants, Map};
 use super::{Four, tile};
 
 /// What bytes stand for, on the device.
@@ -43,7 +44,11 @@ impl Preprocess {
     /// # Panics
     /// Where it has not the shape of what comes out.
     pub fn run_into(&self, client: &Client, pixels: &[u8], photos: &Map) {
-        assert_eq!((photos.channels, photos.pixels() * 3), (3, pixels.len()), "a map of the photos");
+        assert_eq!(
+            (photos.channels, photos.pixels() * 3),
+            (3, pixels.len()),
+            "a map of the photos"
+        );
         let (cubes, dimension) = tile::line(client, photos.pixels().div_ceil(4));
         // Three whole words for the last four pixels too.
         let mut bytes = pixels.to_vec();
@@ -55,10 +60,22 @@ impl Preprocess {
         let pixels = photos.pixels();
         match photos.precision {
             Precision::F32 => preprocess::launch::<f32>(
-                client, cubes, dimension, arguments.0, arguments.1, arguments.2, pixels,
+                client,
+                cubes,
+                dimension,
+                arguments.0,
+                arguments.1,
+                arguments.2,
+                pixels,
             ),
             Precision::F16 => preprocess::launch::<half::f16>(
-                client, cubes, dimension, arguments.0, arguments.1, arguments.2, pixels,
+                client,
+                cubes,
+                dimension,
+                arguments.0,
+                arguments.1,
+                arguments.2,
+                pixels,
             ),
         }
     }
@@ -70,12 +87,7 @@ impl Preprocess {
 }
 
 #[cube(launch)]
-fn preprocess<F: Float>(
-    words: &[u32],
-    table: &[f32],
-    output: &mut [Four<F>],
-    pixels: usize,
-) {
+fn preprocess<F: Float>(words: &[u32], table: &[f32], output: &mut [Four<F>], pixels: usize) {
     let first = ABSOLUTE_POS * 4;
     #[unroll]
     for pixel in 0..4usize {

@@ -22,6 +22,11 @@ impl Limits {
         let across = hardware.max_units_per_cube.min(hardware.max_cube_dim.0);
         Self { units: across as usize, shared: hardware.max_shared_memory_size }
     }
+
+    /// Whether every kernel has a tile that they allow.
+    pub fn allow_kernels(self) -> bool {
+        Tile::within(self, 1).is_some()
+    }
 }
 
 /// What a work-group of a convolution computes: pixels by channels, over so many inputs at a time.
@@ -38,8 +43,8 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// From the largest to the smallest.
-    const CHOICES: [Self; 3] = [
+    /// What there is to choose from, from the largest to the smallest.
+    pub const CHOICES: [Self; 3] = [
         Self { lanes: 16, rows: 8, pixels: 8, depth: 4 },
         Self { lanes: 8, rows: 8, pixels: 4, depth: 4 },
         Self { lanes: 4, rows: 4, pixels: 4, depth: 4 },
@@ -91,21 +96,19 @@ pub struct WinogradTile {
 }
 
 impl WinogradTile {
+    /// What there is to choose from, from the largest to the smallest.
+    pub const CHOICES: [Self; 6] = [
+        Self { side: 4, tiles: 8, lanes: 4, vectors: 2, depth: 4 },
+        Self { side: 4, tiles: 6, lanes: 4, vectors: 2, depth: 4 },
+        Self { side: 4, tiles: 4, lanes: 3, vectors: 2, depth: 2 },
+        Self { side: 2, tiles: 8, lanes: 8, vectors: 2, depth: 8 },
+        Self { side: 2, tiles: 8, lanes: 4, vectors: 2, depth: 4 },
+        Self { side: 2, tiles: 4, lanes: 2, vectors: 2, depth: 2 },
+    ];
+
     /// The largest of this `side` that `limits` allow; `None` where they allow none.
     pub fn within(limits: Limits, side: usize) -> Option<Self> {
-        let choices: &[Self] = match side {
-            4 => &[
-                Self { side, tiles: 8, lanes: 4, vectors: 2, depth: 4 },
-                Self { side, tiles: 6, lanes: 4, vectors: 2, depth: 4 },
-                Self { side, tiles: 4, lanes: 3, vectors: 2, depth: 2 },
-            ],
-            _ => &[
-                Self { side, tiles: 8, lanes: 8, vectors: 2, depth: 8 },
-                Self { side, tiles: 8, lanes: 4, vectors: 2, depth: 4 },
-                Self { side, tiles: 4, lanes: 2, vectors: 2, depth: 2 },
-            ],
-        };
-        choices.iter().copied().find(|tile| tile.fits(limits))
+        Self::CHOICES.into_iter().find(|tile| tile.side == side && tile.fits(limits))
     }
 
     /// Side of what a tile reads.

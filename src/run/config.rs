@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceInfo;
+use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
 use crate::photos::{FolderError, Recipe, Split, training_split};
 
@@ -32,6 +33,9 @@ pub struct RunConfig {
     pub weights: WeightsRecord,
     /// What it was computed on.
     pub device: DeviceInfo,
+    /// How far that agreed with the processor, where it is a GPU and was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_check: Option<SelfCheck>,
     /// What it was computed with.
     pub versions: Versions,
 }

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use burn::tensor::module::{conv2d, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use kindling::backbone::folding::Weights;
-use kindling::backbone::plan::{Activation, Operation, Value};
+use kindling::backbone::plan::Operation;
 use kindling::backbone::{Architecture, Backbone, Planned, Tensors};
 use kindling::weights::{self, Checkpoint};
 
@@ -57,60 +54,14 @@ fn computes_the_same(backbone: &Backbone, photos: &Numbers) {
 fn computed(backbone: &Backbone, photos: Tensor<4>) -> Tensor<2> {
     let (plan, weights) = (backbone.plan(), Weights::of(backbone).unwrap());
     let [_, _, height, width] = photos.dims();
-    let shapes = plan.shapes([height, width]);
-    let mut outputs: Vec<Tensor<4>> = Vec::new();
-    for (step, shape) in plan.steps.iter().zip(shapes) {
-        let read = |value: &Value| match value {
-            Value::Photos => photos.clone(),
-            Value::Output(index) => outputs[*index].clone(),
-        };
-        let output = match &step.operation {
-            Operation::Convolution { input, convolution } => {
-                let input = read(input);
-                let [_, channels, height, width] = input.dims();
-                assert_eq!(channels, convolution.from);
-                let around = [height, width].map(|side| {
-                    convolution.padding.around(side, convolution.kernel, convolution.stride).into()
-                });
-                let options = ConvOptions::new_with_padding(
-                    [convolution.stride; 2],
-                    around,
-                    [1, 1],
-                    convolution.groups,
-                );
-                let folded = convolution.folded(&weights);
-                let numbers = |shape: &[usize], values| Numbers { shape: shape.to_vec(), values };
-                let kernels = numbers(&convolution.weight_shape(), folded.weight).on(&cpu());
-                let bias = numbers(&[convolution.to], folded.bias).on(&cpu());
-                activated(conv2d(input, kernels, Some(bias), options), convolution.activation)
-            }
-            Operation::MaxPool { input, kernel, stride, padding } => {
-                let input = read(input);
-                let [_, _, height, width] = input.dims();
-                let around =
-                    [height, width].map(|side| padding.around(side, *kernel, *stride).into());
-                let options = MaxPoolOptions::new([*kernel; 2])
-                    .with_stride([*stride; 2])
-                    .with_padding_pairs(around);
-                max_pool2d(input, options)
-            }
-            Operation::Add { inputs: [one, other], activation } => {
-                activated(read(one) + read(other), *activation)
-            }
-            Operation::GlobalAveragePool { input } => read(input).mean_dim(3).mean_dim(2),
-        };
-        assert_eq!(output.dims()[1..], shape, "{}", step.name);
-        outputs.push(output);
-    }
-    outputs.pop().unwrap().flatten(1, 3)
-}
-
-fn activated(x: Tensor<4>, activation: Activation) -> Tensor<4> {
-    match activation {
-        Activation::None => x,
-        Activation::Relu => relu(x),
-        Activation::Relu6 => x.clamp(0.0, 6.0),
-    }
+    let mut shapes = plan.shapes([height, width]).into_iter();
+    plan.interpreted(&weights, photos, |step, output| {
+        assert_eq!(
+            Some(&output.dims()[1..]),
+            shapes.next().as_ref().map(|shape| &shape[..]),
+            "{step}"
+        );
+    })
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         },
         weights: WeightsRecord { file: "narrow.pth".into(), sha256: "00".into() },
         device: resolve(Choice::Auto).unwrap(),
+        self_check: None,
         versions: Versions::current(),
     };
     let summary = Summary {

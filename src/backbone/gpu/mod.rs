@@ -14,9 +14,7 @@ use super::folding::Folded;
 use super::fusion::{fused, index};
 use super::plan::{self, Operation, Plan};
 use crate::kernels::preprocess::Preprocess;
-use crate::kernels::{
-    Convolution, Depthwise, Map, MaxPool, Precision, Winograd, pool,
-};
+use crate::kernels::{Convolution, Depthwise, Map, MaxPool, Precision, Winograd, pool};
 use step::{Kernel, Step};
 pub use traffic::{Launch, Traffic};
 

@@ -13,7 +13,7 @@ use kindling::gallery::{Gallery, GalleryPlace, Shown};
 use kindling::photos::walk;
 
 use super::DeviceArg;
-use super::extraction::{CacheArg, extractor, warn_of_cache};
+use super::extraction::{FeaturesArg, extractor, warn_of};
 use super::pretrained::NetworkArg;
 use super::terminal::{counted, text, told, warn, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, People};
@@ -46,7 +46,7 @@ pub struct PredictArgs {
     device: DeviceArg,
 
     #[command(flatten)]
-    cache: CacheArg,
+    features: FeaturesArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -72,7 +72,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let (info, device) = args.device.open()?;
     let for_people = !(args.json || args.csv);
     let model = args.network.model(&args.model, !for_people, &device)?;
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.features)?;
     let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {
@@ -105,7 +105,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         }
         Ok(())
     });
-    warn_of_cache(&extractor);
+    warn_of(&extractor);
     match printed {
         Ok(()) => {}
         // As itself, so that a reader that left early is recognised.

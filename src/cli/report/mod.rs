@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::DeviceArg;
 use super::evaluated::Evaluated;
-use super::extraction::{CacheArg, extractor};
+use super::extraction::{FeaturesArg, extractor};
 use super::pretrained::NetworkArg;
 use super::terminal::{bytes, counted, one_line, say, text, told};
 pub use content::{NewReport, Place, counts, leaked, making, name, source, warn_leaked};
@@ -48,7 +48,7 @@ pub struct ReportArgs {
     device: DeviceArg,
 
     #[command(flatten)]
-    cache: CacheArg,
+    features: FeaturesArg,
 
     #[command(flatten)]
     network: NetworkArg,
@@ -89,7 +89,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             )
         }
     };
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.cache);
+    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.features)?;
     let evaluated = Evaluated::of(&model, set, &data, &extractor, args.quiet)?;
     let report = NewReport {
         model: &model,

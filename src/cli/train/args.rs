@@ -7,7 +7,7 @@ use kindling::backbone::Architecture;
 use serde::{Serialize, Serializer};
 
 use crate::cli::DeviceArg;
-use crate::cli::extraction::CacheArg;
+use crate::cli::extraction::FeaturesArg;
 use crate::cli::pretrained::NetworkArg;
 use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
@@ -54,7 +54,14 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     #[serde(flatten)]
-    pub cache: CacheArg,
+    pub features: FeaturesArg,
+
+    /// Believe the GPU unchecked
+    ///
+    /// Before anything is trained on a GPU, a photo goes through it and through the processor, and a difference that is no
+    /// rounding stops the run: a driver that compiles kernels wrongly would otherwise just give a worse model.
+    #[arg(long)]
+    pub no_self_check: bool,
 
     /// Folder for the run [default: runs/<date-time>]
     #[arg(long, value_name = "RUN")]

@@ -11,19 +11,19 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use kindling::device;
+use anyhow::{Context, Result, anyhow, bail};
+use kindling::device::{self, DeviceInfo};
 use kindling::evaluation::Scores;
 use kindling::export::{self, Parts, Precision};
-use kindling::features::Extraction;
+use kindling::features::{Extraction, Extractor, SelfCheck, SelfCheckError};
 use kindling::head::{Examples, FitOptions, fit};
-use kindling::photos::{LabelledPhoto, training_split};
+use kindling::photos::{LabelledPhoto, decode, training_split};
 use kindling::run::{
     Card, DataRecord, FolderContent, REPORT_FILE, RunConfig, Summary, Versions, WeightsRecord,
 };
 use kindling::weights::{self, Description, Pretrained};
 
-use super::extraction::{extractor, from_cache, warn_of_cache};
+use super::extraction::{extractor, from_cache, warn_of};
 use super::pretrained::Use;
 use super::report::counts;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
@@ -74,13 +74,23 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
     // 3. Each photo through it, once.
     let recipe = architecture.recipe();
-    let extractor = extractor(&backbone, recipe, (&info, &device), &args.cache);
+    let extractor = extractor(&backbone, recipe, (&info, &device), &args.features)?;
     let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
+    let self_check = match args.no_self_check {
+        true => None,
+        false => checked(&extractor, &paths, &info)?,
+    };
+    if let Some(check) = &self_check {
+        say.line(format_args!(
+            "checked   {} kernels agree with the processor: off by {:.1e} of the largest feature, at most {:.0e} is rounding",
+            check.kernels, check.error, check.bound
+        ));
+    }
     let bar = photo_bar(paths.len(), "features", args.quiet);
     let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    warn_of_cache(&extractor);
+    warn_of(&extractor);
     let feature_seconds = start.elapsed().as_secs_f64();
     say.line(format_args!(
         "features  {} in {feature_seconds:.1} s ({:.1} photos/s{})",
@@ -135,6 +145,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
             sha256: pretrained.sha256().to_owned(),
         },
         device: info,
+        self_check,
         versions: Versions::current(),
     };
     let summary = Summary {
@@ -212,6 +223,24 @@ impl Speaker {
             let _ = writeln!(io::stdout(), "{line}");
         }
     }
+}
+
+/// Checks what computes on a GPU with the first photo that can be decoded.
+///
+/// # Errors
+/// Where it disagrees with the processor, or fails.
+fn checked(extractor: &Extractor, paths: &[&Path], info: &DeviceInfo) -> Result<Option<SelfCheck>> {
+    if !extractor.is_on_gpu() {
+        return Ok(None);
+    }
+    let Some(photo) = paths.iter().find_map(|path| decode(path).ok()) else { return Ok(None) };
+    extractor.self_check(&extractor.recipe().crop(&photo)).map_err(|error| match error {
+        SelfCheckError::Disagrees { .. } => anyhow!(
+            "{info} is not to be trusted: {error}. Take --device cpu, or another driver; --no-self-check trains on it all \
+             the same"
+        ),
+        error => error.into(),
+    })
 }
 
 /// The features as examples; the first `train_photos` of `photos` are for training.
