@@ -2,26 +2,47 @@
 
 use std::sync::OnceLock;
 
+use burn::backend::DispatchDevice;
 use burn::tensor::Device;
-use kindling::device::{self, Backend, Choice};
+use cubecl::client::Client;
+use kindling::device::{self, Backend, Choice, DeviceInfo};
 
 /// Set where a missing adapter is a failure and not a reason to skip, as in CI.
 const REQUIRED: &str = "KINDLING_REQUIRE_ADAPTER";
 
+static ADAPTER: OnceLock<Option<(DeviceInfo, Device)>> = OnceLock::new();
+
 /// The best adapter of this machine, or `None` with a line that says so.
 pub fn adapter() -> Option<Device> {
-    static ADAPTER: OnceLock<Option<Device>> = OnceLock::new();
-    let device =
+    let adapter =
         ADAPTER.get_or_init(|| match device::resolve(Choice::Named(Backend::Wgpu, None)) {
             Ok(info) => {
                 println!("adapter: {info}");
-                Some(device::open(&info).unwrap())
+                let device = device::open(&info).unwrap();
+                Some((info, device))
             }
             Err(error) if std::env::var_os(REQUIRED).is_some() => panic!("{error}"),
             Err(_) => None,
         });
-    if device.is_none() {
+    if adapter.is_none() {
         println!("skipped: this machine has no Vulkan, Metal or DX12 adapter");
     }
-    device.clone()
+    adapter.as_ref().map(|(_, device)| device.clone())
+}
+
+/// The same, to launch a kernel on.
+pub fn client() -> Option<Client> {
+    let device = adapter()?;
+    match device.as_dispatch() {
+        DispatchDevice::Cube(device) => Some(device.client()),
+        _ => unreachable!("wgpu is one of CubeCL's runtimes"),
+    }
+}
+
+/// The adapter and its driver.
+pub fn described() -> String {
+    match ADAPTER.get() {
+        Some(Some((info, _))) => info.to_string(),
+        _ => "no adapter".to_owned(),
+    }
 }

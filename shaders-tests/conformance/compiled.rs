@@ -5,11 +5,10 @@ use std::path::Path;
 use burn::tensor::Device;
 use cubecl::client::Client;
 use kindling::backbone::GpuNetwork;
-use kindling::device::{self, Backend, Choice};
 use kindling::kernels::{Map, Precision};
 use kindling::weights::{self, Checkpoint};
 
-use crate::adapter::adapter;
+use crate::adapter::client;
 use crate::reference::{Numbers, committed, fixture, read_numbers, shared};
 
 /// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the scale.
@@ -17,12 +16,6 @@ const TOLERANCE: f32 = 1e-5;
 /// What one rounding to f16 is off by, and the square root of as many layers, for errors that do not all point the same
 /// way; four times that, for the largest of many values.
 const F16_TOLERANCE: f32 = 4.0 * 7.0 / 2048.0;
-
-fn client() -> Option<Client> {
-    adapter()?;
-    let info = device::resolve(Choice::Named(Backend::Wgpu, None)).unwrap();
-    device::client(&info)
-}
 
 #[test]
 fn a_compiled_resnet_agrees_with_pytorch() {

@@ -1,0 +1,85 @@
+//! Kernels launched by hand, one after another, on outputs that are filled with NaN.
+
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cubecl::client::Client;
+use cubecl::ir::{ElemType, FloatKind};
+use cubecl::prelude::TensorBinding;
+use cubecl::server::Handle;
+use cubecl::std::tensor::TensorHandle;
+
+use crate::exact::{Expected, Worst};
+use crate::table::Outcome;
+
+/// The type of every value.
+pub const F32: ElemType = ElemType::Float(FloatKind::F32);
+
+/// Values after the end of each buffer, NaN: what a kernel reads past the end makes its result NaN even
+/// where it is multiplied by zero, and what it writes there is seen.
+const TAIL: usize = 256;
+
+/// Held by a test that launches kernels by hand, so that no two wait for each other's on the device.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A buffer with these values and a tail of NaN.
+fn upload(client: &Client, mut values: Vec<f32>) -> Handle {
+    values.resize(values.len() + TAIL, f32::NAN);
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+    client.create_from_slice(&bytes)
+}
+
+/// An input, its last axis contiguous.
+pub fn input(client: &Client, values: &[f32], shape: &[usize]) -> TensorHandle {
+    assert_eq!(values.len(), shape.iter().product::<usize>());
+    TensorHandle::new_contiguous(shape.to_vec(), upload(client, values.to_vec()), F32)
+}
+
+/// A matrix that lies column after column.
+pub fn transposed(client: &Client, values: &[f32], [rows, columns]: [usize; 2]) -> TensorHandle {
+    assert_eq!(values.len(), rows * columns);
+    let handle = upload(client, values.to_vec());
+    TensorHandle::new(handle, [rows, columns], [1, rows], F32)
+}
+
+/// Runs `launch` on an output of `shape` that is filled with NaN, and compares it.
+///
+/// What `launch` answers with an error was declined; what panics, or is refused when it is run, cannot run.
+pub fn force<E: Debug>(
+    client: &Client,
+    shape: &[usize],
+    expected: &Expected,
+    launch: impl FnOnce(TensorBinding) -> Result<(), E>,
+) -> Outcome {
+    let count: usize = shape.iter().product();
+    let output = upload(client, vec![f32::NAN; count]);
+    let binding = TensorHandle::new_contiguous(shape.to_vec(), output.clone(), F32).binding();
+    let run = AssertUnwindSafe(|| {
+        if let Err(why) = launch(binding) {
+            return Err(Outcome::Declined(format!("{why:?}")));
+        }
+        client.read_one(output).map_err(|why| Outcome::CannotRun(why.to_string()))
+    });
+    let bytes = match catch_unwind(run) {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(outcome)) => return outcome,
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().cloned();
+            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
+            return Outcome::CannotRun(format!("panics: {}", said.unwrap_or_default()));
+        }
+    };
+    let values: Vec<f32> = bytes
+        .chunks_exact(4)
+        .map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four of them")))
+        .collect();
+    let (values, tail) = values.split_at(count);
+    match tail.iter().position(|value| !value.is_nan()) {
+        Some(past) => Worst { error: f64::INFINITY, bound: 0.0, at: count + past }.into(),
+        None => expected.worst(values).into(),
+    }
+}

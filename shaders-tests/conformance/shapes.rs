@@ -1,0 +1,172 @@
+//! The shapes of the networks' ops, off their plans, and awkward ones.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use burn::tensor::Device;
+use kindling::backbone::Architecture;
+use kindling::backbone::plan::{Activation, Operation, Planned, Value};
+
+use crate::problem::{Conv, MaxPool, Order, Product};
+
+/// The batch sizes at which every op is tested.
+pub const BATCHES: [usize; 3] = [1, 3, 8];
+
+/// The side of a photo.
+const SIDE: usize = 224;
+
+/// The ops of both networks for one photo, each shape once.
+#[derive(Debug, Default)]
+pub struct Ops {
+    pub convs: BTreeSet<Conv>,
+    pub max_pools: BTreeSet<MaxPool>,
+    /// Channels, height and width of the shortcuts' sums, and whether a ReLU follows.
+    pub sums: BTreeSet<([usize; 3], bool)>,
+    /// Channels, height and width of what is clipped at zero, and whether also at six.
+    pub clips: BTreeSet<([usize; 3], bool)>,
+    /// Channels, height and width of what is averaged.
+    pub means: BTreeSet<[usize; 3]>,
+}
+
+/// Every op of ResNet-18 and EfficientNet-Lite0.
+pub fn of_both_networks() -> &'static Ops {
+    static OPS: OnceLock<Ops> = OnceLock::new();
+    OPS.get_or_init(|| {
+        let mut ops = Ops::default();
+        for name in ["resnet18", "efficientnet-lite0"] {
+            ops.add(name);
+        }
+        ops
+    })
+}
+
+impl Ops {
+    fn add(&mut self, name: &str) {
+        let architecture: Architecture = name.parse().unwrap();
+        let plan = architecture.init(&Device::flex()).plan();
+        let shapes = plan.shapes([SIDE; 2]);
+        let of = |value: &Value| match value {
+            Value::Photos => [3, SIDE, SIDE],
+            Value::Output(index) => shapes[*index],
+        };
+        for (step, out) in plan.steps.iter().zip(&shapes) {
+            match &step.operation {
+                Operation::Convolution { input, convolution } => {
+                    let [from, height, width] = of(input);
+                    let (kernel, stride) = (convolution.kernel, convolution.stride);
+                    let around = [height, width]
+                        .map(|side| convolution.padding.around(side, kernel, stride));
+                    let conv = Conv {
+                        batch: 1,
+                        from,
+                        to: convolution.to,
+                        input: [height, width],
+                        kernel,
+                        stride,
+                        padding: around,
+                        groups: convolution.groups,
+                    };
+                    assert_eq!(conv.output_shape()[1..], out[..], "{}", step.name);
+                    self.convs.insert(conv);
+                    if convolution.activation != Activation::None {
+                        self.clips.insert((*out, convolution.activation == Activation::Relu6));
+                    }
+                }
+                Operation::MaxPool { input, kernel, stride, padding } => {
+                    let [channels, height, width] = of(input);
+                    let [before, after] = padding.around(height, *kernel, *stride);
+                    assert_eq!(before, after);
+                    self.max_pools.insert(MaxPool {
+                        input: [1, channels, height, width],
+                        kernel: *kernel,
+                        stride: *stride,
+                        padding: before,
+                    });
+                }
+                Operation::Add { activation, .. } => {
+                    assert_ne!(*activation, Activation::Relu6, "no network here has that");
+                    self.sums.insert((*out, *activation == Activation::Relu));
+                }
+                Operation::GlobalAveragePool { input } => {
+                    self.means.insert(of(input));
+                }
+            }
+        }
+    }
+}
+
+/// Every convolution of both networks at every batch size.
+pub fn convs() -> impl Iterator<Item = Conv> {
+    let convs = &of_both_networks().convs;
+    BATCHES.into_iter().flat_map(move |batch| convs.iter().map(move |conv| Conv { batch, ..*conv }))
+}
+
+/// Convolutions with odd sides, of one pixel, with channels that no vector divides, in groups, and with more
+/// zeros on one side than on the other.
+pub fn awkward_convs() -> Vec<Conv> {
+    let conv = |batch, (from, to), input, (kernel, stride), padding: [usize; 2], groups| Conv {
+        batch,
+        from,
+        to,
+        input,
+        kernel,
+        stride,
+        padding: [padding; 2],
+        groups,
+    };
+    vec![
+        conv(1, (1, 1), [1, 1], (1, 1), [0, 0], 1),
+        conv(1, (3, 5), [7, 5], (3, 1), [1, 1], 1),
+        conv(3, (5, 7), [9, 13], (3, 2), [0, 1], 1),
+        conv(1, (7, 1), [1, 1], (3, 1), [1, 1], 1),
+        conv(2, (6, 10), [11, 3], (5, 2), [2, 2], 2),
+        conv(1, (13, 11), [17, 1], (1, 1), [0, 0], 1),
+        conv(3, (33, 66), [5, 5], (1, 2), [0, 0], 1),
+        conv(1, (7, 7), [13, 9], (3, 1), [1, 1], 7),
+        conv(3, (9, 9), [15, 27], (5, 2), [1, 2], 9),
+        conv(1, (30, 30), [7, 7], (3, 2), [0, 1], 30),
+        conv(1, (36, 36), [1, 1], (5, 1), [2, 2], 36),
+    ]
+}
+
+/// Every matrix product that a 1x1 convolution or a head of the networks comes down to.
+pub fn products() -> BTreeSet<Product> {
+    let pointwise = convs().filter_map(|conv| conv.product());
+    let heads = BATCHES.into_iter().flat_map(|rows| {
+        [(512, 1000), (1280, 1000), (512, 2), (1280, 37)].map(|(terms, columns)| Product {
+            rows,
+            terms,
+            columns,
+            right: Order::Rows,
+        })
+    });
+    pointwise.chain(heads).collect()
+}
+
+/// Products of one row, one column or one term, of sides that no vector and no tile divides, and of so many
+/// terms that tiles of 8, 16 and 32 of them are odd in number, or the last is cut short: there a kernel that
+/// loads a tile ahead has read past the end (tracel-ai/burn#5626).
+pub fn awkward_products() -> BTreeSet<Product> {
+    let mut products = BTreeSet::new();
+    for right in [Order::Rows, Order::Columns] {
+        let mut add = |rows, terms, columns| {
+            products.insert(Product { rows, terms, columns, right });
+        };
+        for terms in [1, 3, 8, 9, 16, 24, 31, 32, 40, 48, 72, 96, 97, 160, 288] {
+            add(64, terms, 64);
+            add(67, terms, 61);
+        }
+        for (rows, terms, columns) in [
+            (1, 1, 1),
+            (1, 96, 1),
+            (1, 97, 64),
+            (64, 97, 1),
+            (1, 512, 1001),
+            (5, 7, 3),
+            (129, 65, 33),
+        ] {
+            add(rows, terms, columns);
+        }
+    }
+    products
+}
