@@ -100,9 +100,10 @@ fn transformed(kernel: &[f32], side: usize) -> Vec<f64> {
     values
 }
 
-/// The magnitude of what is added up for an output at `[row, column]` of its tile: each product and sum of the algorithm
-/// with every number's sign left out, for one input channel of one kernel. `patch` is what the tile reads.
-pub(super) fn magnitude(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 2]) -> f64 {
+/// The sum of the squares of what is added up for an output at `[row, column]` of its tile, for one input channel of one
+/// kernel: of each product, taken through all three transforms with every number's sign left out. `patch` is what the tile
+/// reads.
+pub(super) fn squares(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 2]) -> f64 {
     let reach = side + 2;
     let input = |row, column| Matrix::Input.entry(side, row, column).abs();
     let filter = |row, column| Matrix::Filter.entry(side, row, column).abs();
@@ -122,7 +123,7 @@ pub(super) fn magnitude(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 
                     filter(row, at / 3) * filter(column, at % 3) * f64::from(kernel[at]).abs()
                 })
                 .sum();
-            sum += weight * transformed_input * transformed_filter;
+            sum += (weight * transformed_input * transformed_filter).powi(2);
         }
     }
     sum

@@ -1,12 +1,14 @@
 //! `kindling devices`
 
+mod test;
+
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use kindling::device::{self, Backend, DeviceInfo};
 
-use super::terminal::table;
+use super::terminal::{counted, table};
 
 /// List what this build can compute on, on this machine
 #[derive(Args)]
@@ -14,24 +16,44 @@ use super::terminal::table;
 Examples:
   kindling devices
   kindling devices --json
+  kindling devices --test                    which kernels are to be trusted here
   kindling train photos --device wgpu:1      the second GPU of the list")]
 pub struct DevicesArgs {
     /// Print a JSON array
     #[arg(long)]
     json: bool,
+
+    /// Test our own kernels on every GPU, against the same computed in f64 on the processor
+    ///
+    /// Each kernel runs with every tile that it may choose, in f32 and, where the adapter has it, in f16, at small shapes
+    /// that do not divide evenly. What it may be off by is derived for each value from how often it was rounded. Fails
+    /// where a kernel is not to be trusted. A driver that compiles for the processor takes a minute or two.
+    #[arg(long)]
+    test: bool,
 }
 
 pub fn run(args: &DevicesArgs) -> Result<()> {
     let devices = device::list();
     let mut out = io::stdout().lock();
+    if args.test {
+        let wrong = test::run(&mut out, &devices, args.json)?;
+        return match wrong {
+            0 => Ok(()),
+            _ => bail!(
+                "{} not to be trusted: update the driver, or take --device cpu",
+                match wrong {
+                    1 => "a kernel is".to_owned(),
+                    _ => format!("{} are", counted(wrong, "kernel")),
+                }
+            ),
+        };
+    }
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&devices)?)?;
         return Ok(());
     }
-    let rows: Vec<[String; 6]> =
-        std::iter::once(["DEVICE", "KIND", "NAME", "DRIVER", "MEMORY", "F16"].map(String::from))
-            .chain(devices.iter().map(row))
-            .collect();
+    let head = ["DEVICE", "KIND", "NAME", "DRIVER", "MEMORY", "F16", "KERNELS"].map(String::from);
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(devices.iter().map(row)).collect();
     table(&mut out, rows)?;
     for backend in Backend::ALL {
         if !backend.is_compiled_in() {
@@ -46,7 +68,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
     Ok(())
 }
 
-fn row(info: &DeviceInfo) -> [String; 6] {
+fn row(info: &DeviceInfo) -> [String; 7] {
     let unknown = || "-".to_owned();
     [
         info.device.clone(),
@@ -56,5 +78,11 @@ fn row(info: &DeviceInfo) -> [String; 6] {
         info.memory_bytes
             .map_or_else(unknown, |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)),
         if info.f16 { "yes" } else { "no" }.to_owned(),
+        match info.backend {
+            Backend::Cpu => "own",
+            _ if info.kernels => "own",
+            _ => "Burn's",
+        }
+        .to_owned(),
     ]
 }

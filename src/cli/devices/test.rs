@@ -1,0 +1,137 @@
+//! `kindling devices --test`
+
+use std::io::Write;
+
+use anyhow::Result;
+use kindling::device::DeviceInfo;
+
+/// Tests our own kernels on every GPU of `devices`, prints what came of it, and gives how many are not to be trusted.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<usize> {
+    let tested = devices.iter().filter(|info| info.kernels);
+    let reports: Vec<Report> = tested.map(Report::of).collect::<Result<_>>()?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;
+    } else {
+        for (at, report) in reports.iter().enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            report.print(out)?;
+        }
+        for info in devices.iter().filter(|info| info.kind.is_gpu() && !info.kernels) {
+            writeln!(
+                out,
+                "{info}: its limits do not allow our own kernels; Burn's run there, untested"
+            )?;
+        }
+        if reports.is_empty() {
+            writeln!(out, "there is no GPU to test, nor a driver that stands in for one")?;
+        }
+    }
+    Ok(reports.iter().flat_map(|report| &report.kernels).filter(|kernel| !kernel.trusted).count())
+}
+
+/// There are no kernels in this build.
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+pub fn run(_: &mut impl Write, _: &[DeviceInfo], _: bool) -> Result<usize> {
+    anyhow::bail!("this build reaches no GPU: build it with `--features wgpu`")
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use report::Report;
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod report {
+    use std::collections::BTreeMap;
+    use std::io::Write;
+
+    use anyhow::{Context, Result, anyhow};
+    use kindling::Precision;
+    use kindling::device::{self, DeviceInfo};
+    use kindling::kernels::trust::{self, Finding};
+    use serde::Serialize;
+
+    use crate::cli::terminal::table;
+
+    /// What came of a device.
+    #[derive(Serialize)]
+    pub struct Report<'a> {
+        device: &'a DeviceInfo,
+        pub kernels: Vec<Kernel>,
+    }
+
+    /// What came of a kernel.
+    #[derive(Serialize)]
+    pub struct Kernel {
+        kernel: String,
+        precision: String,
+        shapes: usize,
+        /// The largest error as a share of its bound; none where a value is no number.
+        worst: Option<f64>,
+        /// Where that is.
+        at: String,
+        pub trusted: bool,
+    }
+
+    impl<'a> Report<'a> {
+        pub fn of(info: &'a DeviceInfo) -> Result<Self> {
+            let failed = || format!("{info} could not be tested");
+            device::open(info)?;
+            let client = device::client(info).ok_or_else(|| anyhow!("{}", failed()))?;
+            let mut findings: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
+            let precisions: &[Precision] =
+                if info.f16 { &[Precision::F32, Precision::F16] } else { &[Precision::F32] };
+            for precision in precisions {
+                trust::short(&client, *precision, |finding| {
+                    let key = (finding.kernel.clone(), precision.to_string());
+                    findings.entry(key).or_default().push(finding);
+                })
+                .map_err(|error| {
+                    anyhow!("{}", error.to_string().lines().next().unwrap_or_default())
+                })
+                .with_context(failed)?;
+            }
+            Ok(Self { device: info, kernels: findings.into_iter().map(Kernel::of).collect() })
+        }
+
+        pub fn print(&self, out: &mut impl Write) -> Result<()> {
+            writeln!(out, "{}", self.device)?;
+            let head = ["KERNEL", "STORED", "SHAPES", "WORST", "AT", "TRUSTED"].map(String::from);
+            let rows = std::iter::once(head).chain(self.kernels.iter().map(Kernel::row)).collect();
+            table(out, rows)?;
+            Ok(())
+        }
+    }
+
+    impl Kernel {
+        fn of(((kernel, precision), findings): ((String, String), Vec<Finding>)) -> Self {
+            let worst = findings
+                .iter()
+                .max_by(|one, other| one.worst.share().total_cmp(&other.worst.share()))
+                .expect("a kernel that was found ran");
+            Self {
+                kernel,
+                precision,
+                shapes: findings.len(),
+                worst: Some(worst.worst.share()).filter(|share| share.is_finite()),
+                at: format!("{} {}", worst.op, worst.shape),
+                trusted: findings.iter().all(Finding::is_right),
+            }
+        }
+
+        fn row(&self) -> [String; 6] {
+            [
+                self.kernel.clone(),
+                self.precision.clone(),
+                self.shapes.to_string(),
+                match self.worst {
+                    Some(share) => format!("{share:.3} of its bound"),
+                    None => "no number".into(),
+                },
+                self.at.clone(),
+                if self.trusted { "yes" } else { "NO" }.to_owned(),
+            ]
+        }
+    }
+}
