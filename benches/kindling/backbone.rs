@@ -13,6 +13,9 @@ const SIDE: usize = 224;
 /// How a network computes.
 pub enum Forward {
     Compiled(Box<kindling::backbone::CpuNetwork>),
+    /// Our own kernels on a GPU.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    Kernels(Box<kindling::backbone::GpuNetwork>),
     Burn(Box<Backbone>, burn::tensor::Device),
 }
 
@@ -35,6 +38,15 @@ impl Forward {
                     backbone.compiled_with([SIDE, SIDE], tuning).expect("weights on the processor");
                 Self::Compiled(Box::new(network))
             }
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            _ if info.kernels => {
+                let client = device::client(info).expect("a GPU that was opened");
+                let network = backbone
+                    .compiled_for_gpu(&client, [SIDE, SIDE], kindling::Precision::F32)
+                    .expect("weights on the device")
+                    .expect("limits that were looked at");
+                Self::Kernels(Box::new(network))
+            }
             _ => Self::Burn(Box::new(backbone), device),
         }
     }
@@ -43,6 +55,13 @@ impl Forward {
     pub fn features(&self, photos: &[f32]) -> Vec<f32> {
         match self {
             Self::Compiled(network) => network.features(Photos::Planes(photos)),
+            #[cfg(any(feature = "wgpu", feature = "cuda"))]
+            Self::Kernels(network) => {
+                let (client, shape) = (network.client(), [3, SIDE, SIDE]);
+                let photos =
+                    kindling::kernels::Map::upload(client, photos, shape, network.precision());
+                network.read(&network.features(photos)).expect("features")
+            }
             Self::Burn(backbone, device) => {
                 let count = photos.len() / (3 * SIDE * SIDE);
                 let data = TensorData::new(photos.to_vec(), [count, 3, SIDE, SIDE]);
@@ -61,10 +80,16 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     for name in ["resnet18", "efficientnet-lite0"] {
         let mut group = criterion.benchmark_group(format!("backbone/{name}"));
         group.sampling_mode(SamplingMode::Flat);
-        for info in devices {
+        // On a GPU, Burn's operations as well as our own kernels.
+        let burns = devices.iter().filter(|info| info.kernels).map(|info| {
+            let info = DeviceInfo { kernels: false, ..info.clone() };
+            (format!("{} with Burn's kernels", info.device), info)
+        });
+        let ways = devices.iter().map(|info| (info.device.clone(), info.clone())).chain(burns);
+        for (way, info) in &ways.collect::<Vec<_>>() {
             for batch in [1, 8, 32] {
                 group.throughput(Throughput::Elements(batch as u64));
-                let id = BenchmarkId::new(&info.device, batch);
+                let id = BenchmarkId::new(way, batch);
                 group.bench_function(id, |bencher| {
                     // The time does not depend on the weights, which are zero.
                     let device = device::open(info).expect("a device that was listed");

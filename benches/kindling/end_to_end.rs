@@ -3,7 +3,6 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use kindling::Precision;
 use kindling::backbone::Architecture;
 use kindling::device::{self, DeviceInfo};
 use kindling::features::Extractor;
@@ -24,9 +23,8 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
         let head_device = device::processor().unwrap_or_else(|| device.clone());
         group.bench_function(info.device.as_str(), |bencher| {
             bencher.iter(|| {
-                let extractor = Extractor::new(&backbone, architecture.recipe(), &device, 16)
-                    .suited_to(info, Precision::F32)
-                    .expect("every device computes in f32");
+                let extractor =
+                    Extractor::new(&backbone, architecture.recipe(), &device, 16).suited_to(info);
                 let extraction = extractor.all(&paths, |_| ()).expect("photos");
                 let examples = Examples {
                     width: architecture.features(),

@@ -5,6 +5,7 @@ use kindling::kernels::exact;
 mod adapter;
 mod candidates;
 mod compiled;
+mod counts;
 mod kernels;
 mod launch;
 mod network;

@@ -23,8 +23,9 @@ fn the_self_check_believes_right_kernels_and_names_the_layer_where_wrong_ones_be
     let precisions =
         if info.f16 { &[Precision::F32, Precision::F16][..] } else { &[Precision::F32] };
     for precision in precisions {
-        let extractor =
-            Extractor::new(&backbone, recipe, &processor, 3).suited_to(&info, *precision).unwrap();
+        let extractor = Extractor::new(&backbone, recipe, &processor, 3)
+            .suited_to_in(&info, *precision)
+            .unwrap();
         let checked = extractor.self_check(&photo);
         println!("{precision}: {checked:?}");
         if cfg!(feature = "faulty-kernel") {

@@ -78,7 +78,7 @@ pub fn extractor<'a>(
 ) -> Result<Extractor<'a>> {
     let plain = || {
         Extractor::new(backbone, recipe, device, forward_batch(info))
-            .suited_to(info, asked.precision)
+            .suited_to_in(info, asked.precision)
     };
     let Some(folder) = asked.folder() else { return Ok(plain()?) };
     plain()?.with_cache(&folder, info).or_else(|error| {

@@ -141,11 +141,17 @@ impl<'a> Extractor<'a> {
         Self { executor: Executor::cpu(), ..self }
     }
 
-    /// The same, run by what is fastest on the device of `info`, its values stored in `precision`.
+    /// The same, run by what is fastest on the device of `info`.
+    #[must_use]
+    pub fn suited_to(self, info: &DeviceInfo) -> Self {
+        self.suited_to_in(info, Precision::F32).expect("every device computes in f32")
+    }
+
+    /// The same, its values stored in `precision` on their way through the network.
     ///
     /// # Errors
-    /// Where the device does not compute in that precision.
-    pub fn suited_to(
+    /// Where the device does not compute in it.
+    pub fn suited_to_in(
         self,
         info: &DeviceInfo,
         precision: Precision,
