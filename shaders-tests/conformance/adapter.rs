@@ -41,8 +41,14 @@ pub fn client() -> Option<Client> {
 
 /// The adapter and its driver.
 pub fn described() -> String {
-    match ADAPTER.get() {
-        Some(Some((info, _))) => info.to_string(),
-        _ => "no adapter".to_owned(),
-    }
+    info().map_or_else(|| "no adapter".to_owned(), DeviceInfo::to_string)
+}
+
+/// Whether its driver runs on the processor.
+pub fn is_software() -> bool {
+    info().is_some_and(|info| !info.kind.is_gpu())
+}
+
+fn info() -> Option<&'static DeviceInfo> {
+    ADAPTER.get()?.as_ref().map(|(info, _)| info)
 }

@@ -47,39 +47,47 @@ pub fn transposed(client: &Client, values: &[f32], [rows, columns]: [usize; 2]) 
 }
 
 /// Runs `launch` on an output of `shape` that is filled with NaN, and compares it.
-///
-/// What `launch` answers with an error was declined; what panics, or is refused when it is run, cannot run.
 pub fn force<E: Debug>(
     client: &Client,
     shape: &[usize],
     expected: &Expected,
     launch: impl FnOnce(TensorBinding) -> Result<(), E>,
 ) -> Outcome {
+    match run(client, shape, launch) {
+        Ok(values) => expected.worst(&values).into(),
+        Err(outcome) => outcome,
+    }
+}
+
+/// Runs `launch` on an output of `shape` that is filled with NaN.
+///
+/// # Errors
+/// What came of it instead of values. What `launch` answers with an error was declined; what panics, or is
+/// refused when it is run, cannot run; what writes past the end is infinitely wrong.
+pub fn run<E: Debug>(
+    client: &Client,
+    shape: &[usize],
+    launch: impl FnOnce(TensorBinding) -> Result<(), E>,
+) -> Result<Vec<f32>, Outcome> {
     let count: usize = shape.iter().product();
     let output = upload(client, vec![f32::NAN; count]);
     let binding = TensorHandle::new_contiguous(shape.to_vec(), output.clone(), F32).binding();
-    let run = AssertUnwindSafe(|| {
-        if let Err(why) = launch(binding) {
-            return Err(Outcome::Declined(format!("{why:?}")));
-        }
+    let attempt = AssertUnwindSafe(|| {
+        launch(binding).map_err(|why| Outcome::Declined(format!("{why:?}")))?;
         client.read_one(output).map_err(|why| Outcome::CannotRun(why.to_string()))
     });
-    let bytes = match catch_unwind(run) {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(outcome)) => return outcome,
-        Err(panic) => {
-            let said = panic.downcast_ref::<String>().cloned();
-            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
-            return Outcome::CannotRun(format!("panics: {}", said.unwrap_or_default()));
-        }
-    };
-    let values: Vec<f32> = bytes
+    let bytes = catch_unwind(attempt).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Outcome::CannotRun(format!("panics: {}", said.unwrap_or("says nothing"))))
+    })?;
+    let mut values: Vec<f32> = bytes
         .chunks_exact(4)
         .map(|bytes| f32::from_ne_bytes(bytes.try_into().expect("four of them")))
         .collect();
-    let (values, tail) = values.split_at(count);
+    let tail = values.split_off(count);
     match tail.iter().position(|value| !value.is_nan()) {
-        Some(past) => Worst { error: f64::INFINITY, bound: 0.0, at: count + past }.into(),
-        None => expected.worst(values).into(),
+        Some(past) => Err(Worst { error: f64::INFINITY, bound: 0.0, at: count + past }.into()),
+        None => Ok(values),
     }
 }

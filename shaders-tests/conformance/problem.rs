@@ -238,10 +238,7 @@ pub fn expected_mean(layout: Layout, shape: [usize; 4], input: &[f32]) -> Expect
         let values = pixels
             .map(|(y, x)| f64::from(input[layout.index([photo, channel, y, x], shape)]))
             .map(|value| value / count as f64);
-        let mut exact = Exact::sum(count, values);
-        // The division: 2.5 ulp by Vulkan's guarantee, an ulp being up to 2u.
-        exact.roundings += 5.0;
-        exact
+        Exact::sum(count, values).divided()
     })
 }
 

@@ -95,10 +95,12 @@ impl Ops {
     }
 }
 
-/// Every convolution of both networks at every batch size.
-pub fn convs() -> impl Iterator<Item = Conv> {
+/// Every convolution of both networks at each of these batch sizes.
+pub fn convs(batches: &[usize]) -> impl Iterator<Item = Conv> {
     let convs = &of_both_networks().convs;
-    BATCHES.into_iter().flat_map(move |batch| convs.iter().map(move |conv| Conv { batch, ..*conv }))
+    batches
+        .iter()
+        .flat_map(move |batch| convs.iter().map(move |conv| Conv { batch: *batch, ..*conv }))
 }
 
 /// Convolutions with odd sides, of one pixel, with channels that no vector divides, in groups, and with more
@@ -130,11 +132,11 @@ pub fn awkward_convs() -> Vec<Conv> {
 }
 
 /// Every matrix product that a 1x1 convolution or a head of the networks comes down to.
-pub fn products() -> BTreeSet<Product> {
-    let pointwise = convs().filter_map(|conv| conv.product());
-    let heads = BATCHES.into_iter().flat_map(|rows| {
+pub fn products(batches: &[usize]) -> BTreeSet<Product> {
+    let pointwise = convs(batches).filter_map(|conv| conv.product());
+    let heads = batches.iter().flat_map(|rows| {
         [(512, 1000), (1280, 1000), (512, 2), (1280, 37)].map(|(terms, columns)| Product {
-            rows,
+            rows: *rows,
             terms,
             columns,
             right: Order::Rows,

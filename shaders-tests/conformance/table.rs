@@ -21,6 +21,8 @@ pub enum Outcome {
     Declined(String),
     /// It was launched, and the driver or the runtime refused it.
     CannotRun(String),
+    /// It was not tried, and why.
+    LeftOut(&'static str),
 }
 
 impl From<Worst> for Outcome {
@@ -116,6 +118,12 @@ impl Table {
                 Outcome::CannotRun(why) => {
                     unrun
                         .entry((&row.kernel, "cannot run", brief(why)))
+                        .or_default()
+                        .insert(&row.shape);
+                }
+                Outcome::LeftOut(why) => {
+                    unrun
+                        .entry((&row.kernel, "left out", brief(why)))
                         .or_default()
                         .insert(&row.shape);
                 }
