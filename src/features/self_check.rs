@@ -7,6 +7,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 use super::executor::Executor;
 use super::extract::{ExtractError, Extractor, one_line};
 use crate::backbone::Planned;
@@ -113,15 +114,13 @@ impl Extractor<'_> {
 
     /// The features of photos, whatever runs the network.
     fn features_of(&self, photos: Vec<u8>) -> Result<Vec<f32>, ExtractError> {
-        match &self.executor {
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Executor::Gpu(gpu) => {
-                let thread = gpu.get(self.backbone, &self.recipe)?;
-                thread.launch(photos);
-                thread.features()
-            }
-            _ => super::extract::read(self.backbone.forward(self.upload(&photos))),
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        if let Executor::Gpu(gpu) = &self.executor {
+            let thread = gpu.get(self.backbone, &self.recipe)?;
+            thread.launch(photos);
+            return thread.features();
         }
+        super::extract::read(self.backbone.forward(self.upload(&photos)))
     }
 
     /// The first step of the plan whose values differ by more than `bound` of its largest. `None` where that cannot be told:
@@ -132,12 +131,10 @@ impl Extractor<'_> {
         ends: &[u8],
         bound: f32,
     ) -> Result<Option<String>, ExtractError> {
-        let steps: Vec<(String, Vec<f32>)> = match &self.executor {
-            #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Executor::Gpu(gpu) => gpu.get(self.backbone, &self.recipe)?.steps(photos)?,
-            _ => return Ok(None),
+        let (Some(steps), Some(processor)) = (self.steps(photos)?, crate::device::processor())
+        else {
+            return Ok(None);
         };
-        let Some(processor) = crate::device::processor() else { return Ok(None) };
         let weights =
             Weights::of(self.backbone).map_err(|error| ExtractError::Device(one_line(&error)))?;
         let side = self.recipe.crop as usize;
@@ -163,7 +160,25 @@ impl Extractor<'_> {
         });
         Ok(wrong)
     }
+
+    /// What each step of our own kernels gives for the first and the last of some photos.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    fn steps(&self, photos: Vec<u8>) -> Result<Option<StepValues>, ExtractError> {
+        match &self.executor {
+            Executor::Gpu(gpu) => gpu.get(self.backbone, &self.recipe)?.steps(photos).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// This build has no kernels.
+    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+    fn steps(&self, _photos: Vec<u8>) -> Result<Option<StepValues>, ExtractError> {
+        Ok(None)
+    }
 }
+
+/// What each step gives, by its name in the plan.
+type StepValues = Vec<(String, Vec<f32>)>;
 
 /// So many photos made of one: itself, and then each turned by some bytes, so that none is like another.
 fn batch(photo: &[u8], count: usize) -> Vec<u8> {
