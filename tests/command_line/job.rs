@@ -137,6 +137,10 @@ fn every_device_of_the_machine_trains_the_same_classifier() {
             serde_json::from_slice(&fs::read(place.join(&out).join("summary.json")).unwrap())
                 .unwrap();
         losses.push((name.to_owned(), summary["best_epoch"]["val_loss"].as_f64().unwrap()));
+        // A GPU, or what stands in for one, is checked, and the run says how.
+        let config = fs::read_to_string(place.join(&out).join("config.toml")).unwrap();
+        let on_gpu = name.starts_with("wgpu") || name.starts_with("cuda");
+        assert_eq!(config.contains("[self_check]\nkernels = \"own\""), on_gpu, "{config}");
     }
     println!("{losses:?}");
     for (name, loss) in &losses {

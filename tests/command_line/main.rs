@@ -5,6 +5,7 @@ mod browser;
 mod cache;
 mod dashboard;
 mod demo;
+mod devices;
 mod errors;
 mod exports;
 mod fixtures;

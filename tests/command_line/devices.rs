@@ -1,0 +1,41 @@
+//! What a machine computes on, and whether it is to be trusted.
+
+use crate::errors::assert_error;
+use crate::fixtures::{CPU, json, narrow, photos, run_in, stdout};
+
+#[test]
+fn devices_tells_whose_kernels_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = stdout(&run_in(folder.path(), ["devices"]));
+    let line = |device: &str| {
+        let line = table.lines().find(|line| line.starts_with(device));
+        line.unwrap_or_else(|| panic!("{device} is not in {table}")).trim_end().to_owned()
+    };
+    assert!(line("DEVICE").ends_with("KERNELS"));
+    assert!(line("cpu").ends_with("own"));
+    assert!(line(CPU).ends_with("Burn's"));
+}
+
+#[test]
+fn devices_test_trusts_every_kernel_of_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = json(&run_in(folder.path(), ["devices", "--test", "--json"]));
+    for report in reports.as_array().unwrap() {
+        let kernels = report["kernels"].as_array().unwrap();
+        for kernel in ["convolution 64x64", "winograd F(4x4) 8x32", "depthwise", "preprocess"] {
+            let found = kernels.iter().find(|row| row["kernel"] == kernel).unwrap();
+            assert_eq!(found["trusted"], true, "{found}");
+            assert!(found["worst"].as_f64().unwrap() <= 1.0, "{found}");
+        }
+        assert!(kernels.iter().all(|kernel| kernel["trusted"] == true), "{report:#}");
+    }
+}
+
+#[test]
+fn a_precision_that_a_device_does_not_compute_in_is_refused() {
+    let folder = photos(2);
+    let args = ["train", "photos", "--precision", "f16", "--out", "run"].map(String::from);
+    let output = run_in(folder.path(), args.into_iter().chain(narrow()));
+    assert_error(&output, &[CPU, "does not compute in f16", "leave --precision out"]);
+    assert!(!folder.path().join("run").exists());
+}
