@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueHint};
 use kindling::Precision;
 use kindling::backbone::{Backbone, CpuNetwork};
 use kindling::device::{Backend, DeviceInfo};
 use kindling::features::cache::CacheError;
-use kindling::features::{Extraction, Extractor};
+use kindling::features::{ExtractError, Extraction, Extractor};
 use kindling::photos::{PassedOver, Recipe};
 use serde::{Serialize, Serializer};
 
@@ -109,6 +109,18 @@ pub fn warn_of(extractor: &Extractor) {
     }
 }
 
+/// Why features could not be computed, with what was saved and what to do now.
+pub fn advised(error: ExtractError, extractor: &Extractor) -> anyhow::Error {
+    let kept = if extractor.is_cached() { "; what was computed before is kept" } else { "" };
+    match error {
+        ExtractError::NotFinite if extractor.precision() == Precision::F16 => {
+            anyhow!("{error}: leave --precision f16 out, which ends at 65504")
+        }
+        _ if extractor.is_on_gpu() => anyhow!("{error}{kept}; try again, or take --device cpu"),
+        _ => error.into(),
+    }
+}
+
 /// `, 12 of them kept from before`, where some were.
 pub fn from_cache(extractor: &Extractor, photos: usize) -> String {
     match extractor.found_in_cache() {
@@ -132,7 +144,9 @@ pub fn extract(
     quiet: bool,
 ) -> Result<(Extraction, Skipped)> {
     let bar = photo_bar(paths.len(), what, quiet);
-    let extraction = extractor.all(paths, |done| bar.set_position(done as u64))?;
+    let extraction = extractor
+        .all(paths, |done| bar.set_position(done as u64))
+        .map_err(|error| advised(error, extractor))?;
     bar.finish_and_clear();
     warn_of(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));

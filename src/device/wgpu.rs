@@ -20,6 +20,10 @@ const INTERFACES: [(Api, WgpuBackend, &str); 3] = [
     (Api::Dx12, WgpuBackend::Dx12, "DX12"),
 ];
 
+/// Buffers of the kernel that has most: input, weights, bias, shortcut, output, and CubeCL's own with the sizes. WebGPU
+/// guarantees 8, and some adapters have 4.
+const BUFFERS: u32 = 6;
+
 /// An adapter, and how Burn is told which one is meant.
 struct Adapter {
     info: AdapterInfo,
@@ -89,7 +93,8 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
                 .min(limits.max_compute_workgroup_size_x) as usize,
             shared: limits.max_compute_workgroup_storage_size as usize,
         }
-        .allow_kernels();
+        .allow_kernels()
+            && limits.max_storage_buffers_per_shader_stage >= BUFFERS;
         adapters.push(Adapter { info, f16, kernels, interface, interface_name, kind, selector });
     }
     adapters

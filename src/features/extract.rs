@@ -73,25 +73,18 @@ pub struct FeatureMap {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExtractError {
     /// The device gave nothing back.
-    #[error(
-        "the device failed while it computed features ({0}): what was computed before is kept; try again, or take \
-         --device cpu"
-    )]
+    #[error("the device failed while it computed features: {0}")]
     Device(String),
     /// What it gave back cannot be right.
     #[error("the device computed features that are no finite numbers")]
     NotFinite,
     /// Not even one photo at a time.
     #[error(
-        "the device's memory does not hold one photo on its way through the network: end other programs that use it, \
-         or take --device cpu"
+        "the device's memory does not hold one photo on its way through the network: end other programs that use it"
     )]
     OutOfMemory,
     /// Its driver does not come back.
-    #[error(
-        "the device has not answered for {0} s, its driver hangs: what was computed before is kept; try again, or take \
-         --device cpu"
-    )]
+    #[error("the device has not answered for {0} s: its driver hangs")]
     Hangs(u64),
 }
 
@@ -201,6 +194,16 @@ impl<'a> Extractor<'a> {
             Executor::Gpu(gpu) => gpu.most(),
             _ => None,
         }
+    }
+
+    /// Whether features are kept.
+    pub fn is_cached(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// How values are stored on their way through the network.
+    pub fn precision(&self) -> Precision {
+        self.executor.precision()
     }
 
     /// Why the cache was given up, where it was: told once.
@@ -321,8 +324,7 @@ impl<'a> Extractor<'a> {
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Executor::Gpu(gpu) => {
-                gpu.get(self.backbone, &self.recipe)?.launch(pixels);
-                Computed::OnGpu
+                Computed::OnGpu(gpu.get(self.backbone, &self.recipe)?.launch(pixels))
             }
             Executor::Burn => {
                 Computed::OnDevice(Box::new(self.backbone.forward(self.upload(&pixels))))
@@ -340,8 +342,10 @@ impl<'a> Extractor<'a> {
             Computed::Rows(rows) => finite(rows)?,
             Computed::OnDevice(features) => read(*features)?,
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
-            Computed::OnGpu => match &self.executor {
-                Executor::Gpu(gpu) => finite(gpu.get(self.backbone, &self.recipe)?.features()?)?,
+            Computed::OnGpu(ticket) => match &self.executor {
+                Executor::Gpu(gpu) => {
+                    finite(gpu.get(self.backbone, &self.recipe)?.features(ticket)?)?
+                }
                 _ => unreachable!("launched there"),
             },
         };
@@ -384,9 +388,9 @@ struct Pending {
 
 enum Computed {
     OnDevice(Box<Tensor<2>>),
-    /// The next answer of its thread.
+    /// With its thread.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    OnGpu,
+    OnGpu(super::gpu::Ticket),
     Rows(Vec<f32>),
 }
 

@@ -108,7 +108,12 @@ impl Extractor<'_> {
                 bound,
             }));
         }
-        let layer = self.first_wrong_step(photos, &ends, bound)?;
+        if precision == Precision::F16 && !error.is_finite() {
+            // Beyond 65504, which is the network's and no driver's fault.
+            return Err(ExtractError::NotFinite.into());
+        }
+        // Where that cannot be told, what was seen is told all the same.
+        let layer = self.first_wrong_step(photos, &ends, bound).unwrap_or(None);
         Err(SelfCheckError::Disagrees { layer, error, bound })
     }
 
@@ -117,8 +122,7 @@ impl Extractor<'_> {
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         if let Executor::Gpu(gpu) = &self.executor {
             let thread = gpu.get(self.backbone, &self.recipe)?;
-            thread.launch(photos);
-            return thread.features();
+            return thread.features(thread.launch(photos));
         }
         super::extract::read(self.backbone.forward(self.upload(&photos)))
     }

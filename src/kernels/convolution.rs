@@ -34,6 +34,7 @@ pub struct Convolution {
     stride: usize,
     padding: Padding,
     activation: Activation,
+    precision: Precision,
     tile: Tile,
 }
 
@@ -84,6 +85,7 @@ impl Convolution {
             stride,
             padding,
             activation,
+            precision,
             tile,
         }
     }
@@ -100,8 +102,11 @@ impl Convolution {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
+        let batch = (input.photos, self.precision);
+        assert_eq!((input.batch(), output.batch()), (batch, batch));
         assert!(
-            shortcut.is_none_or(|map| (map.photos, map.shape()) == (output.photos, output.shape()))
+            shortcut.is_none_or(|map| (map.batch(), map.shape()) == (batch, output.shape())),
+            "a shortcut like the output"
         );
         let lanes = self.tile.lanes;
         let (cubes, across) = tile::grid(

@@ -32,6 +32,7 @@ pub struct Depthwise {
     stride: usize,
     padding: Padding,
     activation: Activation,
+    precision: Precision,
 }
 
 impl Depthwise {
@@ -61,6 +62,7 @@ impl Depthwise {
             stride,
             padding,
             activation,
+            precision,
         }
     }
 
@@ -76,6 +78,8 @@ impl Depthwise {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.channels, self.output(input.shape())));
+        let batch = (input.photos, self.precision);
+        assert_eq!((input.batch(), output.batch()), (batch, batch));
         let runs = output.width.div_ceil(RUN);
         let units = output.photos * output.height * runs * output.vectors();
         let (cubes, dimension) = tile::line(client, units);

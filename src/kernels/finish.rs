@@ -6,7 +6,8 @@ use cubecl::prelude::*;
 use super::Four;
 use crate::backbone::plan::Activation;
 
-/// `activation(value)`. What is no number stays none, as on the processor: the maximum of a shading language may hide it.
+/// `activation(value)`. What is no number stays none, as on the processor, wherever the compiler keeps comparisons as they
+/// are: the maximum of a shading language hides it everywhere.
 #[cube]
 pub(super) fn activated(value: Four<f32>, #[comptime] activation: Activation) -> Four<f32> {
     let mut kept = value;

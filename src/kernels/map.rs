@@ -4,6 +4,8 @@
 //! last means that the units of a work-group, which take neighbouring channels, read neighbouring addresses; and that a
 //! convolution is a product over runs of contiguous values.
 
+use std::pin::Pin;
+
 use cubecl::client::Client;
 use cubecl::prelude::{BufferArg, CubeElement};
 use cubecl::server::{Handle, ServerError};
@@ -37,6 +39,8 @@ impl Precision {
 #[derive(Clone, Debug)]
 pub struct Map {
     handle: Handle,
+    /// How many values the handle was made for.
+    length: usize,
     /// How many photos.
     pub photos: usize,
     /// Channels, without the zeros that fill the last vector.
@@ -57,9 +61,9 @@ impl Map {
         [channels, height, width]: [usize; 3],
         precision: Precision,
     ) -> Self {
-        let vectors = photos * height * width * channels.div_ceil(WIDTH);
-        let handle = client.empty(vectors * WIDTH * precision.bytes());
-        Self { handle, photos, channels, height, width, precision }
+        let length = photos * height * width * channels.next_multiple_of(WIDTH);
+        let handle = client.empty(length * precision.bytes());
+        Self { handle, length, photos, channels, height, width, precision }
     }
 
     /// One of `values`, `[photos, channels, height, width]`.
@@ -83,7 +87,7 @@ impl Map {
             }
         }
         let handle = client.create_from_slice(&precision.stored(&last));
-        Self { handle, photos, channels, height, width, precision }
+        Self { handle, length: last.len(), photos, channels, height, width, precision }
     }
 
     /// One of `value` everywhere, also where channels are filled up: for tests, which poison what a kernel has to write.
@@ -94,9 +98,9 @@ impl Map {
         [channels, height, width]: [usize; 3],
         precision: Precision,
     ) -> Self {
-        let count = photos * height * width * channels.next_multiple_of(WIDTH);
-        let handle = client.create_from_slice(&precision.stored(&vec![value; count]));
-        Self { handle, photos, channels, height, width, precision }
+        let length = photos * height * width * channels.next_multiple_of(WIDTH);
+        let handle = client.create_from_slice(&precision.stored(&vec![value; length]));
+        Self { handle, length, photos, channels, height, width, precision }
     }
 
     /// Its values, `[photos, channels, height, width]`.
@@ -104,16 +108,7 @@ impl Map {
     /// # Errors
     /// Where the device does not give them back, or failed before.
     pub fn read(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
-        let stored = self.vectors() * WIDTH;
-        let last = self.read_stored(client)?;
-        let pixels = self.height * self.width;
-        let mut values = Vec::with_capacity(self.photos * self.channels * pixels);
-        for photo in last.chunks_exact(pixels * stored) {
-            for channel in 0..self.channels {
-                values.extend((0..pixels).map(|pixel| photo[pixel * stored + channel]));
-            }
-        }
-        Ok(values)
+        self.read_later(client).wait()
     }
 
     /// Its values as they lie, `[photos, height, width, channels]`, the channels filled up to fours.
@@ -121,8 +116,16 @@ impl Map {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_stored(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
-        let bytes = client.read_one(self.handle.clone())?;
-        Ok(self.precision.read(&bytes)[..self.values()].to_vec())
+        self.read_later(client).wait_stored()
+    }
+
+    /// Asks for its values: the copy is under way when this returns, behind what was launched before and ahead of what is
+    /// launched later.
+    pub fn read_later<'a>(&self, client: &'a Client) -> Reading<'a> {
+        // Asked for here, not when it is waited for.
+        let copied = client.read_async(vec![self.handle.clone()]);
+        let copied = Box::pin(async move { Ok(copied.await?.remove(0).to_vec()) });
+        Reading { map: self.clone(), copied }
     }
 
     /// Vectors of four channels a pixel.
@@ -135,6 +138,11 @@ impl Map {
         self.photos * self.height * self.width
     }
 
+    /// How many photos, and how they are stored: alike for what goes into a kernel and what comes out.
+    pub(crate) fn batch(&self) -> (usize, Precision) {
+        (self.photos, self.precision)
+    }
+
     /// `[channels, height, width]`.
     pub fn shape(&self) -> [usize; 3] {
         [self.channels, self.height, self.width]
@@ -142,17 +150,45 @@ impl Map {
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
-        self.values() * self.precision.bytes()
-    }
-
-    fn values(&self) -> usize {
-        self.pixels() * self.vectors() * WIDTH
+        self.length * self.precision.bytes()
     }
 
     /// It as a kernel's argument.
     pub(crate) fn argument(&self) -> BufferArg {
-        // SAFETY: the handle was made for exactly so many values, in every constructor above.
-        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.values()) }
+        // SAFETY: the handle was made for exactly so many values, in every constructor above, and neither changes.
+        unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.length) }
+    }
+}
+
+/// A map on its way back from the device.
+pub struct Reading<'a> {
+    map: Map,
+    copied: Pin<Box<dyn Future<Output = Result<Vec<u8>, ServerError>> + Send + 'a>>,
+}
+
+impl Reading<'_> {
+    /// Its values, `[photos, channels, height, width]`.
+    ///
+    /// # Errors
+    /// Where the device does not give them back, or failed before.
+    pub fn wait(self) -> Result<Vec<f32>, ServerError> {
+        let Map { photos, channels, height, width, .. } = self.map;
+        let (stored, pixels) = (self.map.vectors() * WIDTH, height * width);
+        let last = self.wait_stored()?;
+        let mut values = Vec::with_capacity(photos * channels * pixels);
+        for photo in last.chunks_exact(pixels * stored) {
+            for channel in 0..channels {
+                values.extend((0..pixels).map(|pixel| photo[pixel * stored + channel]));
+            }
+        }
+        Ok(values)
+    }
+
+    fn wait_stored(self) -> Result<Vec<f32>, ServerError> {
+        let bytes = cubecl::future::block_on(self.copied)?;
+        let mut values = self.map.precision.read(&bytes);
+        values.truncate(self.map.length);
+        Ok(values)
     }
 }
 

@@ -37,6 +37,7 @@ impl MaxPool {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, output: &Map) {
         assert_eq!(output.shape(), self.output(input.shape()));
+        assert_eq!(output.batch(), input.batch());
         let units = output.pixels() * output.vectors();
         let (cubes, dimension) = tile::line(client, units);
         let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
@@ -113,7 +114,6 @@ fn max_pool<F: Float>(
                     let x = pixel % sizes.out_width * stride + column;
                     if x >= sizes.left && x < sizes.left + sizes.width {
                         let value = input[(start + x - sizes.left) * sizes.vectors + vector];
-                        // The other way round, what is no number would be lost.
                         most = select_many(value.less_than(&most), most, value);
                     }
                 }

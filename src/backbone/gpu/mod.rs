@@ -14,7 +14,7 @@ use super::folding::Folded;
 use super::fusion::{fused, index};
 use super::plan::{self, Operation, Plan};
 use crate::kernels::preprocess::Preprocess;
-use crate::kernels::{Convolution, Depthwise, Map, MaxPool, Precision, Winograd, pool};
+use crate::kernels::{Convolution, Depthwise, Map, MaxPool, Precision, Reading, Winograd, pool};
 use step::{Kernel, Step};
 pub use traffic::{Launch, Traffic};
 
@@ -149,6 +149,7 @@ impl GpuNetwork {
     /// As [`features`](Self::features).
     pub fn feature_map(&self, photos: Map, mut observe: impl FnMut(&str, &Map)) -> Map {
         assert_eq!(photos.shape(), [3, self.photo[0], self.photo[1]], "photos of another size");
+        assert_eq!(photos.precision, self.precision, "photos in another precision");
         let mut values: Vec<Option<Map>> = vec![None; self.values];
         values[0] = Some(photos);
         for (at, step) in self.steps.iter().enumerate() {
@@ -171,6 +172,11 @@ impl GpuNetwork {
     /// What so many photos ask of the device.
     pub fn traffic(&self, photos: usize) -> Traffic {
         Traffic::of(self, photos)
+    }
+
+    /// Asks for the values of a map of its device, behind what was launched before and ahead of what is launched later.
+    pub fn read_later(&self, map: &Map) -> Reading<'_> {
+        map.read_later(&self.client)
     }
 
     /// The values of a map of its device.

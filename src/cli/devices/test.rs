@@ -46,7 +46,7 @@ mod report {
     use std::collections::BTreeMap;
     use std::io::Write;
 
-    use anyhow::{Context, Result, anyhow};
+    use anyhow::{Result, anyhow};
     use kindling::Precision;
     use kindling::device::{self, DeviceInfo};
     use kindling::kernels::trust::{self, Finding};
@@ -67,18 +67,18 @@ mod report {
         kernel: String,
         precision: String,
         shapes: usize,
-        /// The largest error as a share of its bound; none where a value is no number.
+        /// The largest error as a share of its bound; none where a value is no number, or none was given.
         worst: Option<f64>,
-        /// Where that is.
+        /// Where that is, or why the driver refused it.
         at: String,
         pub trusted: bool,
     }
 
     impl<'a> Report<'a> {
         pub fn of(info: &'a DeviceInfo) -> Result<Self> {
-            let failed = || format!("{info} could not be tested");
             device::open(info)?;
-            let client = device::client(info).ok_or_else(|| anyhow!("{}", failed()))?;
+            let client =
+                device::client(info).ok_or_else(|| anyhow!("{info} is no longer there"))?;
             let mut findings: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
             let precisions: &[Precision] =
                 if info.f16 { &[Precision::F32, Precision::F16] } else { &[Precision::F32] };
@@ -86,11 +86,7 @@ mod report {
                 trust::short(&client, *precision, |finding| {
                     let key = (finding.kernel.clone(), precision.to_string());
                     findings.entry(key).or_default().push(finding);
-                })
-                .map_err(|error| {
-                    anyhow!("{}", error.to_string().lines().next().unwrap_or_default())
-                })
-                .with_context(failed)?;
+                });
             }
             Ok(Self { device: info, kernels: findings.into_iter().map(Kernel::of).collect() })
         }
@@ -115,7 +111,10 @@ mod report {
                 precision,
                 shapes: findings.len(),
                 worst: Some(worst.worst.share()).filter(|share| share.is_finite()),
-                at: format!("{} {}", worst.op, worst.shape),
+                at: match &worst.refused {
+                    Some(reason) => reason.clone(),
+                    None => format!("{} {}", worst.op, worst.shape),
+                },
                 trusted: findings.iter().all(Finding::is_right),
             }
         }
@@ -127,7 +126,7 @@ mod report {
                 self.shapes.to_string(),
                 match self.worst {
                     Some(share) => format!("{share:.3} of its bound"),
-                    None => "no number".into(),
+                    None => "nothing".into(),
                 },
                 self.at.clone(),
                 if self.trusted { "yes" } else { "NO" }.to_owned(),

@@ -13,7 +13,7 @@ use kindling::gallery::{Gallery, GalleryPlace, Shown};
 use kindling::photos::walk;
 
 use super::DeviceArg;
-use super::extraction::{FeaturesArg, extractor, warn_of};
+use super::extraction::{FeaturesArg, advised, extractor, warn_of};
 use super::pretrained::NetworkArg;
 use super::terminal::{counted, text, told, warn, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, People};
@@ -110,7 +110,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         Ok(()) => {}
         // As itself, so that a reader that left early is recognised.
         Err(Stopped::Receiver(error)) => return Err(error),
-        Err(Stopped::Extract(error)) => return Err(error.into()),
+        Err(Stopped::Extract(error)) => return Err(advised(error, &extractor)),
     }
     if let Some(gallery) = &gallery {
         format.saved(gallery)?;

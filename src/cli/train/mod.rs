@@ -17,13 +17,13 @@ use kindling::evaluation::Scores;
 use kindling::export::{self, Parts, Precision};
 use kindling::features::{Extraction, Extractor, SelfCheck, SelfCheckError};
 use kindling::head::{Examples, FitOptions, fit};
-use kindling::photos::{LabelledPhoto, decode, training_split};
+use kindling::photos::{LabelledPhoto, for_each_batch, training_split};
 use kindling::run::{
     Card, DataRecord, FolderContent, REPORT_FILE, RunConfig, Summary, Versions, WeightsRecord,
 };
 use kindling::weights::{self, Description, Pretrained};
 
-use super::extraction::{extractor, from_cache, warn_of};
+use super::extraction::{advised, extractor, from_cache, warn_of};
 use super::pretrained::Use;
 use super::report::counts;
 use super::terminal::{counted, photo_bar, shell_word, text, this_program, told, warn_skipped};
@@ -88,7 +88,9 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         ));
     }
     let bar = photo_bar(paths.len(), "features", args.quiet);
-    let extraction = extractor.all(&paths, |done| bar.set_position(done as u64))?;
+    let extraction = extractor
+        .all(&paths, |done| bar.set_position(done as u64))
+        .map_err(|error| advised(error, &extractor))?;
     bar.finish_and_clear();
     warn_of(&extractor);
     let feature_seconds = start.elapsed().as_secs_f64();
@@ -233,13 +235,18 @@ fn checked(extractor: &Extractor, paths: &[&Path], info: &DeviceInfo) -> Result<
     if !extractor.is_on_gpu() {
         return Ok(None);
     }
-    let Some(photo) = paths.iter().find_map(|path| decode(path).ok()) else { return Ok(None) };
-    extractor.self_check(&extractor.recipe().crop(&photo)).map_err(|error| match error {
+    // A photo at a time, as they come: the first one that can be decoded.
+    let first = for_each_batch(paths, &extractor.recipe(), 1, |batch| match batch.photos.len() {
+        0 => Ok(()),
+        _ => Err(batch.pixels),
+    });
+    let Err(photo) = first else { return Ok(None) };
+    extractor.self_check(&photo).map_err(|error| match error {
         SelfCheckError::Disagrees { .. } => anyhow!(
             "{info} is not to be trusted: {error}. Take --device cpu, or another driver; --no-self-check trains on it all \
              the same"
         ),
-        error => error.into(),
+        SelfCheckError::Extract(error) => advised(error, extractor),
     })
 }
 

@@ -14,6 +14,8 @@
 //! vectors of filters, which no other unit of its group reads: `tiles / 2` operations a byte from the cache; the inputs
 //! cross it once for each `4 * lanes * vectors` channels out.
 
+mod transform;
+
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
@@ -25,114 +27,12 @@ use super::tile::{self, Limits, WinogradTile};
 use super::{Four, WIDTH};
 use crate::backbone::folding::Folded;
 use crate::backbone::plan::{self, Activation, Padding};
+use transform::{Matrix, transformed};
+pub(super) use transform::{ROUNDINGS, squares};
 
 /// Vectors of inputs that are left out of each sum: with the feature `faulty-kernel`, which tests have to notice, the last
 /// one, as of a kernel that counts its steps wrongly.
 const FAULT: usize = if cfg!(feature = "faulty-kernel") { 1 } else { 0 };
-
-/// Which factor of the transforms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Matrix {
-    /// `B'`, of inputs.
-    Input,
-    /// `G`, of filters.
-    Filter,
-    /// `A'`, of sums.
-    Output,
-}
-
-impl Matrix {
-    /// Its entry, for tiles of this side.
-    fn entry(self, side: usize, row: usize, column: usize) -> f64 {
-        const SIXTH: f64 = 1.0 / 6.0;
-        const INPUT_2: [[f64; 4]; 4] =
-            [[1., 0., -1., 0.], [0., 1., 1., 0.], [0., -1., 1., 0.], [0., 1., 0., -1.]];
-        const FILTER_2: [[f64; 3]; 4] =
-            [[1., 0., 0.], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0., 0., 1.]];
-        const OUTPUT_2: [[f64; 4]; 2] = [[1., 1., 1., 0.], [0., 1., -1., -1.]];
-        const INPUT_4: [[f64; 6]; 6] = [
-            [4., 0., -5., 0., 1., 0.],
-            [0., -4., -4., 1., 1., 0.],
-            [0., 4., -4., -1., 1., 0.],
-            [0., -2., -1., 2., 1., 0.],
-            [0., 2., -1., -2., 1., 0.],
-            [0., 4., 0., -5., 0., 1.],
-        ];
-        const FILTER_4: [[f64; 3]; 6] = [
-            [0.25, 0., 0.],
-            [-SIXTH, -SIXTH, -SIXTH],
-            [-SIXTH, SIXTH, -SIXTH],
-            [SIXTH / 4., SIXTH / 2., SIXTH],
-            [SIXTH / 4., -SIXTH / 2., SIXTH],
-            [0., 0., 1.],
-        ];
-        const OUTPUT_4: [[f64; 6]; 4] = [
-            [1., 1., 1., 1., 1., 0.],
-            [0., 1., -1., 2., -2., 0.],
-            [0., 1., 1., 4., 4., 0.],
-            [0., 1., -1., 8., -8., 1.],
-        ];
-        match (self, side) {
-            (Self::Input, 2) => INPUT_2[row][column],
-            (Self::Filter, 2) => FILTER_2[row][column],
-            (Self::Output, 2) => OUTPUT_2[row][column],
-            (Self::Input, _) => INPUT_4[row][column],
-            (Self::Filter, _) => FILTER_4[row][column],
-            (Self::Output, _) => OUTPUT_4[row][column],
-        }
-    }
-}
-
-/// `G g G'`, by position, in f64.
-fn transformed(kernel: &[f32], side: usize) -> Vec<f64> {
-    let patch = side + 2;
-    let entry = |row, column| Matrix::Filter.entry(side, row, column);
-    let mut values = Vec::with_capacity(patch * patch);
-    for row in 0..patch {
-        for column in 0..patch {
-            let mut sum = 0.0;
-            for (at, value) in kernel.iter().enumerate() {
-                sum += entry(row, at / 3) * entry(column, at % 3) * f64::from(*value);
-            }
-            values.push(sum);
-        }
-    }
-    values
-}
-
-/// The sum of the squares of what is added up for an output at `[row, column]` of its tile, for one input channel of one
-/// kernel: of each product, taken through all three transforms with every number's sign left out. `patch` is what the tile
-/// reads.
-pub(super) fn squares(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 2]) -> f64 {
-    let reach = side + 2;
-    let input = |row, column| Matrix::Input.entry(side, row, column).abs();
-    let filter = |row, column| Matrix::Filter.entry(side, row, column).abs();
-    let output = |row, column| Matrix::Output.entry(side, row, column).abs();
-    let mut sum = 0.0;
-    for row in 0..reach {
-        for column in 0..reach {
-            let weight = output(at[0], row) * output(at[1], column);
-            if weight == 0.0 {
-                continue;
-            }
-            let transformed_input: f64 = (0..reach * reach)
-                .map(|at| input(row, at / reach) * input(column, at % reach) * patch[at].abs())
-                .sum();
-            let transformed_filter: f64 = (0..9)
-                .map(|at| {
-                    filter(row, at / 3) * filter(column, at % 3) * f64::from(kernel[at]).abs()
-                })
-                .sum();
-            sum += (weight * transformed_input * transformed_filter).powi(2);
-        }
-    }
-    sum
-}
-
-/// Roundings between an input and an output beside the sum over channels: two transforms of inputs by rows of at most four
-/// entries, the filter and its product, two transforms of sums by rows of at most five, each term of both a product and a
-/// sum.
-pub(super) const ROUNDINGS: f64 = 2.0 * (2.0 * 4.0) + 2.0 + 2.0 * (2.0 * 5.0);
 
 /// A 3x3 convolution whose transformed filters are on the device.
 #[derive(Clone, Debug)]
@@ -142,6 +42,7 @@ pub struct Winograd {
     from: usize,
     to: usize,
     activation: Activation,
+    precision: Precision,
     tile: WinogradTile,
 }
 
@@ -150,6 +51,14 @@ impl Winograd {
     pub fn computes(convolution: &plan::Convolution) -> bool {
         let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
         (*kernel, *stride, *padding, *groups) == (3, 1, Padding::Each(1), 1)
+    }
+
+    /// Sides of the tiles that it takes in this precision, best first.
+    pub fn sides(precision: Precision) -> &'static [usize] {
+        match precision {
+            Precision::F32 => &[4, 2],
+            Precision::F16 => &[2],
+        }
     }
 
     /// Puts the transformed filters of `convolution` on the device; `activation` comes after the shortcut, where there is
@@ -166,11 +75,8 @@ impl Winograd {
         precision: Precision,
     ) -> Option<Self> {
         let limits = Limits::of(client);
-        let sides: &[usize] = match precision {
-            Precision::F32 => &[4, 2],
-            Precision::F16 => &[2],
-        };
-        let tile = sides.iter().find_map(|side| WinogradTile::within(limits, *side))?;
+        let tile =
+            Self::sides(precision).iter().find_map(|side| WinogradTile::within(limits, *side))?;
         Some(Self::with_tile(client, convolution, folded, activation, precision, tile))
     }
 
@@ -198,7 +104,7 @@ impl Winograd {
             }
         }
         let filters = Constants::new(client, &filters, precision);
-        Self { filters, bias: bias(client, folded), from, to, activation, tile }
+        Self { filters, bias: bias(client, folded), from, to, activation, precision, tile }
     }
 
     /// The shape of what comes of `[channels, height, width]`.
@@ -217,8 +123,11 @@ impl Winograd {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
+        let batch = (input.photos, self.precision);
+        assert_eq!((input.batch(), output.batch()), (batch, batch));
         assert!(
-            shortcut.is_none_or(|map| (map.photos, map.shape()) == (output.photos, output.shape()))
+            shortcut.is_none_or(|map| (map.batch(), map.shape()) == (batch, output.shape())),
+            "a shortcut like the output"
         );
         let tile = self.tile;
         let (down, right) = (output.height.div_ceil(tile.side), output.width.div_ceil(tile.side));
