@@ -3,6 +3,7 @@
 mod adapter;
 mod candidates;
 mod exact;
+mod gradients;
 mod launch;
 mod network;
 mod ops;

@@ -93,7 +93,13 @@ impl Conv {
     }
 
     /// What it must give.
-    pub fn expected(&self, layout: Layout, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Expected {
+    pub fn expected(
+        &self,
+        layout: Layout,
+        input: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Expected {
         let (from, to) = (self.from / self.groups, self.to / self.groups);
         let terms = from * self.kernel * self.kernel + bias.map_or(0, |_| 1);
         Expected::of(layout.order(self.output_shape()), |at| {
@@ -119,7 +125,8 @@ impl Conv {
 
 impl fmt::Display for Conv {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, from, to, input: [height, width], kernel, stride, padding, groups } = self;
+        let Self { batch, from, to, input: [height, width], kernel, stride, padding, groups } =
+            self;
         write!(formatter, "{batch}x{from}x{height}x{width} to {to} by {kernel}x{kernel}/{stride}")?;
         if *groups > 1 {
             write!(formatter, " in {groups}")?;
@@ -243,4 +250,9 @@ pub fn activated(activation: Activation, exact: Exact) -> Exact {
         Activation::Relu6 => exact.value.clamp(0.0, 6.0),
     };
     Exact { value, ..exact }
+}
+
+/// A shape as it is printed.
+pub fn sides(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }

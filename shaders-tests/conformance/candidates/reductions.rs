@@ -3,10 +3,10 @@
 use cubecl::client::Client;
 use cubek::reduce::components::instructions::ReduceOperationConfig as Operation;
 use cubek::reduce::launch::{RoutineStrategy, VectorizationStrategy};
+use cubek::reduce::routines::BlueprintStrategy::Inferred;
 use cubek::reduce::routines::cube::CubeStrategy;
 use cubek::reduce::routines::plane::PlaneStrategy;
 use cubek::reduce::routines::unit::UnitStrategy;
-use cubek::reduce::routines::BlueprintStrategy::Inferred;
 use cubek::reduce::{ReduceStrategy, reduce};
 
 use crate::adapter::client;
@@ -20,7 +20,9 @@ use super::KNOWN_WRONG;
 /// The reductions by the names that they have among Burn's candidates.
 fn reducers() -> Vec<(String, ReduceStrategy)> {
     let mut reducers = Vec::new();
-    for (suffix, parallel_output_vectorization) in [("_vectorized_parallel_reduce", true), ("", false)] {
+    for (suffix, parallel_output_vectorization) in
+        [("_vectorized_parallel_reduce", true), ("", false)]
+    {
         for (name, routine) in [
             ("unit", RoutineStrategy::Unit(Inferred(UnitStrategy))),
             ("plane", RoutineStrategy::Plane(Inferred(PlaneStrategy { independent: true }))),
@@ -42,7 +44,8 @@ fn every_reduction_that_burn_chooses_among_is_right() {
     let Some(client) = client() else { return };
     let _alone = alone();
     let mut table = Table::new("Reductions");
-    let heads = BATCHES.into_iter().flat_map(|rows| [2, 37, 1000, 1280].map(|columns| [rows, columns]));
+    let heads =
+        BATCHES.into_iter().flat_map(|rows| [2, 37, 1000, 1280].map(|columns| [rows, columns]));
     let awkward = [[1, 1], [7, 13], [5, 4097], [4097, 5], [64, 64], [129, 1]];
     for shape in heads.chain(awkward) {
         for axis in [0, 1] {
@@ -81,7 +84,12 @@ fn force_reductions(client: &Client, shape: [usize; 2], axis: usize, table: &mut
                 let types = operation.precision(F32, None);
                 reduce(client, uploaded.clone().binding(), out, axis, strategy, operation, types)
             });
-            table.row(&format!("reduce_{name}"), op, &format!("{rows}x{columns} along {axis}"), outcome);
+            table.row(
+                &format!("reduce_{name}"),
+                op,
+                &format!("{rows}x{columns} along {axis}"),
+                outcome,
+            );
         }
     }
 }
