@@ -6,6 +6,7 @@ mod adapter;
 mod candidates;
 mod compiled;
 mod counts;
+mod gradients;
 mod kernels;
 mod launch;
 mod network;

@@ -251,3 +251,8 @@ pub fn activated(activation: Activation, exact: Exact) -> Exact {
     };
     Exact { value, ..exact }
 }
+
+/// A shape as it is printed.
+pub fn sides(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}

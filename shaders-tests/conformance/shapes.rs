@@ -20,10 +20,10 @@ const SIDE: usize = 224;
 pub struct Ops {
     pub convs: BTreeSet<Conv>,
     pub max_pools: BTreeSet<MaxPool>,
-    /// Channels, height and width of the shortcuts' sums, and whether a ReLU follows.
-    pub sums: BTreeSet<([usize; 3], bool)>,
-    /// Channels, height and width of what is clipped at zero, and whether also at six.
-    pub clips: BTreeSet<([usize; 3], bool)>,
+    /// Channels, height and width of the shortcuts' sums, and what follows.
+    pub sums: Vec<([usize; 3], Activation)>,
+    /// Channels, height and width of what convolutions hand to an activation.
+    pub clips: Vec<([usize; 3], Activation)>,
     /// Channels, height and width of what is averaged.
     pub means: BTreeSet<[usize; 3]>,
 }
@@ -69,7 +69,7 @@ impl Ops {
                     assert_eq!(conv.output_shape()[1..], out[..], "{}", step.name);
                     self.convs.insert(conv);
                     if convolution.activation != Activation::None {
-                        self.clips.insert((*out, convolution.activation == Activation::Relu6));
+                        add(&mut self.clips, (*out, convolution.activation));
                     }
                 }
                 Operation::MaxPool { input, kernel, stride, padding } => {
@@ -84,14 +84,20 @@ impl Ops {
                     });
                 }
                 Operation::Add { activation, .. } => {
-                    assert_ne!(*activation, Activation::Relu6, "no network here has that");
-                    self.sums.insert((*out, *activation == Activation::Relu));
+                    add(&mut self.sums, (*out, *activation));
                 }
                 Operation::GlobalAveragePool { input } => {
                     self.means.insert(of(input));
                 }
             }
         }
+    }
+}
+
+/// Adds what is not there yet.
+fn add<T: PartialEq>(known: &mut Vec<T>, new: T) {
+    if !known.contains(&new) {
+        known.push(new);
     }
 }
 
@@ -131,18 +137,52 @@ pub fn awkward_convs() -> Vec<Conv> {
     ]
 }
 
-/// Every matrix product that a 1x1 convolution or a head of the networks comes down to.
-pub fn products(batches: &[usize]) -> BTreeSet<Product> {
-    let pointwise = convs(batches).filter_map(|conv| conv.product());
-    let heads = batches.iter().flat_map(|rows| {
+/// The networks' max-pools at every batch size, and windows that hang over the edge.
+pub fn max_pools() -> impl Iterator<Item = MaxPool> {
+    let of_networks = BATCHES.into_iter().flat_map(|batch| {
+        of_both_networks().max_pools.iter().map(move |pool| {
+            let [_, channels, height, width] = pool.input;
+            MaxPool { input: [batch, channels, height, width], ..*pool }
+        })
+    });
+    let awkward = [
+        MaxPool { input: [1, 1, 1, 1], kernel: 3, stride: 2, padding: 1 },
+        MaxPool { input: [3, 7, 9, 5], kernel: 3, stride: 2, padding: 1 },
+        MaxPool { input: [2, 6, 4, 11], kernel: 2, stride: 2, padding: 0 },
+    ];
+    of_networks.chain(awkward)
+}
+
+/// What the networks take the mean of over height and width, `[batch, channels, height, width]`, and awkward
+/// shapes.
+pub fn means() -> impl Iterator<Item = [usize; 4]> {
+    let means = &of_both_networks().means;
+    let of_networks = BATCHES
+        .into_iter()
+        .flat_map(move |batch| means.iter().map(move |[c, h, w]| [batch, *c, *h, *w]));
+    of_networks.chain([[3, 1, 1, 1], [3, 5, 3, 7], [3, 66, 2, 2]])
+}
+
+/// What the networks' BatchNorms take, `[batch, channels, height, width]`, each shape once.
+pub fn norms() -> BTreeSet<[usize; 4]> {
+    convs(&BATCHES).map(|conv| conv.output_shape()).collect()
+}
+
+/// The heads' matrix products.
+pub fn heads(batches: &[usize]) -> impl Iterator<Item = Product> {
+    batches.iter().flat_map(|rows| {
         [(512, 1000), (1280, 1000), (512, 2), (1280, 37)].map(|(terms, columns)| Product {
             rows: *rows,
             terms,
             columns,
             right: Order::Rows,
         })
-    });
-    pointwise.chain(heads).collect()
+    })
+}
+
+/// Every matrix product that a 1x1 convolution or a head of the networks comes down to.
+pub fn products(batches: &[usize]) -> BTreeSet<Product> {
+    convs(batches).filter_map(|conv| conv.product()).chain(heads(batches)).collect()
 }
 
 /// Products of one row, one column or one term, of sides that no vector and no tile divides, and of so many

@@ -129,6 +129,11 @@ impl Worst {
     pub fn share(self) -> f64 {
         if self.error == 0.0 { 0.0 } else { self.error / self.bound }
     }
+
+    /// Whether it is no further off than it may be; what is no number is not.
+    pub fn is_within(self) -> bool {
+        self.share() <= 1.0
+    }
 }
 
 impl Expected {
@@ -162,6 +167,11 @@ impl Expected {
         self
     }
 
+    /// How many values the whole output has.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Compares an output with it.
     ///
     /// # Panics
@@ -179,7 +189,24 @@ impl Expected {
                 at: *at,
             })
             .max_by(|a, b| a.share().total_cmp(&b.share()))
-            .unwrap_or(Worst { error: 0.0, bound: 0.0, at: 0 })
+            .expect("no output is empty")
+    }
+
+    /// Compares two outputs with each other: each may be off by its bound, so they by twice that.
+    ///
+    /// # Panics
+    /// As [`worst`](Self::worst).
+    pub fn apart(&self, one: &[f32], other: &[f32]) -> Worst {
+        assert_eq!((one.len(), other.len()), (self.count, self.count));
+        self.at
+            .iter()
+            .map(|(at, exact)| Worst {
+                error: (f64::from(one[*at]) - f64::from(other[*at])).abs(),
+                bound: 2.0 * exact.bound(),
+                at: *at,
+            })
+            .max_by(|a, b| a.share().total_cmp(&b.share()))
+            .expect("no output is empty")
     }
 }
 

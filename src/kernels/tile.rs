@@ -52,9 +52,9 @@ impl Tile {
 
     /// The largest that `limits` allow and that `vectors` of channels fill; `None` where they allow none.
     pub fn within(limits: Limits, vectors: usize) -> Option<Self> {
-        let allowed = Self::CHOICES.into_iter().filter(|tile| tile.fits(limits));
+        let mut allowed = Self::CHOICES.into_iter().filter(|tile| tile.fits(limits));
         // One that has lanes for twice the channels would let half its units idle.
-        allowed.clone().find(|tile| tile.lanes < 2 * vectors).or(allowed.last())
+        allowed.clone().find(|tile| tile.lanes < 2 * vectors).or(allowed.next_back())
     }
 
     /// Units of a work-group.

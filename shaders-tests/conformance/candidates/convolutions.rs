@@ -13,7 +13,7 @@ use cubek::std::InputBinding;
 use crate::adapter::client;
 use crate::exact::values;
 use crate::launch::{F32, alone, force, input};
-use crate::problem::{Conv, Layout, MaxPool, expected_mean};
+use crate::problem::{Conv, Layout, expected_mean, sides};
 use crate::shapes::{self, BATCHES};
 use crate::table::{Outcome, Table};
 
@@ -128,21 +128,9 @@ fn both_pools_are_right() {
     let Some(client) = client() else { return };
     let _alone = alone();
     let layout = Layout::ChannelsLast;
-    let ops = shapes::of_both_networks();
     let mut table = Table::new("Pools");
 
-    let awkward = [
-        MaxPool { input: [1, 1, 1, 1], kernel: 3, stride: 2, padding: 1 },
-        MaxPool { input: [3, 7, 9, 5], kernel: 3, stride: 2, padding: 1 },
-        MaxPool { input: [2, 6, 4, 11], kernel: 2, stride: 2, padding: 0 },
-    ];
-    let of_networks = BATCHES.into_iter().flat_map(|batch| {
-        ops.max_pools.iter().map(move |pool| {
-            let [_, channels, height, width] = pool.input;
-            MaxPool { input: [batch, channels, height, width], ..*pool }
-        })
-    });
-    for pool in of_networks.chain(awkward) {
+    for pool in shapes::max_pools() {
         let [input_shape, output_shape] =
             [pool.input, pool.output_shape()].map(|shape| layout.order(shape));
         let photos = values(input_shape.iter().product(), 3);
@@ -161,24 +149,15 @@ fn both_pools_are_right() {
         table.row("max_pool2d", "max-pool", &pool.to_string(), outcome);
     }
 
-    let awkward = [[1, 1, 1], [5, 3, 7], [66, 2, 2]].map(|shape| (3, shape));
-    let of_networks =
-        BATCHES.into_iter().flat_map(|batch| ops.means.iter().map(move |shape| (batch, *shape)));
-    for (batch, [channels, height, width]) in of_networks.chain(awkward) {
-        let shape = [batch, channels, height, width];
+    for shape in shapes::means() {
         let photos = values(shape.iter().product(), 4);
         let expected = expected_mean(layout, shape, &photos);
         let photos = input(&client, &photos, &layout.order(shape));
-        let outcome = force(&client, &[batch, 1, 1, channels], &expected, |out| {
+        let outcome = force(&client, &[shape[0], 1, 1, shape[1]], &expected, |out| {
             let options = AdaptiveAvgPoolOptions::new([1, 1]);
             pool2d(&client, photos.binding(), out, PoolMode::from(options), F32)
         });
-        table.row(
-            "adaptive_avg_pool2d",
-            "mean",
-            &shape.map(|side| side.to_string()).join("x"),
-            outcome,
-        );
+        table.row("adaptive_avg_pool2d", "mean", &sides(&shape), outcome);
     }
     table.finish(KNOWN_WRONG);
 }
