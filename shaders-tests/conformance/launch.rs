@@ -91,3 +91,12 @@ pub fn run<E: Debug>(
         None => Ok(values),
     }
 }
+
+#[test]
+fn an_output_that_is_not_written_is_infinitely_wrong() {
+    let Some(client) = crate::adapter::client() else { return };
+    let expected = Expected::of([3], |_| crate::exact::Exact::unrounded(0.0));
+    let outcome = force::<()>(&client, &[3], &expected, |_| Ok(()));
+    let Outcome::Ran(worst) = outcome else { panic!("it ran") };
+    assert!(!worst.is_within(), "{worst:?}");
+}
