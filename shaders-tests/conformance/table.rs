@@ -73,9 +73,7 @@ impl Table {
 
     /// The kernels that are over a bound somewhere.
     pub fn wrong(&self) -> BTreeSet<&str> {
-        // NaN is not at most 1 either.
-        let wrong =
-            |row: &&Row| matches!(&row.outcome, Outcome::Ran(worst) if !(worst.share() <= 1.0));
+        let wrong = |row: &&Row| matches!(&row.outcome, Outcome::Ran(worst) if !worst.is_within());
         self.rows.iter().filter(wrong).map(|row| row.kernel.as_str()).collect()
     }
 

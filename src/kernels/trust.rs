@@ -44,7 +44,7 @@ pub struct Finding {
 impl Finding {
     /// Whether every value is within its bound.
     pub fn is_right(&self) -> bool {
-        self.refused.is_none() && self.worst.share() <= 1.0
+        self.refused.is_none() && self.worst.is_within()
     }
 }
 
