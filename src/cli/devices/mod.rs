@@ -16,8 +16,8 @@ use super::terminal::{counted, table};
 Examples:
   kindling devices
   kindling devices --json
-  kindling devices --test                    which kernels are to be trusted here
-  kindling train photos --device wgpu:1      the second GPU of the list")]
+  kindling devices --test                which kernels are to be trusted here
+  kindling train photos --device wgpu:1  the second GPU of the list")]
 pub struct DevicesArgs {
     /// Print a JSON array
     #[arg(long)]
