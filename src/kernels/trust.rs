@@ -80,6 +80,23 @@ impl Way {
         tiles.chain(winograd).collect()
     }
 
+    /// The one that a network takes, where the adapter's limits allow any.
+    pub fn taken(
+        client: &Client,
+        convolution: &plan::Convolution,
+        precision: Precision,
+    ) -> Option<Self> {
+        let limits = Limits::of(client);
+        if convolution.groups > 1 {
+            return Some(Self::Depthwise);
+        }
+        let mut sides =
+            Winograd::sides(precision).iter().filter(|_| Winograd::computes(convolution));
+        let winograd = sides.find_map(|side| WinogradTile::within(limits, *side));
+        let whole = || Tile::within(limits, convolution.to.div_ceil(super::WIDTH));
+        winograd.map(Self::Winograd).or_else(|| whole().map(Self::Whole))
+    }
+
     fn name(self) -> String {
         match self {
             Self::Whole(Tile { lanes, rows, pixels, .. }) => {
