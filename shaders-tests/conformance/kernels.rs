@@ -9,10 +9,8 @@ use kindling::kernels::MaxPool;
 use kindling::kernels::trust::{self, Finding, Way};
 
 use crate::adapter::{client, is_software};
+use crate::shapes::BATCHES;
 use crate::table::Table;
-
-/// The reference's batches: one photo, an odd number, and one that fills tiles.
-const BATCHES: [usize; 3] = [1, 3, 8];
 
 fn plans() -> [Plan; 2] {
     ["resnet18", "efficientnet-lite0"].map(|name| {

@@ -1,6 +1,6 @@
 //! Which sums of a plan become part of the convolution before them, for executors that write each activation once.
 
-use super::plan::{Activation, Operation, Plan, Value};
+use super::plan::{Activation, Operation, Plan, Step, Value};
 
 /// A value's index: the photos, then what each step of the plan gives.
 pub fn index(value: Value) -> usize {
@@ -35,4 +35,18 @@ pub fn fused(plan: &Plan) -> Vec<Option<Fused>> {
         fused[last - 1] = Some(Fused { shortcut, sum: at + 1, activation });
     }
     fused
+}
+
+/// Which value is the last feature map, and the steps up to it: all but the mean over height and width.
+///
+/// # Panics
+/// Where the plan does not end in that.
+pub fn up_to_map(plan: &Plan) -> (usize, &[Step]) {
+    match plan.steps.split_last() {
+        Some((last, body)) => match last.operation {
+            Operation::GlobalAveragePool { input } => (index(input), body),
+            _ => panic!("every network ends in the mean over height and width"),
+        },
+        None => panic!("a plan has steps"),
+    }
 }

@@ -15,6 +15,7 @@ use super::convolution::bias;
 use super::finish::activated;
 use super::map::{Constants, Map};
 use super::tile;
+use super::window::{Sizes, sizes};
 use super::{Four, WIDTH};
 use crate::backbone::folding::Folded;
 use crate::backbone::plan::{self, Activation, Padding};
@@ -78,22 +79,11 @@ impl Depthwise {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.channels, self.output(input.shape())));
-        let batch = (input.photos, self.precision);
-        assert_eq!((input.batch(), output.batch()), (batch, batch));
+        output.assert_follows(input, None, self.precision);
         let runs = output.width.div_ceil(RUN);
         let units = output.photos * output.height * runs * output.vectors();
         let (cubes, dimension) = tile::line(client, units);
-        let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
-        let sizes = SizesLaunch::new(
-            input.height,
-            input.width,
-            output.height,
-            output.width,
-            output.vectors(),
-            units,
-            before(input.height),
-            before(input.width),
-        );
+        let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let config =
             Config { kernel: self.kernel, stride: self.stride, activation: self.activation };
         let launch = match output.precision {
@@ -122,18 +112,6 @@ impl Depthwise {
     pub fn multiplications(&self, pixels: usize) -> usize {
         pixels * self.kernel * self.kernel * self.channels
     }
-}
-
-#[derive(CubeType, CubeLaunch, Clone, Copy)]
-struct Sizes {
-    height: usize,
-    width: usize,
-    out_height: usize,
-    out_width: usize,
-    vectors: usize,
-    units: usize,
-    top: usize,
-    left: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

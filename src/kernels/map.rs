@@ -143,6 +143,24 @@ impl Map {
         (self.photos, self.precision)
     }
 
+    /// That it may come of `input` and a shortcut, by a kernel whose weights are stored in `precision`.
+    ///
+    /// # Panics
+    /// Where the photos or the precisions are not the same, or the shortcut is not like it.
+    pub(crate) fn assert_follows(
+        &self,
+        input: &Self,
+        shortcut: Option<&Self>,
+        precision: Precision,
+    ) {
+        let batch = (input.photos, precision);
+        assert_eq!((input.batch(), self.batch()), (batch, batch));
+        assert!(
+            shortcut.is_none_or(|map| (map.batch(), map.shape()) == (batch, self.shape())),
+            "a shortcut like the output"
+        );
+    }
+
     /// `[channels, height, width]`.
     pub fn shape(&self) -> [usize; 3] {
         [self.channels, self.height, self.width]

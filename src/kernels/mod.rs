@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `map` | how activations lie on the device |
 //! | `tile` | how much a work-group takes on, by what the adapter allows |
+//! | `window` | a window that moves over an input |
 //! | `finish` | what follows a sum before it is written: bias, shortcut, activation |
 //! | `preprocess` | photos of bytes to normalised values |
 //! | `convolution` | the stem, strided and 1x1 convolutions |
@@ -25,6 +26,7 @@ pub mod pool;
 pub mod preprocess;
 mod tile;
 pub mod trust;
+mod window;
 pub mod winograd;
 
 pub use crate::precision::Precision;

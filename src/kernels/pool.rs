@@ -10,6 +10,7 @@ use cubecl::prelude::*;
 
 use super::Precision;
 use super::map::Map;
+use super::window::{Sizes, sizes};
 use super::{Four, tile};
 use crate::backbone::plan::Padding;
 
@@ -40,17 +41,7 @@ impl MaxPool {
         assert_eq!(output.batch(), input.batch());
         let units = output.pixels() * output.vectors();
         let (cubes, dimension) = tile::line(client, units);
-        let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
-        let sizes = SizesLaunch::new(
-            input.height,
-            input.width,
-            output.height,
-            output.width,
-            output.vectors(),
-            units,
-            before(input.height),
-            before(input.width),
-        );
+        let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let launch = match output.precision {
             Precision::F32 => max_pool::launch::<f32>,
             Precision::F16 => max_pool::launch::<half::f16>,
@@ -78,18 +69,6 @@ pub fn means(client: &Client, input: &Map, output: &Map) {
     let pixels = input.height * input.width;
     let vectors = input.vectors();
     launch(client, cubes, dimension, input.argument(), output.argument(), pixels, vectors, units);
-}
-
-#[derive(CubeType, CubeLaunch, Clone, Copy)]
-struct Sizes {
-    height: usize,
-    width: usize,
-    out_height: usize,
-    out_width: usize,
-    vectors: usize,
-    units: usize,
-    top: usize,
-    left: usize,
 }
 
 #[cube(launch)]

@@ -56,28 +56,12 @@ impl Preprocess {
         let words = bytes.len() / 4;
         // SAFETY: the handle was made of exactly so many words.
         let input = unsafe { BufferArg::from_raw_parts(client.create_from_slice(&bytes), words) };
-        let arguments = (input, self.table.argument(), photos.argument());
-        let pixels = photos.pixels();
-        match photos.precision {
-            Precision::F32 => preprocess::launch::<f32>(
-                client,
-                cubes,
-                dimension,
-                arguments.0,
-                arguments.1,
-                arguments.2,
-                pixels,
-            ),
-            Precision::F16 => preprocess::launch::<half::f16>(
-                client,
-                cubes,
-                dimension,
-                arguments.0,
-                arguments.1,
-                arguments.2,
-                pixels,
-            ),
-        }
+        let launch = match photos.precision {
+            Precision::F32 => preprocess::launch::<f32>,
+            Precision::F16 => preprocess::launch::<half::f16>,
+        };
+        let (table, output) = (self.table.argument(), photos.argument());
+        launch(client, cubes, dimension, input, table, output, photos.pixels());
     }
 
     /// Bytes that it reads for so many pixels.

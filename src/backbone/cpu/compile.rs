@@ -8,7 +8,7 @@ use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
 use crate::backbone::folding::Folded;
-use crate::backbone::fusion::{Fused, fused, index};
+use crate::backbone::fusion::{Fused, fused, index, up_to_map};
 use crate::backbone::plan::{self, Operation, Plan, Value};
 
 /// What comes of a plan.
@@ -34,13 +34,7 @@ pub fn compile(
     let shapes = plan.shapes(photo);
     let fused = fused(plan);
     let layouts = layouts(plan, photo, &shapes, &fused, photos);
-    let (map, body) = match plan.steps.split_last() {
-        Some((last, body)) => match last.operation {
-            Operation::GlobalAveragePool { input } => (index(input), body),
-            _ => panic!("every network ends in the mean over height and width"),
-        },
-        None => panic!("a plan has steps"),
-    };
+    let (map, body) = up_to_map(plan);
     let mut steps = Vec::with_capacity(body.len());
     for (at, step) in body.iter().enumerate() {
         let own = at + 1;

@@ -11,7 +11,7 @@ use cubecl::client::Client;
 use cubecl::server::ServerError;
 
 use super::folding::Folded;
-use super::fusion::{fused, index};
+use super::fusion::{fused, index, up_to_map};
 use super::plan::{self, Operation, Plan};
 use crate::kernels::preprocess::Preprocess;
 use crate::kernels::{Convolution, Depthwise, Map, MaxPool, Precision, Reading, Winograd, pool};
@@ -47,13 +47,7 @@ impl GpuNetwork {
         folded: impl Fn(&plan::Convolution) -> Folded,
     ) -> Option<Self> {
         let fused = fused(plan);
-        let (map, body) = match plan.steps.split_last() {
-            Some((last, body)) => match last.operation {
-                Operation::GlobalAveragePool { input } => (index(input), body),
-                _ => panic!("every network ends in the mean over height and width"),
-            },
-            None => panic!("a plan has steps"),
-        };
+        let (map, body) = up_to_map(plan);
         let mut steps = Vec::with_capacity(body.len());
         for (at, step) in body.iter().enumerate() {
             let sum = fused[at].as_ref();

@@ -120,12 +120,7 @@ impl Winograd {
     /// Where the shapes do not belong together.
     pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
         assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
-        let batch = (input.photos, self.precision);
-        assert_eq!((input.batch(), output.batch()), (batch, batch));
-        assert!(
-            shortcut.is_none_or(|map| (map.batch(), map.shape()) == (batch, output.shape())),
-            "a shortcut like the output"
-        );
+        output.assert_follows(input, shortcut, self.precision);
         let tile = self.tile;
         let (down, right) = (output.height.div_ceil(tile.side), output.width.div_ceil(tile.side));
         let tiles = output.photos * down * right;
