@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -116,14 +117,13 @@ impl Recipe {
             (side * scale_x).min(f64::from(width) - left),
             (side * scale_y).min(f64::from(height) - top),
         );
-        let source = ImageRef::new(width, height, photo.as_raw(), PixelType::U8x3)
-            .expect("an RgbImage holds three bytes a pixel");
+        let source = (photo.as_raw().as_slice(), (width, height));
         let kernel = self.filter.kernel();
         match self.filter {
             // Weights between 0 and 1 never leave the range of a byte: the order does not matter.
             Filter::Bilinear => {
                 let area = (left, top, crop_width, crop_height);
-                convolve(&source, kernel, area, (self.crop, self.crop))
+                convolve(source, kernel, area, (self.crop, self.crop))
             }
             // A cubic overshoots, and what is cut off at 0 and 255 depends on which way comes first: in
             // PIL the rows, then the columns. Only the rows that the second way reads are computed.
@@ -132,12 +132,12 @@ impl Recipe {
                 let first = (top - reach).floor().max(0.0);
                 let end = (top + crop_height + reach).ceil().min(f64::from(height));
                 let area = (left, first, crop_width, end - first);
-                let rows = convolve(&source, kernel, area, (self.crop, (end - first) as u32));
+                let size = (self.crop, (end - first) as u32);
+                let rows = convolve(source, kernel, area, size);
                 let area = (0.0, top - first, side, crop_height);
-                convolve(&rows, kernel, area, (self.crop, self.crop))
+                convolve((&rows, size), kernel, area, (self.crop, self.crop))
             }
         }
-        .into_vec()
     }
 
     /// Size after resizing the short side, the long side truncated (torchvision's
@@ -177,21 +177,27 @@ impl Recipe {
     }
 }
 
-/// The `area` (left, top, width, height) of `source`, resized to `size` (width, height).
+/// The `area` (left, top, width, height) of `pixels`, resized to `size` (width, height); three bytes a pixel.
+///
+/// The pixel's type is known when this is compiled: left to the run, it would compile the resizer for fifteen of them.
 fn convolve(
-    source: &impl IntoImageView,
+    (pixels, (source_width, source_height)): (&[u8], (u32, u32)),
     kernel: FilterType,
     (left, top, width, height): (f64, f64, f64, f64),
     size: (u32, u32),
-) -> Image<'static> {
+) -> Vec<u8> {
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(kernel))
         .crop(left, top, width, height);
-    let mut resized = Image::new(size.0, size.1, PixelType::U8x3);
+    let source = TypedImageRef::<U8x3>::from_buffer(source_width, source_height, pixels)
+        .expect("three bytes a pixel");
+    let mut bytes = vec![0; 3 * size.0 as usize * size.1 as usize];
+    let mut resized =
+        TypedImage::<U8x3>::from_buffer(size.0, size.1, &mut bytes).expect("three bytes a pixel");
     RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(source, &mut resized, &options))
-        .expect("the area lies inside the photo and the pixel types agree");
-    resized
+        .with_borrow_mut(|resizer| resizer.resize_typed(&source, &mut resized, &options))
+        .expect("the area lies inside the photo");
+    bytes
 }
 
 #[cfg(test)]
