@@ -31,6 +31,7 @@ pub mod printable;
 pub mod report;
 pub mod run;
 pub mod seed;
+mod sha256;
 pub mod weights;
 
 pub use precision::Precision;

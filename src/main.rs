@@ -2,13 +2,22 @@
 
 mod cli;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::read();
     // Silent unless RUST_LOG asks: what the libraries below log is for those who look for it.
-    env_logger::Builder::new().filter_level(log::LevelFilter::Off).parse_default_env().init();
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Off)
+        .parse_default_env()
+        .format(|out, record| {
+            let (level, target) = (record.level(), record.target());
+            let style = out.default_level_style(level);
+            let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+            writeln!(out, "[{time} {style}{level:<5}{style:#} {target}] {}", record.args())
+        })
+        .init();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough (`kindling predict ... | head`).

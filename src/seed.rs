@@ -4,8 +4,8 @@
 //! give the same run. ChaCha's output is part of its definition, so it does not change between
 //! versions or machines either.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
 
 /// What random numbers are for. Streams of one seed are independent, so drawing more for one
 /// purpose changes nothing for another.

@@ -81,10 +81,11 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
         let mut group = criterion.benchmark_group(format!("backbone/{name}"));
         group.sampling_mode(SamplingMode::Flat);
         // On a GPU, Burn's operations as well as our own kernels.
-        let burns = devices.iter().filter(|info| info.kernels).map(|info| {
-            let info = DeviceInfo { kernels: false, ..info.clone() };
-            (format!("{} with Burn's kernels", info.device), info)
-        });
+        let burns =
+            devices.iter().filter(|info| info.kernels && info.backend.runs_burn()).map(|info| {
+                let info = DeviceInfo { kernels: false, ..info.clone() };
+                (format!("{} with Burn's kernels", info.device), info)
+            });
         let ways = devices.iter().map(|info| (info.device.clone(), info.clone())).chain(burns);
         for (way, info) in &ways.collect::<Vec<_>>() {
             for batch in [1, 8, 32] {

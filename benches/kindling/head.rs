@@ -28,7 +28,7 @@ pub fn bench(criterion: &mut Criterion) {
     let options = options(1);
     let mut group = criterion.benchmark_group("head");
     // Graphics drivers on the processor too: a head is small.
-    for info in device::list() {
+    for info in device::list().into_iter().filter(|info| info.backend.runs_burn()) {
         group.bench_function(info.device.as_str(), |bencher| {
             let device = device::open(&info).expect("a device that was listed");
             bencher.iter(|| black_box(fit(&train, &val, 2, &options, &device, |_| ())).is_ok());

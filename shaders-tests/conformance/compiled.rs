@@ -8,8 +8,8 @@ use kindling::backbone::GpuNetwork;
 use kindling::kernels::{Map, Precision};
 use kindling::weights::{self, Checkpoint};
 
-use crate::adapter::client;
 use crate::reference::{Numbers, committed, fixture, read_numbers, shared};
+use shaders_tests::adapter::client;
 
 /// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the scale.
 const TOLERANCE: f32 = 1e-5;

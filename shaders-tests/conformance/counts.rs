@@ -1,50 +1,19 @@
 //! What a forward asks of a GPU, counted: launches, bytes, multiplications.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
-
-use burn::tensor::{Device, Tensor};
-use cubecl::logging::{LaunchObservation, LaunchObserver};
+use burn::tensor::Device;
 use kindling::Precision;
 use kindling::backbone::gpu::Traffic;
 use kindling::backbone::{Architecture, Backbone};
 use kindling::kernels::Map;
 
-use crate::adapter::{adapter, client};
-
-/// Counts the launches of one thread: other tests launch meanwhile.
-struct Counter {
-    thread: ThreadId,
-    launches: Mutex<BTreeMap<String, usize>>,
-}
-
-impl LaunchObserver for Counter {
-    fn launched(&self, kernel: &'static str) {
-        if thread::current().id() == self.thread {
-            // `a::b::Kernel<...>` to `Kernel`.
-            let name = kernel.split('<').next().unwrap_or(kernel);
-            let name = name.rsplit("::").next().unwrap_or(name);
-            *self.launches.lock().unwrap().entry(name.to_owned()).or_default() += 1;
-        }
-    }
-}
-
-/// The kernels that `work` launches, with how often.
-fn launches(work: impl FnOnce()) -> BTreeMap<String, usize> {
-    let counter = Arc::new(Counter { thread: thread::current().id(), launches: Mutex::default() });
-    let observation = LaunchObservation::new(counter.clone());
-    work();
-    drop(observation);
-    let launches = counter.launches.lock().unwrap();
-    launches.clone()
-}
+use shaders_tests::adapter::client;
+use shaders_tests::launches;
 
 const PHOTOS: usize = 2;
 
 #[test]
 fn each_activation_is_written_once_and_every_launch_is_counted() {
-    let (Some(client), Some(device)) = (client(), adapter()) else { return };
+    let Some(client) = client() else { return };
     println!(
         "| backbone | executor | launches a batch | bytes read a photo of 32 | written | multiplications a photo |"
     );
@@ -57,7 +26,7 @@ fn each_activation_is_written_once_and_every_launch_is_counted() {
                 backbone.compiled_for_gpu(&client, [224, 224], precision).unwrap().unwrap();
             let photos =
                 Map::upload(&client, &vec![0.5; PHOTOS * 3 * 224 * 224], [3, 224, 224], precision);
-            let launched = launches(|| {
+            let launched = launches::of(|| {
                 let _ = network.features(photos);
             });
             let traffic = network.traffic(PHOTOS);
@@ -77,14 +46,6 @@ fn each_activation_is_written_once_and_every_launch_is_counted() {
                 &network.traffic(32),
             );
         }
-        let backbone: Backbone = architecture.init(&device);
-        let photos = Tensor::<4>::zeros([PHOTOS, 3, 224, 224], &device);
-        let launched = launches(|| {
-            let _ = backbone.forward(photos);
-        });
-        let total: usize = launched.values().sum();
-        println!("| {name} | Burn's operations | {total} | | | |");
-        println!("{launched:#?}");
     }
 }
 

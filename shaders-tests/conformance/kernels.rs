@@ -8,9 +8,9 @@ use kindling::backbone::{Architecture, Plan, Planned};
 use kindling::kernels::MaxPool;
 use kindling::kernels::trust::{self, Finding, Way};
 
-use crate::adapter::{client, is_software};
-use crate::shapes::BATCHES;
-use crate::table::Table;
+use shaders_tests::BATCHES;
+use shaders_tests::adapter::{client, is_software};
+use shaders_tests::table::Table;
 
 fn plans() -> [Plan; 2] {
     ["resnet18", "efficientnet-lite0"].map(|name| {

@@ -5,8 +5,8 @@ use kindling::device::{self, Backend, Choice};
 use kindling::features::{Extractor, SelfCheckError};
 use kindling::weights::{self, Checkpoint};
 
-use crate::adapter::adapter;
 use crate::reference::fixture;
+use shaders_tests::adapter::adapter;
 
 #[test]
 fn the_self_check_believes_right_kernels_and_names_the_layer_where_wrong_ones_begin() {

@@ -1,205 +1,37 @@
-//! What was found, as a table: which kernel, at which op and shape, how far off and how far it may be.
-//!
-//! ```ignore
-//! let mut table = Table::new("matrix products");
-//! table.row("matmul_naive", "matmul", "49x512x1000", expected.worst(&actual));
-//! table.row("matmul_simple_cyclic_cmma", "matmul", "49x512x1000", Outcome::Declined("no CMMA".into()));
-//! table.finish(&[]);
-//! ```
+//! The table of what was found fails where it must.
 
-use std::collections::{BTreeMap, BTreeSet};
+use kindling::kernels::exact::Worst;
+use shaders_tests::table::{KnownWrong, Table};
 
-use crate::adapter;
-use crate::exact::Worst;
-
-/// What came of a kernel at a shape.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// It ran, and was compared.
-    Ran(Worst),
-    /// It said before it was launched that it does not do this, and why.
-    Declined(String),
-    /// It was launched, and the driver or the runtime refused it.
-    CannotRun(String),
-    /// It was not tried, and why.
-    LeftOut(&'static str),
+fn table(error: f64) -> Table {
+    let mut table = Table::new("Nothing that was run");
+    table.row("one", "add", "2x3", Worst { error: 0.5, bound: 1.0, at: 0 });
+    table.row("another", "add", "2x3", Worst { error, bound: 1.0, at: 5 });
+    table
 }
 
-impl From<Worst> for Outcome {
-    fn from(worst: Worst) -> Self {
-        Self::Ran(worst)
-    }
+const KNOWN: KnownWrong =
+    KnownWrong { kernel: "another", wrong_at: |op, _| op == "add", why: "for the test" };
+
+#[test]
+#[should_panic = "another is wrong at add 2x3"]
+fn a_wrong_kernel_is_named() {
+    table(2.0).finish(&[]);
 }
 
-struct Row {
-    kernel: String,
-    op: String,
-    shape: String,
-    outcome: Outcome,
+#[test]
+#[should_panic = "another is wrong at add 2x3"]
+fn no_number_is_wrong() {
+    table(f64::NAN).finish(&[]);
 }
 
-/// A kernel that is known to be wrong, so that it is seen when it no longer is.
-#[derive(Clone, Copy, Debug)]
-pub struct KnownWrong {
-    /// As in the table.
-    pub kernel: &'static str,
-    /// The op and shape at which it is wrong, as in the table.
-    pub wrong_at: fn(op: &str, shape: &str) -> bool,
-    /// What is wrong, and where that is reported.
-    pub why: &'static str,
+#[test]
+#[should_panic = "another is no longer wrong"]
+fn a_kernel_that_is_no_longer_wrong_is_named() {
+    table(0.5).finish(&[KNOWN]);
 }
 
-/// Rows of one family of ops.
-pub struct Table {
-    title: String,
-    rows: Vec<Row>,
-}
-
-impl Table {
-    /// An empty one.
-    pub fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), rows: Vec::new() }
-    }
-
-    /// Adds what came of `kernel`.
-    pub fn row(&mut self, kernel: &str, op: &str, shape: &str, outcome: impl Into<Outcome>) {
-        self.rows.push(Row {
-            kernel: kernel.to_owned(),
-            op: op.to_owned(),
-            shape: shape.to_owned(),
-            outcome: outcome.into(),
-        });
-    }
-
-    /// The kernels that are over a bound somewhere.
-    pub fn wrong(&self) -> BTreeSet<&str> {
-        let wrong = |row: &&Row| matches!(&row.outcome, Outcome::Ran(worst) if !worst.is_within());
-        self.rows.iter().filter(wrong).map(|row| row.kernel.as_str()).collect()
-    }
-
-    /// Prints it, what ran first, then what did not, and why.
-    ///
-    /// # Panics
-    /// Where a kernel is wrong that is not in `known`, or one in `known` is no longer: names all of them.
-    pub fn finish(self, known: &[KnownWrong]) {
-        println!("\n{} on {}", self.title, adapter::described());
-        self.print();
-        let complaints = self.complaints(known).join("\n");
-        assert!(complaints.is_empty(), "on {}:\n{complaints}", adapter::described());
-    }
-
-    fn print(&self) {
-        let mut lines = Vec::new();
-        let mut unrun: BTreeMap<(&str, &str, String), BTreeSet<&str>> = BTreeMap::new();
-        for Row { kernel, op, shape, outcome } in &self.rows {
-            let (what, why) = match outcome {
-                Outcome::Ran(worst) => {
-                    let [error, bound] =
-                        [worst.error, worst.bound].map(|value| format!("{value:.1e}"));
-                    let share = format!("{:.3}", worst.share());
-                    lines.push([kernel.clone(), op.clone(), shape.clone(), error, bound, share]);
-                    continue;
-                }
-                Outcome::Declined(why) => ("declined", why.as_str()),
-                Outcome::CannotRun(why) => ("cannot run", why.as_str()),
-                Outcome::LeftOut(why) => ("left out", *why),
-            };
-            unrun.entry((kernel, what, brief(why))).or_default().insert(shape);
-        }
-        lines.sort();
-        lines.insert(0, ["kernel", "op", "shape", "error", "bound", "share"].map(str::to_owned));
-        print_aligned(&lines);
-        for ((kernel, what, why), shapes) in &unrun {
-            println!("{kernel}: {what} at {} shapes: {why}", shapes.len());
-        }
-    }
-
-    fn complaints(&self, known: &[KnownWrong]) -> Vec<String> {
-        let mut complaints = Vec::new();
-        for Row { kernel, op, shape, outcome } in &self.rows {
-            let Outcome::Ran(worst) = outcome else { continue };
-            let known =
-                known.iter().find(|known| known.kernel == kernel && (known.wrong_at)(op, shape));
-            match known {
-                None if !worst.is_within() => {
-                    let Worst { error, bound, at } = worst;
-                    complaints.push(format!(
-                        "{kernel} is wrong at {op} {shape}: off by {error:.1e} at {at}, where \
-                         {bound:.1e} is allowed"
-                    ));
-                }
-                Some(known) if worst.is_within() => complaints
-                    .push(format!("{kernel} is no longer wrong at {op} {shape}: {}", known.why)),
-                _ => (),
-            }
-        }
-        complaints
-    }
-}
-
-/// A reason on one line, shortened, without the numbers in which it differs from shape to shape.
-fn brief(why: &str) -> String {
-    let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("Unable to launch matmul because ").unwrap_or(&line);
-    let mut brief = String::new();
-    for character in line.chars() {
-        match character {
-            '0'..='9' if brief.ends_with('#') => (),
-            '0'..='9' => brief.push('#'),
-            _ => brief.push(character),
-        }
-    }
-    brief.chars().take(140).collect()
-}
-
-fn print_aligned<const N: usize>(lines: &[[String; N]]) {
-    let mut widths = [0; N];
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.len());
-        }
-    }
-    for line in lines {
-        let cells: Vec<String> =
-            line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("{}", cells.join("  ").trim_end());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(error: f64) -> Table {
-        let mut table = Table::new("Nothing that was run");
-        table.row("one", "add", "2x3", Worst { error: 0.5, bound: 1.0, at: 0 });
-        table.row("another", "add", "2x3", Worst { error, bound: 1.0, at: 5 });
-        table
-    }
-
-    const KNOWN: KnownWrong =
-        KnownWrong { kernel: "another", wrong_at: |op, _| op == "add", why: "for the test" };
-
-    #[test]
-    #[should_panic = "another is wrong at add 2x3"]
-    fn a_wrong_kernel_is_named() {
-        table(2.0).finish(&[]);
-    }
-
-    #[test]
-    #[should_panic = "another is wrong at add 2x3"]
-    fn no_number_is_wrong() {
-        table(f64::NAN).finish(&[]);
-    }
-
-    #[test]
-    #[should_panic = "another is no longer wrong"]
-    fn a_kernel_that_is_no_longer_wrong_is_named() {
-        table(0.5).finish(&[KNOWN]);
-    }
-
-    #[test]
-    fn a_kernel_that_is_known_to_be_wrong_is_no_failure() {
-        table(2.0).finish(&[KNOWN]);
-    }
+#[test]
+fn a_kernel_that_is_known_to_be_wrong_is_no_failure() {
+    table(2.0).finish(&[KNOWN]);
 }

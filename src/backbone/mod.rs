@@ -24,7 +24,6 @@ use std::sync::Arc;
 use burn::store::burn_pack;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
-use sha2::{Digest, Sha256};
 
 pub use cpu::CpuNetwork;
 pub use efficientnet_lite::{EfficientNetLite, MBConv};
@@ -37,6 +36,7 @@ pub use plan::{Plan, Planned};
 pub use resnet::{BasicBlock, Downsample, ResNet, ResNetConfig};
 
 use crate::photos::Recipe;
+use crate::sha256::Sha256;
 use network::Network;
 
 /// Every family of networks that is known here.
@@ -254,7 +254,7 @@ impl Backbone {
             hash.update(format!("{} {:?}\n", tensor.name, tensor.shape));
             hash.update(&*tensor.to_bytes()?);
         }
-        Ok(hash.finalize().into())
+        Ok(hash.finalize())
     }
 }
 

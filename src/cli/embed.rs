@@ -21,11 +21,12 @@ use super::terminal::{bytes, counted, one_line, text, warn};
 /// photos of no class. Paths are written as DATA leads to them.
 ///
 /// .safetensors holds `features`, `labels` and, as metadata, `paths`, `classes` and `parts`; .npy the features alone,
-/// with the rest in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
+/// with the rest in a .csv beside it; .parquet (cargo feature `parquet`) the columns `path`, `label`, `part` and
+/// `features`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling embed efficientnet-lite0 photos --out features.parquet
+  kindling embed efficientnet-lite0 photos --out features.safetensors
   kindling embed runs/first photos --out features.npy
   kindling embed weights/resnet18.pth holiday/ --out holiday.safetensors")]
 pub struct EmbedArgs {
@@ -60,6 +61,12 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
             args.out.display()
         );
     };
+    if !format.is_compiled_in() {
+        bail!(
+            "this build writes no .{format} files: build with `--features {format}`, or end --out in .safetensors \
+             or .npy"
+        );
+    }
     let output = OutputFile::reserve(&args.out, args.force)?;
     let csv = args.out.with_extension("csv");
     let csv_output = match format {
@@ -71,7 +78,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let header: usize = listing.photos.iter().map(|photo| text(&photo.path).len() + 8).sum();
     if matches!(format, TableFormat::Safetensors) && header > 90_000_000 {
         bail!(
-            "the paths of {} do not go into a safetensors file: end --out in .parquet",
+            "the paths of {} do not go into a safetensors file: end --out in .npy or .parquet",
             counted(listing.photos.len(), "photo")
         );
     }

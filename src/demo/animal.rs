@@ -1,7 +1,7 @@
 //! The two animals, and a whole picture of one.
 
 use image::RgbImage;
-use rand::Rng;
+use rand::RngExt;
 
 use super::body::{self, Pose};
 use super::canvas::placement;
@@ -37,7 +37,7 @@ const ASPECTS: [(u32, u32); 7] = [(1, 1), (5, 4), (4, 5), (4, 3), (3, 4), (3, 2)
 /// One drawing, every choice drawn from `random`.
 ///
 /// Its short side is 180 to 360 pixels, its long side up to one and a half times as much.
-pub fn draw(animal: Animal, random: &mut impl Rng) -> RgbImage {
+pub fn draw(animal: Animal, random: &mut impl RngExt) -> RgbImage {
     let short = random.random_range(180..=360);
     let aspect = pick(&ASPECTS, random);
     let long = short * aspect.0.max(aspect.1) / aspect.0.min(aspect.1);
@@ -60,7 +60,7 @@ pub fn draw(animal: Animal, random: &mut impl Rng) -> RgbImage {
 
 /// Where the head goes, the length of its radius in pixels, and the slope of the whole. A body may
 /// be cut off by the edges; the head lies in the square in the middle, where a classifier looks.
-fn place(pose: Pose, width: f32, height: f32, random: &mut impl Rng) -> ((f32, f32), f32, f32) {
+fn place(pose: Pose, width: f32, height: f32, random: &mut impl RngExt) -> ((f32, f32), f32, f32) {
     let [left, top, right, bottom] = pose.extent();
     let room = (width / (right - left)).min(height / (bottom - top));
     let side = width.min(height);
@@ -81,8 +81,8 @@ const HEAD: f32 = 1.35;
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::SeedableRng;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
 
     use super::*;
 

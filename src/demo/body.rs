@@ -1,6 +1,6 @@
 //! Poses: where head, torso, legs and tail go. Units are head radii, the head at the origin.
 
-use rand::Rng;
+use rand::RngExt;
 use tiny_skia::Path;
 
 use super::canvas::{Canvas, placement};
@@ -24,7 +24,7 @@ pub enum Pose {
 
 impl Pose {
     /// Any pose, portraits twice as often as each other.
-    pub fn random(random: &mut impl Rng) -> Self {
+    pub fn random(random: &mut impl RngExt) -> Self {
         pick(&[Self::Portrait, Self::Portrait, Self::Sitting, Self::Standing, Self::Lying], random)
     }
 
@@ -52,7 +52,13 @@ struct Build {
 }
 
 /// Draws an animal in a pose.
-pub fn draw(canvas: &mut Canvas, animal: Animal, pose: Pose, coat: &Coat, random: &mut impl Rng) {
+pub fn draw(
+    canvas: &mut Canvas,
+    animal: Animal,
+    pose: Pose,
+    coat: &Coat,
+    random: &mut impl RngExt,
+) {
     let (root, side, low) = match pose {
         Pose::Portrait => ((1.0, 3.0), 1.0, true),
         Pose::Sitting => ((0.85, 2.95), 1.0, true),
@@ -85,7 +91,7 @@ pub fn draw(canvas: &mut Canvas, animal: Animal, pose: Pose, coat: &Coat, random
     });
 }
 
-fn portrait(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
+fn portrait(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl RngExt) {
     let breadth = build.girth * random.random_range(0.95..1.15);
     let torso = mirrored_blob(&[
         (0.0, 0.3),
@@ -100,7 +106,7 @@ fn portrait(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl R
     collar(canvas, coat, build, &torso, [(-0.72, 0.75), (0.0, 1.14), (0.72, 0.75)]);
 }
 
-fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
+fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl RngExt) {
     let girth = build.girth;
     shadow(canvas, (0.15, 3.3), 1.7 * girth);
     coat.body_part(canvas, &build.tail, random);
@@ -131,7 +137,7 @@ fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rn
     collar(canvas, coat, build, &torso, [(-0.6, 0.76), (0.0, 1.1), (0.6, 0.76)]);
 }
 
-fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
+fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl RngExt) {
     let girth = build.girth;
     shadow(canvas, (-1.5, 3.3), 2.2);
     let step = random.random_range(-0.3..0.3);
@@ -169,7 +175,7 @@ fn standing(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl R
     collar(canvas, coat, build, &torso, [(-0.85, 0.62), (-0.2, 1.12), (0.55, 0.85)]);
 }
 
-fn lying(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rng) {
+fn lying(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl RngExt) {
     let girth = build.girth;
     shadow(canvas, (-1.3, 2.02), 2.8);
     coat.body_part(canvas, &build.tail, random);

@@ -1,6 +1,6 @@
 //! What only cats have: pointed ears, slit eyes, whiskers, a long slender tail.
 
-use rand::Rng;
+use rand::RngExt;
 use tiny_skia::Path;
 
 use super::canvas::Canvas;
@@ -13,7 +13,7 @@ use super::shape::{
 const EYES: [u32; 5] = [0x8c_b8_4a, 0xe3_b5_3a, 0x5f_a9_c9, 0xc9_8a_2e, 0x63_a0_6d];
 
 /// A cat's head from the front, about one unit in radius around the origin.
-pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let reach = random.random_range(1.3..1.6);
     let spread = random.random_range(0.72..0.92);
     for side in [-1.0, 1.0] {
@@ -56,7 +56,7 @@ pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
     snout(canvas, coat, random);
 }
 
-fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let (x, y) = (random.random_range(0.39..0.46), random.random_range(-0.1..0.0));
     let ink = Colour::BLACK.mix(coat.line, 0.3);
     let bright = coat.fur.brightness() > 0.3;
@@ -98,7 +98,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
 }
 
 /// Nose, mouth and whiskers.
-fn snout(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn snout(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let muzzle = coat.muzzle();
     let ink = if muzzle.brightness() > 0.3 { coat.line } else { coat.light.lighter(0.3) };
     let pink = Colour::hex(pick(&[0xe7_8f_8f, 0xd8_7a_80, 0x6b_45_48, 0xc9_6f_66], random));
@@ -136,7 +136,7 @@ fn bristle([root, bend, end]: [Point; 3]) -> Path {
 
 /// A cat's tail from its root, to the right for `side` 1 and to the left for -1. A low one stays on
 /// the ground.
-pub fn tail(root: Point, side: f32, low: bool, random: &mut impl Rng) -> Path {
+pub fn tail(root: Point, side: f32, low: bool, random: &mut impl RngExt) -> Path {
     let line: &[Point] = match (low, random.random_range(0..3)) {
         (true, 0) => &[(0.0, 0.0), (0.7, 0.12), (1.3, 0.05), (1.6, -0.4), (1.3, -0.75)],
         (true, 1) => &[(0.0, 0.0), (0.6, -0.2), (1.0, -0.8), (0.8, -1.5), (1.1, -2.0)],

@@ -1,6 +1,6 @@
 //! Fur, which cats and dogs share: its colours, and how each part of a body wears it.
 
-use rand::Rng;
+use rand::RngExt;
 use tiny_skia::Path;
 
 use super::canvas::Canvas;
@@ -43,7 +43,7 @@ pub struct Coat {
 
 impl Coat {
     /// Any coat. One that `behind` would swallow gets a contour that stands out.
-    pub fn random(behind: Colour, random: &mut impl Rng) -> Self {
+    pub fn random(behind: Colour, random: &mut impl RngExt) -> Self {
         let [fur, light, mark] = pick(&FURS, random).map(Colour::hex);
         let fur = fur.varied(0.05, random);
         let marking = Marking::random(random);
@@ -113,7 +113,7 @@ impl Coat {
     }
 
     /// Fills torso or tail with its markings and its shade.
-    pub fn body_part(&self, canvas: &mut Canvas, path: &Path, random: &mut impl Rng) {
+    pub fn body_part(&self, canvas: &mut Canvas, path: &Path, random: &mut impl RngExt) {
         self.plain_part(canvas, path, self.fur);
         canvas.clipped(path, |canvas| self.marking.on_body(canvas, path, self.mark, random));
         canvas.fill_crescent(path, self.shade, self.line.glaze(0.2));
@@ -144,7 +144,7 @@ impl Coat {
     }
 
     /// The markings of a face about one unit in radius around the origin.
-    pub fn face(&self, canvas: &mut Canvas, face: &Path, random: &mut impl Rng) {
+    pub fn face(&self, canvas: &mut Canvas, face: &Path, random: &mut impl RngExt) {
         self.plain_part(canvas, face, self.fur);
         canvas.clipped(face, |canvas| {
             self.marking.on_face(canvas, self.mark, self.light, random);

@@ -1,6 +1,6 @@
 //! Colours, and the mixing of them.
 
-use rand::Rng;
+use rand::RngExt;
 
 /// Red, green, blue and opacity, each on a scale of 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +56,7 @@ impl Colour {
 
     /// A colour near this one: lighter or darker by up to `range`, each channel by half of that
     /// again.
-    pub fn varied(self, range: f32, random: &mut impl Rng) -> Self {
+    pub fn varied(self, range: f32, random: &mut impl RngExt) -> Self {
         let shift = random.random_range(-range..=range);
         let mut channel = |index: usize| {
             let own = random.random_range(-range..=range) / 2.0;
@@ -67,6 +67,6 @@ impl Colour {
 }
 
 /// One of `choices`, each as likely as the next.
-pub fn pick<T: Copy>(choices: &[T], random: &mut impl Rng) -> T {
+pub fn pick<T: Copy>(choices: &[T], random: &mut impl RngExt) -> T {
     choices[random.random_range(0..choices.len())]
 }

@@ -1,6 +1,6 @@
 //! What only dogs have: hanging ears, a muzzle with a big nose, a tongue, a short wagging tail.
 
-use rand::Rng;
+use rand::RngExt;
 use tiny_skia::Path;
 
 use super::canvas::Canvas;
@@ -9,7 +9,7 @@ use super::colour::{Colour, pick};
 use super::shape::{Point, blob, curve, ellipse, mirrored_blob, rounded, tapered};
 
 /// A dog's head from the front, about one unit in radius around the origin.
-pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let half_floppy = random.random_bool(0.25);
     let jowl = random.random_range(0.62..0.82);
     let face = mirrored_blob(&[
@@ -38,7 +38,7 @@ pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
     muzzle(canvas, coat, random);
 }
 
-fn hanging_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn hanging_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let length = random.random_range(0.15..0.85);
     let breadth = random.random_range(1.1..1.35);
     let dark = random.random_range(0.1..0.35);
@@ -59,7 +59,7 @@ fn hanging_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
 }
 
 /// Ears that stand up and fold over halfway.
-fn pricked_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn pricked_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let height = random.random_range(1.1..1.25);
     for side in [-1.0, 1.0] {
         let upright = [
@@ -78,7 +78,7 @@ fn pricked_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
     }
 }
 
-fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let (x, y) = (random.random_range(0.34..0.42), random.random_range(-0.28..-0.16));
     let radius = random.random_range(0.13..0.18);
     let bright = coat.fur.brightness() > 0.35;
@@ -122,7 +122,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
 }
 
 /// Muzzle, nose, mouth and, more often than not, the tongue.
-fn muzzle(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
+fn muzzle(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let (breadth, length) = (random.random_range(0.48..0.62), random.random_range(0.4..0.48));
     let snout = blob(&[
         (0.0, 0.02),
@@ -178,7 +178,7 @@ fn muzzle(canvas: &mut Canvas, coat: &Coat, random: &mut impl Rng) {
 
 /// A dog's tail from its root, to the right for `side` 1 and to the left for -1. A low one stays on
 /// the ground.
-pub fn tail(root: Point, side: f32, low: bool, random: &mut impl Rng) -> Path {
+pub fn tail(root: Point, side: f32, low: bool, random: &mut impl RngExt) -> Path {
     let line: &[Point] = match (low, random.random_range(0..3)) {
         (true, 0) => &[(0.0, 0.0), (0.5, -0.05), (0.95, -0.35)],
         (true, _) => &[(0.0, 0.0), (0.45, -0.25), (0.7, -0.75)],

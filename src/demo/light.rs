@@ -1,7 +1,7 @@
 //! What falls on the finished picture: a tint, brightness that falls off to one side, grain.
 
 use image::RgbImage;
-use rand::Rng;
+use rand::RngExt;
 
 use super::colour::{Colour, pick};
 
@@ -9,7 +9,7 @@ use super::colour::{Colour, pick};
 const LIGHTS: [u32; 6] = [0xff_ff_ff, 0xff_f3_df, 0xff_e2_c4, 0xdf_ea_ff, 0xe9_ff_ee, 0xff_e6_ee];
 
 /// Lights the picture.
-pub fn fall(picture: &mut RgbImage, random: &mut impl Rng) {
+pub fn fall(picture: &mut RgbImage, random: &mut impl RngExt) {
     let Colour([red, green, blue, _]) = Colour::hex(pick(&LIGHTS, random));
     let level = random.random_range(0.8..1.08);
     let fall_x = random.random_range(-0.14..0.14);

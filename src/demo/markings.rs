@@ -1,6 +1,6 @@
 //! Markings of fur: stripes, patches, spots, and which parts are light or dark.
 
-use rand::Rng;
+use rand::RngExt;
 use tiny_skia::Path;
 
 use super::canvas::Canvas;
@@ -39,12 +39,18 @@ const MARKINGS: [Marking; 9] = [
 
 impl Marking {
     /// Any marking.
-    pub fn random(random: &mut impl Rng) -> Self {
+    pub fn random(random: &mut impl RngExt) -> Self {
         pick(&MARKINGS, random)
     }
 
     /// Marks a face of about one unit in radius around the origin.
-    pub fn on_face(self, canvas: &mut Canvas, mark: Colour, light: Colour, random: &mut impl Rng) {
+    pub fn on_face(
+        self,
+        canvas: &mut Canvas,
+        mark: Colour,
+        light: Colour,
+        random: &mut impl RngExt,
+    ) {
         match self {
             Self::Plain => {}
             Self::Stripes => {
@@ -96,7 +102,7 @@ impl Marking {
     }
 
     /// Marks a torso or a tail, whose outline is `path`.
-    pub fn on_body(self, canvas: &mut Canvas, path: &Path, mark: Colour, random: &mut impl Rng) {
+    pub fn on_body(self, canvas: &mut Canvas, path: &Path, mark: Colour, random: &mut impl RngExt) {
         let bounds = path.bounds();
         let (left, top) = (bounds.left(), bounds.top());
         let (width, height) = (bounds.width(), bounds.height());
@@ -148,7 +154,7 @@ impl Marking {
 }
 
 /// An uneven patch around a point.
-fn around(at: Point, radius_x: f32, radius_y: f32, random: &mut impl Rng) -> Path {
+fn around(at: Point, radius_x: f32, radius_y: f32, random: &mut impl RngExt) -> Path {
     let corners = [(0.0, -1.0), (0.85, -0.5), (0.9, 0.5), (0.1, 1.0), (-0.8, 0.6), (-0.9, -0.5)];
     blob(&corners.map(|(x, y)| {
         let reach = random.random_range(0.75..1.15);

@@ -1,6 +1,6 @@
 //! Backgrounds, the same for every animal.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::canvas::{Canvas, placement};
 use super::colour::{Colour, pick};
@@ -13,7 +13,7 @@ const GROUNDS: [u32; 18] = [
 ];
 
 /// A canvas with a background on it.
-pub fn draw(width: u32, height: u32, random: &mut impl Rng) -> Canvas {
+pub fn draw(width: u32, height: u32, random: &mut impl RngExt) -> Canvas {
     let [ground, accent] =
         [(); 2].map(|()| Colour::hex(pick(&GROUNDS, random)).varied(0.06, random));
     let mut canvas = Canvas::new(width, height, ground);
@@ -44,7 +44,7 @@ fn gradient(canvas: &mut Canvas, top: Colour, bottom: Colour) {
     }
 }
 
-fn hills(canvas: &mut Canvas, random: &mut impl Rng) {
+fn hills(canvas: &mut Canvas, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let skies = [0xa9_d8_ec, 0xf6_cf_a6, 0x6a_7f_b5, 0xcf_e3_e8, 0xf3_b4_a8];
     let sky = Colour::hex(pick(&skies, random)).varied(0.05, random);
@@ -64,7 +64,7 @@ fn hills(canvas: &mut Canvas, random: &mut impl Rng) {
 }
 
 /// A wall and a floor, perhaps with a window or a picture on the wall.
-fn room(canvas: &mut Canvas, wall: Colour, floor: Colour, random: &mut impl Rng) {
+fn room(canvas: &mut Canvas, wall: Colour, floor: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let edge = height * random.random_range(0.6..0.82);
     let corners = [(0.0, edge), (width, edge), (width, height), (0.0, height)];
@@ -91,7 +91,7 @@ fn room(canvas: &mut Canvas, wall: Colour, floor: Colour, random: &mut impl Rng)
     }
 }
 
-fn stripes(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
+fn stripes(canvas: &mut Canvas, ink: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let reach = width.max(height) * 1.5;
     let gap = height * random.random_range(0.1..0.25);
@@ -115,7 +115,7 @@ fn stripes(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
     });
 }
 
-fn dots(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
+fn dots(canvas: &mut Canvas, ink: Colour, random: &mut impl RngExt) {
     let gap = canvas.height() * random.random_range(0.12..0.22);
     let radius = gap * random.random_range(0.18..0.32);
     let (columns, rows) =
@@ -129,7 +129,7 @@ fn dots(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
     }
 }
 
-fn tiles(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
+fn tiles(canvas: &mut Canvas, ink: Colour, random: &mut impl RngExt) {
     let side = canvas.height() * random.random_range(0.1..0.2);
     let (columns, rows) =
         ((canvas.width() / side) as usize + 1, (canvas.height() / side) as usize + 1);
@@ -143,7 +143,7 @@ fn tiles(canvas: &mut Canvas, ink: Colour, random: &mut impl Rng) {
 }
 
 /// Leaves strewn all over.
-fn foliage(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl Rng) {
+fn foliage(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let leaf = accent.mix(Colour::hex(0x5f_8f_55), 0.5);
     for _ in 0..34 {
@@ -169,7 +169,7 @@ fn foliage(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut imp
 }
 
 /// A big disc behind the animal.
-fn halo(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl Rng) {
+fn halo(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let radius = width.min(height) * random.random_range(0.36..0.48);
     let at = (width * random.random_range(0.42..0.58), height * random.random_range(0.42..0.58));

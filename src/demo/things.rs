@@ -1,6 +1,6 @@
 //! Things that lie, stand and hang about, whatever the animal.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::canvas::{Canvas, placement};
 use super::colour::{Colour, pick};
@@ -11,7 +11,7 @@ const PAINTS: [u32; 8] = [
 ];
 
 /// Draws none, one or two things that the animal may hide.
-pub fn behind(canvas: &mut Canvas, random: &mut impl Rng) {
+pub fn behind(canvas: &mut Canvas, random: &mut impl RngExt) {
     for _ in 0..random.random_range(0..3) {
         let at = (random.random_range(0.08..0.92), random.random_range(0.08..0.35));
         let ground = (at.0, random.random_range(0.7..0.92));
@@ -27,7 +27,7 @@ pub fn behind(canvas: &mut Canvas, random: &mut impl Rng) {
 }
 
 /// Draws, one time in three, a thing in a lower corner that may hide a bit of the animal.
-pub fn before(canvas: &mut Canvas, random: &mut impl Rng) {
+pub fn before(canvas: &mut Canvas, random: &mut impl RngExt) {
     if random.random_bool(0.35) {
         let x = random.random_range(0.05..0.2);
         let x = if random.random_bool(0.5) { x } else { 1.0 - x };
@@ -48,17 +48,17 @@ fn thing(canvas: &mut Canvas, at: Point, size: f32, draw: impl FnOnce(&mut Canva
     canvas.placed(placement((at.0 * width, at.1 * height), (size, size), 0.0), draw);
 }
 
-fn colour(random: &mut impl Rng) -> Colour {
+fn colour(random: &mut impl RngExt) -> Colour {
     Colour::hex(pick(&PAINTS, random)).varied(0.05, random)
 }
 
-fn sun(canvas: &mut Canvas, random: &mut impl Rng) {
+fn sun(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = Colour::hex(pick(&[0xf8_d3_5a, 0xf5_a9_4c, 0xf6_f0_da], random));
     canvas.fill(&ellipse((0.0, 0.0), 1.25, 1.25), ink.glaze(0.35));
     canvas.fill(&ellipse((0.0, 0.0), 0.95, 0.95), ink);
 }
 
-fn cloud(canvas: &mut Canvas, random: &mut impl Rng) {
+fn cloud(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = Colour::WHITE.darker(random.random_range(0.0..0.15)).glaze(0.92);
     let rim = [
         (-1.6, 0.4),
@@ -74,7 +74,7 @@ fn cloud(canvas: &mut Canvas, random: &mut impl Rng) {
     canvas.fill(&blob(&rim), ink);
 }
 
-fn plant(canvas: &mut Canvas, random: &mut impl Rng) {
+fn plant(canvas: &mut Canvas, random: &mut impl RngExt) {
     let leaf =
         Colour::hex(pick(&[0x4f_8a_5b, 0x6f_a8_58, 0x3d_6b_58], random)).varied(0.05, random);
     for (x, y) in [(-0.8, -0.7), (0.8, -0.8), (-0.4, -1.2), (0.35, -1.3), (0.0, -0.9)] {
@@ -96,7 +96,7 @@ fn plant(canvas: &mut Canvas, random: &mut impl Rng) {
     );
 }
 
-fn cushion(canvas: &mut Canvas, random: &mut impl Rng) {
+fn cushion(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = colour(random);
     let rim = mirrored_blob(&[
         (0.0, -0.5),
@@ -113,7 +113,7 @@ fn cushion(canvas: &mut Canvas, random: &mut impl Rng) {
     canvas.fill(&ellipse((0.0, 0.0), 0.09, 0.09), ink.darker(0.4));
 }
 
-fn ball(canvas: &mut Canvas, random: &mut impl Rng) {
+fn ball(canvas: &mut Canvas, random: &mut impl RngExt) {
     let (ink, band) = (colour(random), colour(random));
     let rim = ellipse((0.0, 0.0), 1.0, 1.0);
     canvas.fill(&ellipse((0.0, 0.98), 0.9, 0.14), Colour::BLACK.glaze(0.2));
@@ -125,7 +125,7 @@ fn ball(canvas: &mut Canvas, random: &mut impl Rng) {
     canvas.fill(&ellipse((-0.35, -0.5), 0.2, 0.13), Colour::WHITE.glaze(0.6));
 }
 
-fn bowl(canvas: &mut Canvas, random: &mut impl Rng) {
+fn bowl(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = colour(random);
     canvas.fill(&polygon(&[(-0.9, -0.3), (0.9, -0.3), (1.2, 0.6), (-1.2, 0.6)]), ink);
     canvas.fill(&ellipse((0.0, -0.3), 0.9, 0.22), ink.darker(0.3));
@@ -133,7 +133,7 @@ fn bowl(canvas: &mut Canvas, random: &mut impl Rng) {
     canvas.fill(&ellipse((0.0, -0.27), 0.72, 0.15), food);
 }
 
-fn wool(canvas: &mut Canvas, random: &mut impl Rng) {
+fn wool(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = colour(random);
     canvas.stroke(
         &curve(&[(0.6, 0.8), (1.3, 0.95), (1.8, 0.7), (2.3, 0.95)]),
@@ -158,7 +158,7 @@ fn wool(canvas: &mut Canvas, random: &mut impl Rng) {
     });
 }
 
-fn grass(canvas: &mut Canvas, random: &mut impl Rng) {
+fn grass(canvas: &mut Canvas, random: &mut impl RngExt) {
     let ink = Colour::hex(pick(&[0x5f_9c_54, 0x8f_a8_48, 0x3f_7a_58], random));
     for blade in -4_i8..=4 {
         let x = f32::from(blade) * 0.3;

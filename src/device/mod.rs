@@ -64,6 +64,14 @@ impl Backend {
         }
     }
 
+    /// Whether Burn's operations run on its devices in this build.
+    pub fn runs_burn(self) -> bool {
+        match self {
+            Self::Wgpu => cfg!(feature = "burn-wgpu"),
+            _ => self.is_compiled_in(),
+        }
+    }
+
     /// Its devices on this machine; none where it is not compiled in.
     fn devices(self) -> Vec<DeviceInfo> {
         match self {
@@ -150,6 +158,14 @@ pub struct DeviceInfo {
     pub kernels: bool,
 }
 
+impl DeviceInfo {
+    /// Whether this build has kernels for it: an adapter that does not run Kindling's needs Burn's, which the cargo feature
+    /// `burn-wgpu` compiles in.
+    pub fn is_usable(&self) -> bool {
+        self.kernels || self.backend.runs_burn()
+    }
+}
+
 impl fmt::Display for DeviceInfo {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} ({}, {}", self.device, self.name, self.kind)?;
@@ -201,6 +217,15 @@ pub enum DeviceError {
         /// The backends in this build.
         compiled_in: Vec<String>,
     },
+    /// The adapter's limits do not allow Kindling's kernels, and the build has no others.
+    #[error(
+        "{device} lacks what Kindling's own kernels need: build with `--features burn-wgpu` for \
+         Burn's, or choose another with --device"
+    )]
+    NeedsBurnsKernels {
+        /// The device.
+        device: String,
+    },
     /// The driver refused.
     #[error("{device} cannot be opened: {reason}; choose another with --device")]
     Open {
@@ -233,7 +258,10 @@ pub fn resolve(choice: Choice) -> Result<DeviceInfo, DeviceError> {
     match choice {
         Choice::Auto => Backend::ALL
             .into_iter()
-            .find_map(|backend| best(backend.devices()).filter(|info| info.kind.is_gpu()))
+            .find_map(|backend| {
+                let usable = backend.devices().into_iter().filter(DeviceInfo::is_usable);
+                best(usable.collect()).filter(|info| info.kind.is_gpu())
+            })
             .or_else(|| {
                 // Without a GPU the native backends come before a graphics driver on the processor.
                 [Backend::Cpu, Backend::Wgpu]
@@ -284,10 +312,11 @@ fn best(devices: Vec<DeviceInfo>) -> Option<DeviceInfo> {
     devices.into_iter().min_by_key(rank)
 }
 
-/// Opens a device that [`resolve`] or [`list`] gave.
+/// Opens a device that [`resolve`] or [`list`] gave, and returns the Burn device for weights and tensors: the same one,
+/// or the processor for a wgpu adapter in a build without the cargo feature `burn-wgpu`.
 ///
 /// # Errors
-/// Where the driver refuses, or the device is no longer there.
+/// If the driver refuses, the device is no longer there, or this build has no kernels for it.
 pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
     match info.backend {
         #[cfg(feature = "cuda")]

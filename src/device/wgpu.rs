@@ -2,11 +2,10 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use burn::tensor::wgpu::WgpuBackend;
-use burn::tensor::{Device, DeviceKind};
-use burn_wgpu::WgpuDevice;
-use burn_wgpu::wgpu::{self, AdapterInfo, Backend as Api, DeviceType, Features};
-use cubecl::device::WgpuDeviceKind;
+use burn::tensor::Device;
+use cubecl::device::{WgpuBackend, WgpuDevice, WgpuDeviceKind};
+use cubecl::wgpu::wgpu::{self, AdapterInfo, Backend as Api, DeviceType, Features};
+use cubecl::wgpu::{AutoGraphicsApi, RuntimeOptions, try_init_setup};
 use futures_lite::future::block_on;
 
 use super::{Backend, DeviceError, DeviceInfo, Kind};
@@ -24,15 +23,14 @@ const INTERFACES: [(Api, WgpuBackend, &str); 3] = [
 /// guarantees 8, and some adapters have 4.
 const BUFFERS: u32 = 6;
 
-/// An adapter, and how Burn is told which one is meant.
+/// An adapter, and how CubeCL names it.
 struct Adapter {
     info: AdapterInfo,
     f16: bool,
     kernels: bool,
-    interface: WgpuBackend,
     interface_name: &'static str,
     kind: Kind,
-    selector: DeviceKind,
+    device: WgpuDevice,
 }
 
 /// The adapters of the first interface that has a GPU, else of the first that has any. Asked once in
@@ -61,7 +59,7 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
         backends: api.into(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    // Burn counts adapters of each sort from zero, in this order.
+    // CubeCL counts adapters of each sort from zero, in this order.
     let (mut discrete, mut integrated, mut virtual_gpus) = (0.., 0.., 0..);
     let mut cpu_seen = false;
     let mut adapters = Vec::new();
@@ -70,18 +68,18 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
         let next = |count: &mut std::ops::RangeFrom<usize>| count.next().unwrap_or_default();
         let (kind, selector) = match info.device_type {
             DeviceType::DiscreteGpu => {
-                (Kind::DiscreteGpu, DeviceKind::DiscreteGpu(next(&mut discrete)))
+                (Kind::DiscreteGpu, WgpuDeviceKind::DiscreteGpu(next(&mut discrete)))
             }
             DeviceType::IntegratedGpu => {
-                (Kind::IntegratedGpu, DeviceKind::IntegratedGpu(next(&mut integrated)))
+                (Kind::IntegratedGpu, WgpuDeviceKind::IntegratedGpu(next(&mut integrated)))
             }
             DeviceType::VirtualGpu => {
-                (Kind::VirtualGpu, DeviceKind::VirtualGpu(next(&mut virtual_gpus)))
+                (Kind::VirtualGpu, WgpuDeviceKind::VirtualGpu(next(&mut virtual_gpus)))
             }
-            // Burn can name only one processor, and nothing that calls itself `Other`.
+            // CubeCL can name only one processor, and nothing that calls itself `Other`.
             DeviceType::Cpu if !cpu_seen => {
                 cpu_seen = true;
-                (Kind::Cpu, DeviceKind::Cpu)
+                (Kind::Cpu, WgpuDeviceKind::Cpu)
             }
             DeviceType::Cpu | DeviceType::Other => continue,
         };
@@ -95,7 +93,8 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
         }
         .allow_kernels()
             && limits.max_storage_buffers_per_shader_stage >= BUFFERS;
-        adapters.push(Adapter { info, f16, kernels, interface, interface_name, kind, selector });
+        let device = WgpuDevice::new(selector).on(interface);
+        adapters.push(Adapter { info, f16, kernels, interface_name, kind, device });
     }
     adapters
 }
@@ -123,7 +122,7 @@ impl Adapter {
     }
 }
 
-/// What is open already: Burn initialises an adapter once in a process.
+/// What is open already: an adapter is initialised once in a process.
 static OPEN: Mutex<Vec<(String, Device)>> = Mutex::new(Vec::new());
 
 pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
@@ -135,37 +134,40 @@ pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
     if let Some((_, device)) = open.iter().find(|(name, _)| *name == asked.device) {
         return Ok(device.clone());
     }
-    let adapter = adapters()
-        .get(asked.index)
-        .filter(|adapter| adapter.info.name == asked.name)
-        .ok_or_else(|| failed("it is no longer there".into()))?;
-    let device = Device::wgpu_options()
-        .device_kind(adapter.selector.clone())
-        .graphics_api(adapter.interface)
-        .init()
+    let adapter = find(asked).ok_or_else(|| failed("it is no longer there".into()))?;
+    let device = burn_device(adapter)
+        .ok_or_else(|| DeviceError::NeedsBurnsKernels { device: asked.to_string() })?;
+    let setup = RuntimeOptions::with_tasks_max(None)
+        .and_then(|options| try_init_setup::<AutoGraphicsApi>(&adapter.device, options))
         .map_err(|error| failed(error.to_string()))?;
-    // The selector is a count; what counts is that the same adapter was opened.
-    match device.identity() {
-        Some(identity) if identity.name != asked.name => {
-            Err(failed(format!("`{}` answered instead of `{}`", identity.name, asked.name)))
-        }
-        _ => {
-            open.push((asked.device.clone(), device.clone()));
-            Ok(device)
-        }
+    // CubeCL finds the adapter by counting; what counts is that the same one was opened.
+    let opened = setup.adapter.get_info().name;
+    if opened != asked.name {
+        return Err(failed(format!("`{opened}` answered instead of `{}`", asked.name)));
     }
+    open.push((asked.device.clone(), device.clone()));
+    Ok(device)
+}
+
+/// The Burn device for weights and tensors: the adapter itself.
+#[cfg(feature = "burn-wgpu")]
+fn burn_device(adapter: &Adapter) -> Option<Device> {
+    Some(Device::from(adapter.device.clone()))
+}
+
+/// The Burn device for weights and tensors: the processor. `None` for an adapter that does not run Kindling's kernels,
+/// because this build has no others for it.
+#[cfg(not(feature = "burn-wgpu"))]
+fn burn_device(adapter: &Adapter) -> Option<Device> {
+    super::processor().filter(|_| adapter.kernels)
+}
+
+/// The adapter that `info` describes, if it is still there.
+fn find(info: &DeviceInfo) -> Option<&'static Adapter> {
+    adapters().get(info.index).filter(|adapter| adapter.info.name == info.name)
 }
 
 /// The client of an adapter that [`open`] opened, the one that Burn computes with too.
 pub(super) fn client(info: &DeviceInfo) -> Option<cubecl::client::Client> {
-    let adapter = adapters().get(info.index).filter(|adapter| adapter.info.name == info.name)?;
-    let kind = match adapter.selector {
-        DeviceKind::DiscreteGpu(index) => WgpuDeviceKind::DiscreteGpu(index),
-        DeviceKind::IntegratedGpu(index) => WgpuDeviceKind::IntegratedGpu(index),
-        DeviceKind::VirtualGpu(index) => WgpuDeviceKind::VirtualGpu(index),
-        DeviceKind::Cpu => WgpuDeviceKind::Cpu,
-        _ => return None,
-    };
-    let device = WgpuDevice::new(kind).on(adapter.interface);
-    Some(cubecl::Device::Wgpu(device).client())
+    Some(cubecl::Device::Wgpu(find(info)?.device.clone()).client())
 }

@@ -85,6 +85,11 @@ impl Captions {
         }
     }
 
+    /// Captions, in a build that has them.
+    pub fn if_compiled_in() -> Option<Self> {
+        Some(Self::new())
+    }
+
     /// Draws the class and its probability (0 to 1) on the photo's foot. What does not fit beside each
     /// other is set smaller, then in two lines where the photo is high enough; then the class is cut
     /// off with an ellipsis. The probability is always whole.

@@ -11,8 +11,11 @@ use std::thread;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageError, RgbImage};
 
-use super::Captions;
+#[cfg(feature = "captions")]
+use super::caption::Captions;
 use super::names::{folder_names, numbered, safe_name};
+#[cfg(not(feature = "captions"))]
+use super::no_captions::Captions;
 use crate::output::hidden_file;
 use crate::photos::{DecodeError, decode};
 
@@ -35,6 +38,11 @@ pub struct Shown<'a> {
 /// Why nothing can be saved any more.
 #[derive(Debug, thiserror::Error)]
 pub enum GalleryError {
+    /// The build cannot write on photos.
+    #[error(
+        "this build cannot write on photos: build with `--features captions`, or leave --save out"
+    )]
+    NoCaptions,
     /// The folder holds something.
     #[error("`{}` holds something already; give --save a new or an empty folder", .0.display())]
     NotEmpty(PathBuf),
@@ -73,8 +81,11 @@ impl GalleryPlace {
     /// Sees that nothing is at `folder`, or an empty folder. Asked before the work, and changes nothing.
     ///
     /// # Errors
-    /// Where something is there.
+    /// If something is there, or the build lacks the cargo feature `captions`.
     pub fn reserve(folder: &Path) -> Result<Self, GalleryError> {
+        if !cfg!(feature = "captions") {
+            return Err(GalleryError::NoCaptions);
+        }
         match fs::read_dir(folder) {
             Ok(mut entries) => match entries.next() {
                 None => Ok(Self(folder.to_owned())),
@@ -94,7 +105,7 @@ impl GalleryPlace {
         fs::create_dir_all(&self.0).map_err(|error| GalleryError::Write(self.0.clone(), error))?;
         Ok(Gallery {
             folder: self.0,
-            captions: Captions::new(),
+            captions: Captions::if_compiled_in().ok_or(GalleryError::NoCaptions)?,
             classes: classes
                 .iter()
                 .zip(folder_names(classes))

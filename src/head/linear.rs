@@ -3,7 +3,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::Rng;
+use rand::RngExt;
 
 use crate::seed::{Purpose, generator};
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use crate::sha256::Sha256;
 
 /// Photos of `others` whose file has, byte for byte, the content of one of `photos`: the index of the
 /// first such one for each, as pairs of indices into `others` and `photos`, ascending. A file that
@@ -44,7 +44,7 @@ pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().into())
+    Ok(hasher.finalize())
 }
 
 #[cfg(test)]

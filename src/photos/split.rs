@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use rand::seq::SliceRandom;
-use sha2::{Digest, Sha256};
 
 use super::folder::{training_part, validation_part};
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
 use crate::printable::hexadecimal;
 use crate::seed::{Purpose, generator};
+use crate::sha256::Sha256;
 
 /// The share of each class that is kept for validation where nothing else is said.
 const DEFAULT_SHARE: f64 = 0.2;

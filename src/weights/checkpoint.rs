@@ -9,10 +9,10 @@ use burn::store::{bridge, burn_pack, pytorch_reader};
 use burn::tensor::{DType, TensorData};
 use pytorch_reader::{PytorchError, PytorchReader};
 use safetensors::{SafeTensorError, SafeTensors};
-use sha2::{Digest, Sha256};
 
 use super::burnpack;
 use crate::printable::hexadecimal;
+use crate::sha256::Sha256;
 
 /// The named tensors of a weights file.
 ///

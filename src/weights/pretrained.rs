@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
+
 use super::checkpoint::sha256_of;
 use super::{Checkpoint, CheckpointError, Digest, PublishedWeights, sha256_of_file};
 
@@ -160,6 +162,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 /// A folder of the platform's cache folder for this program. `None` for a user without a home.
 pub(crate) fn kept_in(part: &str) -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "kindling")?;
-    Some(folders.cache_dir().join(part))
+    let caches = choose_native_strategy().ok()?.cache_dir();
+    // Windows has one folder for all local data of a program.
+    let own = if cfg!(windows) { "kindling/cache" } else { "kindling" };
+    Some(caches.join(own).join(part))
 }

@@ -213,6 +213,26 @@ fn evaluating_strange_classes_names_them_and_the_models() {
 }
 
 #[test]
+fn what_the_build_leaves_out_is_one_line_that_names_the_cargo_feature() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str], part: &str, feature: &str| {
+        let feature = format!("`--features {feature}`");
+        assert_error(&run_in(folder.path(), args), &["this build", part, &feature]);
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is written");
+    };
+    // Said first: neither the model nor the photos are there.
+    if !cfg!(feature = "captions") {
+        refused(&["predict", "run", "a.jpg", "--save", "out"], "--save", "captions");
+    }
+    if !cfg!(feature = "parquet") {
+        refused(&["embed", "run", "photos", "--out", "f.parquet"], ".npy", "parquet");
+    }
+    if !cfg!(feature = "tui") {
+        refused(&["train", "photos", "--tui"], "--tui", "tui");
+    }
+}
+
+#[test]
 fn scores_on_the_photos_that_were_trained_on_come_with_a_warning() {
     let folder = photos(4);
     let place = folder.path();

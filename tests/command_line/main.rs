@@ -11,6 +11,7 @@ mod exports;
 mod fixtures;
 mod habits;
 mod job;
+#[cfg(feature = "captions")]
 mod pictures;
 mod predict;
 #[path = "../library/reference.rs"]

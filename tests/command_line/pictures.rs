@@ -4,18 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::errors::assert_error;
-use crate::fixtures::{CPU, json_lines, narrow, photos, run_in, stderr, stdout};
-
-/// Photos, and a run that tells their three classes apart, as well as 5 epochs can.
-pub fn trained(each: usize) -> TempDir {
-    let folder = photos(each);
-    let args = ["train", "photos", "--out", "run", "--epochs", "5", "--lr", "0.03", "--quiet"];
-    stdout(&run_in(folder.path(), args.map(String::from).into_iter().chain(narrow())));
-    folder
-}
+use crate::fixtures::{CPU, json_lines, run_in, stderr, stdout, trained};
 
 fn predict(place: &Path, more: &[&str]) -> std::process::Output {
     run_in(place, [&["predict", "run", "--device", CPU], more].concat())

@@ -10,8 +10,8 @@ use kindling::backbone::{Architecture, Backbone, Planned};
 use kindling::features::Extractor;
 use kindling::photos::Recipe;
 use kindling::weights::{self, Checkpoint};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_error, shared};
 

@@ -8,7 +8,10 @@ mod decoding;
 mod downloads;
 mod exports;
 mod folders;
+#[cfg(feature = "captions")]
 mod gallery;
+#[cfg(feature = "parquet")]
+mod parquet_tables;
 mod plans;
 mod preprocessing;
 mod reference;

@@ -62,6 +62,13 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
             writeln!(out, "{backend}: no device found")?;
         }
     }
+    for info in devices.iter().filter(|info| !info.is_usable()) {
+        writeln!(
+            out,
+            "{}: lacks what Kindling's kernels need, and Burn's are not in this build (cargo feature `burn-wgpu`)",
+            info.device
+        )?;
+    }
     if let Ok(info) = device::resolve(device::Choice::Auto) {
         writeln!(out, "auto is {}", info.device)?;
     }
@@ -81,7 +88,8 @@ fn row(info: &DeviceInfo) -> [String; 7] {
         match info.backend {
             Backend::Cpu => "own",
             _ if info.kernels => "own",
-            _ => "Burn's",
+            _ if info.is_usable() => "Burn's",
+            _ => "none",
         }
         .to_owned(),
     ]

@@ -20,10 +20,11 @@ pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<u
             report.print(out)?;
         }
         for info in devices.iter().filter(|info| info.kind.is_gpu() && !info.kernels) {
-            writeln!(
-                out,
-                "{info}: its limits do not allow our own kernels; Burn's run there, untested"
-            )?;
+            let others = match info.is_usable() {
+                true => "Burn's run there, untested",
+                false => "Burn's are not in this build (cargo feature `burn-wgpu`)",
+            };
+            writeln!(out, "{info}: its limits do not allow our own kernels; {others}")?;
         }
         if reports.is_empty() {
             writeln!(out, "there is no GPU to test, nor a driver that stands in for one")?;

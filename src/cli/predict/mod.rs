@@ -61,7 +61,8 @@ pub struct PredictArgs {
 
     /// Write the photos with class and probability on them to DIR/<class>/, as JPEG
     ///
-    /// DIR must be new or empty. The photos are upright and as large as they were.
+    /// DIR must be new or empty. The photos are upright and as large as they were. Needs a build with the cargo
+    /// feature `captions`.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     save: Option<PathBuf>,
 }

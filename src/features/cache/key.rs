@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use super::VERSION;
 use crate::photos::{Filter, Recipe};
 use crate::printable::hexadecimal;
+use crate::sha256::Sha256;
 
 /// The SHA-256 of a photo's file: what is in it, wherever it lies and whatever it is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +14,7 @@ pub struct PhotoDigest(pub(super) [u8; 32]);
 impl PhotoDigest {
     /// The digest of a photo file's content.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self(Sha256::digest(bytes))
     }
 }
 
@@ -75,7 +74,7 @@ impl Space {
         for number in mean.into_iter().chain(std) {
             hasher.update(number.to_le_bytes());
         }
-        Self { digest: hasher.finalize().into(), width }
+        Self { digest: hasher.finalize(), width }
     }
 
     /// The name of its folder.

@@ -1,9 +1,8 @@
 //! The features of one photo as they lie in a file: `[width u32, height u32, row f32.., SHA-256]`, little
 //! endian. The digest is also over the space and the photo, so that a row is never taken for another's.
 
-use sha2::{Digest, Sha256};
-
 use super::{PhotoDigest, Space};
+use crate::sha256::Sha256;
 
 /// Bytes of a SHA-256.
 pub(super) const DIGEST: usize = 32;
@@ -52,7 +51,7 @@ fn digest(space: &Space, photo: &PhotoDigest, content: &[u8]) -> [u8; DIGEST] {
     let mut hasher = Sha256::new_with_prefix(space.digest);
     hasher.update(photo.0);
     hasher.update(content);
-    hasher.finalize().into()
+    hasher.finalize()
 }
 
 #[cfg(test)]

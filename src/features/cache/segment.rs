@@ -13,11 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
-
 use super::record::{self, CachedPhoto, DIGEST};
 use super::{EXTENSION, PhotoDigest, Space, VERSION};
 use crate::output::hidden_file;
+use crate::sha256::Sha256;
 
 /// Bytes before the digests of the photos, without the mark: space, width, number of photos.
 const COUNTS: usize = DIGEST + 4 + 4;
@@ -95,7 +94,9 @@ impl Head {
         let mut photos = vec![0; records as usize - start.len()];
         file.read_exact(&mut photos)?;
         let (photos, expected) = photos.split_last_chunk::<DIGEST>().expect("a digest is the last");
-        if Sha256::new_with_prefix(&start).chain_update(photos).finalize().as_slice() != expected {
+        let mut hasher = Sha256::new_with_prefix(&start);
+        hasher.update(photos);
+        if hasher.finalize() != *expected {
             return Err(Fault::Damaged("its digest does not fit"));
         }
         let photos = photos.as_chunks().0.iter().map(|digest| PhotoDigest(*digest)).collect();

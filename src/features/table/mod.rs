@@ -1,6 +1,7 @@
 //! Features of photos as a file for other programs: a file here for each format.
 
 mod npy;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod safetensors;
 
@@ -42,13 +43,22 @@ pub enum TableFormat {
     Safetensors,
     /// NumPy's, f32 `[photos, width]`. The photos are told by a table beside it, [`FeatureTable::csv`].
     Npy,
-    /// Columns `path`, `label`, `part` where there are parts, and `features`, a list of floats.
+    /// Columns `path`, `label`, `part` where there are parts, and `features`, a list of floats. Needs the cargo feature
+    /// `parquet`.
     Parquet,
 }
 
 impl TableFormat {
     /// Every format.
     pub const ALL: [Self; 3] = [Self::Safetensors, Self::Npy, Self::Parquet];
+
+    /// Whether this build writes it.
+    pub fn is_compiled_in(self) -> bool {
+        match self {
+            Self::Safetensors | Self::Npy => true,
+            Self::Parquet => cfg!(feature = "parquet"),
+        }
+    }
 
     /// The format that a file's name tells, in whatever case.
     pub fn of_file(path: &Path) -> Option<Self> {
@@ -72,7 +82,7 @@ impl FeatureTable {
     /// Writes the table to `out`.
     ///
     /// # Errors
-    /// Where `out` refuses.
+    /// If writing to `out` fails, or this build does not write the format.
     ///
     /// # Panics
     /// Where the numbers of photos and of features do not agree, or a label is no class.
@@ -81,7 +91,12 @@ impl FeatureTable {
         match format {
             TableFormat::Safetensors => safetensors::write(self, out),
             TableFormat::Npy => npy::write(self, out),
+            #[cfg(feature = "parquet")]
             TableFormat::Parquet => parquet::write(self, out),
+            #[cfg(not(feature = "parquet"))]
+            TableFormat::Parquet => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "built without `parquet`"))
+            }
         }
     }
 

@@ -7,10 +7,9 @@ use burn::tensor::Device;
 use kindling::backbone::Architecture;
 use kindling::backbone::plan::{Activation, Operation, Planned, Value};
 
-use crate::problem::{Conv, MaxPool, Order, Product};
+use shaders_tests::BATCHES;
 
-/// The batch sizes at which every op is tested.
-pub const BATCHES: [usize; 3] = [1, 3, 8];
+use crate::problem::{Conv, MaxPool, Order, Product};
 
 /// The side of a photo.
 const SIDE: usize = 224;

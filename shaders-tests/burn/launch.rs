@@ -10,8 +10,8 @@ use cubecl::prelude::TensorBinding;
 use cubecl::server::Handle;
 use cubecl::std::tensor::TensorHandle;
 
-use crate::exact::{Expected, Worst};
-use crate::table::Outcome;
+use kindling::kernels::exact::{Expected, Worst};
+use shaders_tests::table::Outcome;
 
 /// The type of every value.
 pub const F32: ElemType = ElemType::Float(FloatKind::F32);
@@ -94,8 +94,8 @@ pub fn run<E: Debug>(
 
 #[test]
 fn an_output_that_is_not_written_is_infinitely_wrong() {
-    let Some(client) = crate::adapter::client() else { return };
-    let expected = Expected::of([3], |_| crate::exact::Exact::unrounded(0.0));
+    let Some(client) = shaders_tests::adapter::client() else { return };
+    let expected = Expected::of([3], |_| kindling::kernels::exact::Exact::unrounded(0.0));
     let outcome = force::<()>(&client, &[3], &expected, |_| Ok(()));
     let Outcome::Ran(worst) = outcome else { panic!("it ran") };
     assert!(!worst.is_within(), "{worst:?}");

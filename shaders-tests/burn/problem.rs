@@ -4,7 +4,7 @@ use std::fmt;
 
 use kindling::backbone::plan::Activation;
 
-use crate::exact::{Exact, Expected};
+use kindling::kernels::exact::{Exact, Expected};
 
 /// How photos and feature maps lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

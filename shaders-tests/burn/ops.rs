@@ -9,11 +9,13 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use kindling::backbone::plan::Activation;
 
-use crate::adapter::{self, adapter};
-use crate::exact::{Exact, Expected, Worst, values};
 use crate::problem::{Conv, Layout, MaxPool, Order, Product, activated, expected_mean, sides};
-use crate::shapes::{self, BATCHES};
-use crate::table::Table;
+use kindling::kernels::exact::{Exact, Expected, Worst, values};
+use shaders_tests::BATCHES;
+use shaders_tests::adapter::{self, adapter};
+
+use crate::shapes;
+use shaders_tests::table::Table;
 
 /// How tensors lie in memory.
 const LAYOUT: Layout = Layout::ChannelsFirst;

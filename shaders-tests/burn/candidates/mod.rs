@@ -14,9 +14,9 @@ use cubecl::client::Client;
 use cubecl::ir::{ElemType, FloatKind};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 
-use crate::exact::Expected;
 use crate::launch::F32;
-use crate::table::KnownWrong;
+use kindling::kernels::exact::Expected;
+use shaders_tests::table::KnownWrong;
 
 /// What is found to be wrong on some adapter. A kernel that is wrong and not here fails its test, and so does
 /// one that is here and no longer wrong.

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use kindling::head::{Examples, FitOptions, Head, fit};
 use kindling::weights::{self, Checkpoint};
 
-use crate::adapter::adapter;
 use crate::reference::{bits, fixture};
+use shaders_tests::adapter::adapter;
 
 const OPTIONS: FitOptions = FitOptions {
     epochs: 5,

@@ -9,11 +9,11 @@ use cubek::reduce::routines::plane::PlaneStrategy;
 use cubek::reduce::routines::unit::UnitStrategy;
 use cubek::reduce::{ReduceStrategy, reduce};
 
-use crate::adapter::client;
-use crate::exact::{Exact, Expected, values};
 use crate::launch::{F32, alone, force, input};
-use crate::shapes::BATCHES;
-use crate::table::Table;
+use kindling::kernels::exact::{Exact, Expected, values};
+use shaders_tests::BATCHES;
+use shaders_tests::adapter::client;
+use shaders_tests::table::Table;
 
 use super::KNOWN_WRONG;
 

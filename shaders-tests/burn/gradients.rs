@@ -5,9 +5,9 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use kindling::head::Head;
 
-use crate::adapter::adapter;
-use crate::exact::{Exact, Expected, U, values};
-use crate::table::Table;
+use kindling::kernels::exact::{Exact, Expected, U, values};
+use shaders_tests::adapter::adapter;
+use shaders_tests::table::Table;
 
 /// A step to either side. What the difference misses, `step^2 / 6` of a third derivative of at most a tenth,
 /// and what it rounds, `2^-53 / step` of the loss, are both below [`MISSED`].

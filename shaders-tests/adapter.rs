@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use cubecl::client::Client;
 use kindling::device::{self, Backend, Choice, DeviceInfo};
@@ -12,7 +11,11 @@ const REQUIRED: &str = "KINDLING_REQUIRE_ADAPTER";
 
 static ADAPTER: OnceLock<Option<(DeviceInfo, Device)>> = OnceLock::new();
 
-/// The best adapter of this machine, or `None` with a line that says so.
+/// The Burn device of the best adapter of this machine, which is open then, or `None` with a line that says so. In a build
+/// without Burn's kernels it is the processor.
+///
+/// # Panics
+/// If there is none and `KINDLING_REQUIRE_ADAPTER` is set, or it cannot be opened.
 pub fn adapter() -> Option<Device> {
     let adapter =
         ADAPTER.get_or_init(|| match device::resolve(Choice::Named(Backend::Wgpu, None)) {
@@ -32,11 +35,8 @@ pub fn adapter() -> Option<Device> {
 
 /// The same, to launch a kernel on.
 pub fn client() -> Option<Client> {
-    let device = adapter()?;
-    match device.as_dispatch() {
-        DispatchDevice::Cube(device) => Some(device.client()),
-        _ => unreachable!("wgpu is one of CubeCL's runtimes"),
-    }
+    adapter()?;
+    device::client(info()?)
 }
 
 /// The adapter and its driver.

@@ -14,12 +14,14 @@ use cubek::matmul::strategy::Strategy;
 use cubek::matmul::tiled::Strategy as Tiled;
 use cubek::std::InputBinding;
 
-use crate::adapter::{self, client};
-use crate::exact::values;
 use crate::launch::{F32, alone, input, run, transposed};
 use crate::problem::{Order, Product};
-use crate::shapes::{self, BATCHES};
-use crate::table::{Outcome, Table};
+use kindling::kernels::exact::values;
+use shaders_tests::BATCHES;
+use shaders_tests::adapter::{self, client};
+
+use crate::shapes;
+use shaders_tests::table::{Outcome, Table};
 
 use super::{KNOWN_WRONG, rounded, types};
 

@@ -10,12 +10,14 @@ use cubek::pool::definition::{AdaptiveAvgPoolOptions, MaxPoolOptions, PoolMode};
 use cubek::pool::pool2d;
 use cubek::std::InputBinding;
 
-use crate::adapter::client;
-use crate::exact::values;
 use crate::launch::{F32, alone, force, input};
 use crate::problem::{Conv, Layout, expected_mean, sides};
-use crate::shapes::{self, BATCHES};
-use crate::table::{Outcome, Table};
+use kindling::kernels::exact::values;
+use shaders_tests::BATCHES;
+use shaders_tests::adapter::client;
+
+use crate::shapes;
+use shaders_tests::table::{Outcome, Table};
 
 use super::{KNOWN_WRONG, rounded_by_tensor_cores, types};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use kindling::weights::{self, Checkpoint};
 
-use crate::adapter::adapter;
 use crate::reference::{Numbers, committed, fixture, read_numbers, relative_error, shared};
+use shaders_tests::adapter::adapter;
 
 /// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the
 /// scale.
