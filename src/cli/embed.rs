@@ -21,8 +21,7 @@ use super::terminal::{bytes, counted, one_line, text, warn};
 /// photos of no class. Paths are written as DATA leads to them.
 ///
 /// .safetensors holds `features`, `labels` and, as metadata, `paths`, `classes` and `parts`; .npy the features alone,
-/// with the rest in a .csv beside it; .parquet (cargo feature `parquet`) the columns `path`, `label`, `part` and
-/// `features`.
+/// with the rest in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +35,7 @@ pub struct EmbedArgs {
     /// Photo, or folder of photos
     data: PathBuf,
 
-    /// File to write: .safetensors, .npy (and a .csv) or .parquet
+    /// File to write: .safetensors, .npy (and a .csv) or .parquet (cargo feature `parquet`)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 

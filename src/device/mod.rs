@@ -363,21 +363,33 @@ pub fn processor() -> Option<Device> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_software_driver_is_never_preferred_to_a_gpu() {
-        let info = |index, kind| DeviceInfo {
-            device: format!("wgpu:{index}"),
-            backend: Backend::Wgpu,
+    fn info(backend: Backend, index: usize, kind: Kind, kernels: bool) -> DeviceInfo {
+        DeviceInfo {
+            device: format!("{backend}:{index}"),
+            backend,
             index,
             name: "test".into(),
             kind,
             driver: None,
             memory_bytes: None,
             f16: false,
-            kernels: false,
-        };
+            kernels,
+        }
+    }
+
+    #[test]
+    fn a_software_driver_is_never_preferred_to_a_gpu() {
+        let kinds = [Kind::Cpu, Kind::IntegratedGpu, Kind::DiscreteGpu];
         let devices =
-            vec![info(0, Kind::Cpu), info(1, Kind::IntegratedGpu), info(2, Kind::DiscreteGpu)];
+            (0..).zip(kinds).map(|(index, kind)| info(Backend::Wgpu, index, kind, false)).collect();
         assert_eq!(best(devices).unwrap().index, 2);
+    }
+
+    #[test]
+    fn an_adapter_is_usable_if_kernels_of_this_build_run_on_it() {
+        let usable = |backend, kernels| info(backend, 0, Kind::DiscreteGpu, kernels).is_usable();
+        assert!(usable(Backend::Wgpu, true));
+        assert_eq!(usable(Backend::Wgpu, false), cfg!(feature = "burn-wgpu"));
+        assert_eq!(usable(Backend::Flex, false), cfg!(feature = "flex"));
     }
 }

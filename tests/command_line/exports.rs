@@ -243,6 +243,7 @@ fn other_programs_read_what_was_written_and_get_the_same_numbers() {
         let output = Command::new(&python)
             .arg(committed("tests/exports_in_python.py"))
             .args([Path::new(env!("CARGO_BIN_EXE_kindling")), model, photos])
+            .args(cfg!(feature = "parquet").then_some("--parquet"))
             .env("GOMP_SPINCOUNT", "0")
             .output()
             .unwrap();

@@ -69,7 +69,7 @@ fn a_safetensors_table_holds_features_labels_and_paths() {
 fn an_npy_table_is_numpys_format_and_its_csv_has_the_same_rows() {
     let labelled = table(true);
     let bytes = written(&labelled, TableFormat::Npy);
-    // The header that `numpy.save` writes for the same array, NumPy 2.3.
+    // The header that `numpy.save` writes for the same array, NumPy 2.4.
     let dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
     let header = format!("\u{93}NUMPY\u{1}\0v\0{dictionary:<117}\n");
     let header: Vec<u8> = header.chars().map(|character| character as u8).collect();

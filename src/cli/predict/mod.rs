@@ -28,7 +28,6 @@ Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
   kindling predict runs/first holiday/ --csv > holiday.csv
-  kindling predict runs/first holiday/ --save labelled
   kindling predict efficientnet-lite0 holiday.jpg   one of ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
@@ -59,10 +58,9 @@ pub struct PredictArgs {
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 
-    /// Write the photos with class and probability on them to DIR/<class>/, as JPEG
+    /// Write the photos with class and probability on them to DIR/<class>/, as JPEG (cargo feature `captions`)
     ///
-    /// DIR must be new or empty. The photos are upright and as large as they were. Needs a build with the cargo
-    /// feature `captions`.
+    /// DIR must be new or empty. The photos are upright and as large as they were.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     save: Option<PathBuf>,
 }

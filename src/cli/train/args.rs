@@ -24,7 +24,6 @@ Examples:
   kindling train photos                                ResNet-18, fetched once
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
-  kindling train photos --epochs 100 --tui             on a dashboard
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
 pub struct TrainArgs {
     /// Folder of photos
@@ -79,7 +78,7 @@ pub struct TrainArgs {
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// Watch the epochs on Burn's training dashboard
+    /// Watch the epochs on Burn's training dashboard (cargo feature `tui`)
     ///
     /// `q` there offers to stop after the running epoch, which keeps the best so far, or to end at once
     /// without a run. Afterwards every line is in the terminal as without it.
