@@ -13,8 +13,8 @@ use cubek::std::InputBinding;
 use crate::launch::{F32, alone, force, input};
 use crate::problem::{Conv, Layout, expected_mean, sides};
 use kindling::kernels::exact::values;
-use shaders_tests::BATCHES;
 use shaders_tests::adapter::client;
+use shaders_tests::batches;
 
 use crate::shapes;
 use shaders_tests::table::{Outcome, Table};
@@ -57,7 +57,7 @@ fn every_convolution_that_burn_chooses_among_is_right_at_the_networks_shapes() {
     let Some(client) = client() else { return };
     let _alone = alone();
     let mut table = Table::new("Convolutions at the networks' shapes");
-    for conv in shapes::convs(&BATCHES) {
+    for conv in shapes::convs(batches()) {
         force_convs(&client, conv, &mut table);
     }
     table.finish(KNOWN_WRONG);

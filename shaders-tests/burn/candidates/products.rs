@@ -17,8 +17,8 @@ use cubek::std::InputBinding;
 use crate::launch::{F32, alone, input, run, transposed};
 use crate::problem::{Order, Product};
 use kindling::kernels::exact::values;
-use shaders_tests::BATCHES;
 use shaders_tests::adapter::{self, client};
+use shaders_tests::{BATCHES, batches};
 
 use crate::shapes;
 use shaders_tests::table::{Outcome, Table};
@@ -97,7 +97,9 @@ fn every_matrix_product_that_burn_chooses_among_is_right_at_the_networks_shapes(
     let Some(client) = client() else { return };
     let _alone = alone();
     let mut table = Table::new("Matrix products at the networks' shapes");
-    for product in shapes::products(&BATCHES) {
+    let mut products = shapes::products(batches());
+    products.extend(shapes::heads(&BATCHES));
+    for product in products {
         // A head, or a feature map of at most 14x14.
         let is_of_few_sorts = shapes::products(&[1]).contains(&product) && product.rows <= 14 * 14;
         force_products(&client, product, is_of_few_sorts, &mut table);
