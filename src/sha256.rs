@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4), as `ring` computes it: the library that downloads are encrypted with brings it along.
+//! SHA-256 (FIPS 180-4), as `ring` computes it, which TLS for downloads brings along.
 
 use std::io;
 

@@ -159,8 +159,8 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// Whether this build has kernels for it: an adapter that does not run Kindling's needs Burn's, which the cargo feature
-    /// `burn-wgpu` compiles in.
+    /// Whether this build has kernels for it: an adapter that does not run Kindling's needs Burn's,
+    /// which the cargo feature `burn-wgpu` compiles in.
     pub fn is_usable(&self) -> bool {
         self.kernels || self.backend.runs_burn()
     }
@@ -312,8 +312,9 @@ fn best(devices: Vec<DeviceInfo>) -> Option<DeviceInfo> {
     devices.into_iter().min_by_key(rank)
 }
 
-/// Opens a device that [`resolve`] or [`list`] gave, and returns the Burn device for weights and tensors: the same one,
-/// or the processor for a wgpu adapter in a build without the cargo feature `burn-wgpu`.
+/// Opens a device that [`resolve`] or [`list`] gave, and returns the Burn device for weights and
+/// tensors: the same one, or the processor for a wgpu adapter in a build without the cargo feature
+/// `burn-wgpu`.
 ///
 /// # Errors
 /// If the driver refuses, the device is no longer there, or this build has no kernels for it.

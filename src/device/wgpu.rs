@@ -155,8 +155,8 @@ fn burn_device(adapter: &Adapter) -> Option<Device> {
     Some(Device::from(adapter.device.clone()))
 }
 
-/// The Burn device for weights and tensors: the processor. `None` for an adapter that does not run Kindling's kernels,
-/// because this build has no others for it.
+/// The Burn device for weights and tensors: the processor. `None` for an adapter that does not run
+/// Kindling's kernels, because this build has no others for it.
 #[cfg(not(feature = "burn-wgpu"))]
 fn burn_device(adapter: &Adapter) -> Option<Device> {
     super::processor().filter(|_| adapter.kernels)

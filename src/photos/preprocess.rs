@@ -177,9 +177,11 @@ impl Recipe {
     }
 }
 
-/// The `area` (left, top, width, height) of `pixels`, resized to `size` (width, height); three bytes a pixel.
+/// The `area` (left, top, width, height) of `pixels`, resized to `size` (width, height); three bytes
+/// a pixel.
 ///
-/// The pixel's type is known when this is compiled: left to the run, it would compile the resizer for fifteen of them.
+/// The pixel's type is known when this is compiled: chosen at run time, it would have the resizer
+/// compiled for fifteen of them.
 fn convolve(
     (pixels, (source_width, source_height)): (&[u8], (u32, u32)),
     kernel: FilterType,

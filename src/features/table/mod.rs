@@ -43,8 +43,8 @@ pub enum TableFormat {
     Safetensors,
     /// NumPy's, f32 `[photos, width]`. The photos are told by a table beside it, [`FeatureTable::csv`].
     Npy,
-    /// Columns `path`, `label`, `part` where there are parts, and `features`, a list of floats. Needs the cargo feature
-    /// `parquet`.
+    /// Columns `path`, `label`, `part` where there are parts, and `features`, a list of floats.
+    /// Needs the cargo feature `parquet`.
     Parquet,
 }
 
