@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use kindling::backbone::plan::{Operation, Padding, Plan, Value};
+use kindling::plan::{Operation, Padding, Plan, Value};
 use pulp::{Arch, Simd, WithSimd};
 use serde_json::json;
 
@@ -48,13 +48,13 @@ pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
     let (mut direct, mut winograd) = (0, 0);
     for (step, [_, height, width]) in plan.steps.iter().zip(&shapes) {
         let Operation::Convolution { input, convolution } = &step.operation else { continue };
-        let per_place = convolution.from / convolution.groups * convolution.to;
+        let per_place = convolution.in_channels / convolution.groups * convolution.out_channels;
         let taps = convolution.kernel * convolution.kernel;
         let count = height * width * per_place * taps;
         direct += count;
         let tiled = (convolution.kernel, convolution.stride, convolution.groups) == (3, 1, 1)
             && convolution.padding == Padding::Each(1)
-            && *input != Value::Photos;
+            && *input != Value::Input;
         winograd += match tiled {
             true => height.div_ceil(4) * width.div_ceil(4) * 36 * per_place,
             false => count,
@@ -113,7 +113,8 @@ fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use kindling::backbone::{Architecture, Planned};
+    use kindling::backbone::Architecture;
+    use kindling::plan::Planned;
 
     use super::*;
 
@@ -124,7 +125,7 @@ mod tests {
             return;
         };
         let device = kindling::device::open(&info).unwrap();
-        let plan = "resnet18".parse::<Architecture>().unwrap().init(&device).plan();
+        let plan = "resnet18".parse::<Architecture>().unwrap().init(&device).plan().unwrap();
         let [direct, winograd] = multiplications(&plan, 224);
         // 1.81 G with the fc layer's half a million: He et al. 2016, table 1, "1.8 x 10^9".
         assert!((direct / 1.814e9 - 1.0).abs() < 0.001, "{direct}");

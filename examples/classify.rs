@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use kindling::Precision;
 use kindling::device::{self, Choice};
 use kindling::evaluation::{most_probable, probabilities};
 use kindling::run::Model;
@@ -19,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let info = device::resolve(Choice::Auto)?;
     let device = device::open(&info)?;
     let model = Model::open(Path::new(model), &device)?;
-    let extractor = model.extractor(&device, 16).suited_to(&info);
+    let extractor = model.extractor(&device, 16).on(&info, Precision::F32)?;
     let extraction = extractor.all(photos, |_done| ())?;
     for (photo, error) in &extraction.failed {
         eprintln!("{} {error}", photos[*photo].display());

@@ -1,4 +1,4 @@
-//! The adapter that is tested.
+//! The adapter under test.
 
 use std::sync::OnceLock;
 
@@ -6,16 +6,17 @@ use burn::tensor::Device;
 use cubecl::client::Client;
 use kindling::device::{self, Backend, Choice, DeviceInfo};
 
-/// Set where a missing adapter is a failure and not a reason to skip, as in CI.
+/// If set, as in CI, a missing adapter fails the tests instead of skipping them.
 const REQUIRED: &str = "KINDLING_REQUIRE_ADAPTER";
 
 static ADAPTER: OnceLock<Option<(DeviceInfo, Device)>> = OnceLock::new();
 
-/// The Burn device of the best adapter of this machine, which is open then, or `None` with a line that says so. In a build
-/// without Burn's kernels it is the processor.
+/// Opens the best adapter of this machine and returns its Burn device, which is the processor in a
+/// build without Burn's kernels. Prints a line and returns `None` if there is no adapter.
 ///
 /// # Panics
-/// If there is none and `KINDLING_REQUIRE_ADAPTER` is set, or it cannot be opened.
+/// If there is no adapter and `KINDLING_REQUIRE_ADAPTER` is set, or if the adapter cannot be
+/// opened.
 pub fn adapter() -> Option<Device> {
     let adapter =
         ADAPTER.get_or_init(|| match device::resolve(Choice::Named(Backend::Wgpu, None)) {
@@ -33,7 +34,7 @@ pub fn adapter() -> Option<Device> {
     adapter.as_ref().map(|(_, device)| device.clone())
 }
 
-/// The same, to launch a kernel on.
+/// The CubeCL client of the same adapter, for launching kernels.
 pub fn client() -> Option<Client> {
     adapter()?;
     device::client(info()?)
@@ -44,7 +45,7 @@ pub fn described() -> String {
     info().map_or_else(|| "no adapter".to_owned(), DeviceInfo::to_string)
 }
 
-/// Whether its driver runs on the processor.
+/// Whether the adapter is a software driver that runs on the processor.
 pub fn is_software() -> bool {
     info().is_some_and(|info| !info.kind.is_gpu())
 }

@@ -1,4 +1,4 @@
-//! The launches of kernels, counted.
+//! Counts kernel launches.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 
-/// Counts the launches of one thread: other tests launch meanwhile.
+/// Counts the launches of one thread only, because other tests launch kernels at the same time.
 struct Counter {
     thread: ThreadId,
     launches: Mutex<BTreeMap<String, usize>>,
@@ -23,7 +23,7 @@ impl LaunchObserver for Counter {
     }
 }
 
-/// The kernels that `work` launches on this thread, each with how often.
+/// The kernels that `work` launches on this thread, each with its number of launches.
 pub fn of(work: impl FnOnce()) -> BTreeMap<String, usize> {
     let counter = Arc::new(Counter { thread: thread::current().id(), launches: Mutex::default() });
     let observation = LaunchObservation::new(counter.clone());

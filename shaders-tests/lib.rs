@@ -1,9 +1,9 @@
-//! What the tests of this package share: the adapter that is tested, the table of what was found,
-//! and counts of launches.
+//! Shared by the tests of this package: the adapter under test, the table of results, and launch
+//! counts.
 //!
-//! `conformance/` holds Kindling's kernels, and the networks compiled to them, to values computed in
-//! f64 and to PyTorch's numbers. `burn/` (cargo feature `burn-wgpu`) holds Burn's operations, and
-//! every kernel that its autotuning chooses among, to the same.
+//! `conformance/` compares Kindling's kernels with values computed in f64, and the networks
+//! compiled to them with PyTorch. `burn/` (cargo feature `burn-wgpu`) does the same for Burn's
+//! operations and for every kernel that Burn's autotuning chooses from.
 
 #![cfg(all(feature = "wgpu", feature = "flex"))]
 
@@ -14,12 +14,12 @@ pub mod table;
 /// The batch sizes at which every operation is tested.
 pub const BATCHES: [usize; 3] = [1, 3, 8];
 
-/// Set where every shape is tested on a driver that runs on the processor too, as before a release.
+/// If set, as before a release, software drivers test every shape too.
 const ALL_SHAPES: &str = "KINDLING_ALL_SHAPES";
 
-/// The batch sizes at which each of Burn's kernels is forced at every layer of the networks: all of
-/// [`BATCHES`] on a GPU. A driver that runs on the processor leaves out 8 photos, which differ from 3
-/// in nothing but the number of rows; the awkward shapes have rows that tiles divide, and rows that
+/// The batch sizes at which each of Burn's kernels is tested at every layer of the networks: all of
+/// [`BATCHES`] on a GPU. Software drivers skip batch size 8, which differs from 3 only in the
+/// number of rows; the awkward shapes include numbers of rows that tiles divide and numbers that
 /// they do not.
 pub fn batches() -> &'static [usize] {
     match adapter::is_software() && std::env::var_os(ALL_SHAPES).is_none() {

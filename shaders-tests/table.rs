@@ -1,27 +1,28 @@
-//! What was found, as a table: which kernel, at which op and shape, how far off and how far it may be.
+//! The table of results: for each kernel, operation and shape, the error and its bound.
 //!
 //! ```ignore
 //! let mut table = Table::new("matrix products");
 //! table.row("matmul_naive", "matmul", "49x512x1000", expected.worst(&actual));
-//! table.row("matmul_simple_cyclic_cmma", "matmul", "49x512x1000", Outcome::Declined("no CMMA".into()));
+//! let declined = Outcome::Declined("no CMMA".into());
+//! table.row("matmul_simple_cyclic_cmma", "matmul", "49x512x1000", declined);
 //! table.finish(&[]);
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapter;
-use kindling::kernels::exact::Worst;
+use kindling::kernels::reference::Worst;
 
-/// What came of a kernel at a shape.
+/// The outcome of a kernel at a shape.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// It ran, and was compared.
+    /// The kernel ran, with this largest error.
     Ran(Worst),
-    /// It said before it was launched that it does not do this, and why.
+    /// The kernel declined the problem before it was launched, for this reason.
     Declined(String),
-    /// It was launched, and the driver or the runtime refused it.
+    /// The driver or the runtime refused the launch, for this reason.
     CannotRun(String),
-    /// It was not tried, and why.
+    /// The kernel was not tried, for this reason.
     LeftOut(&'static str),
 }
 
@@ -38,30 +39,30 @@ struct Row {
     outcome: Outcome,
 }
 
-/// A kernel that is known to be wrong, so that it is seen when it no longer is.
+/// A kernel that is known to be wrong. The test fails when it is no longer wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownWrong {
-    /// As in the table.
+    /// The kernel's name in the table.
     pub kernel: &'static str,
-    /// The op and shape at which it is wrong, as in the table.
+    /// Whether the kernel is wrong at this op and shape, as named in the table.
     pub wrong_at: fn(op: &str, shape: &str) -> bool,
-    /// What is wrong, and where that is reported.
+    /// What is wrong, with a link to the report.
     pub why: &'static str,
 }
 
-/// Rows of one family of ops.
+/// The results of one family of operations.
 pub struct Table {
     title: String,
     rows: Vec<Row>,
 }
 
 impl Table {
-    /// An empty one.
+    /// Creates an empty table.
     pub fn new(title: &str) -> Self {
         Self { title: title.to_owned(), rows: Vec::new() }
     }
 
-    /// Adds what came of `kernel`.
+    /// Adds the outcome of `kernel`.
     pub fn row(&mut self, kernel: &str, op: &str, shape: &str, outcome: impl Into<Outcome>) {
         self.rows.push(Row {
             kernel: kernel.to_owned(),
@@ -71,16 +72,17 @@ impl Table {
         });
     }
 
-    /// The kernels that are over a bound somewhere.
+    /// The kernels that exceed a bound at any op and shape.
     pub fn wrong(&self) -> BTreeSet<&str> {
         let wrong = |row: &&Row| matches!(&row.outcome, Outcome::Ran(worst) if !worst.is_within());
         self.rows.iter().filter(wrong).map(|row| row.kernel.as_str()).collect()
     }
 
-    /// Prints it, what ran first, then what did not, and why.
+    /// Prints the table: first the kernels that ran, then the others with the reason.
     ///
     /// # Panics
-    /// Where a kernel is wrong that is not in `known`, or one in `known` is no longer: names all of them.
+    /// If a kernel that is not in `known` is wrong, or if one in `known` is no longer wrong. The
+    /// message lists all of them.
     pub fn finish(self, known: &[KnownWrong]) {
         println!("\n{} on {}", self.title, adapter::described());
         self.print();
@@ -137,7 +139,8 @@ impl Table {
     }
 }
 
-/// A reason on one line, shortened, without the numbers in which it differs from shape to shape.
+/// `why` on one line, shortened, with numbers replaced by `#` so that the reasons of different
+/// shapes are equal.
 fn brief(why: &str) -> String {
     let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("Unable to launch matmul because ").unwrap_or(&line);

@@ -17,6 +17,7 @@
 pub mod backbone;
 pub mod demo;
 pub mod device;
+pub mod engine;
 pub mod evaluation;
 pub mod export;
 pub mod features;
@@ -26,6 +27,7 @@ pub mod head;
 pub mod kernels;
 pub mod output;
 pub mod photos;
+pub mod plan;
 mod precision;
 pub mod printable;
 pub mod report;

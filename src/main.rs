@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::read();
-    // Silent unless RUST_LOG asks: what the libraries below log is for those who look for it.
+    // Logging is off unless RUST_LOG is set.
     env_logger::Builder::new()
         .filter_level(log::LevelFilter::Off)
         .parse_default_env()
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         .init();
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough (`kindling predict ... | head`).
+        // The reader closed the pipe (`kindling predict ... | head`), which is not an error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             cli::fail(error.as_ref());

@@ -1,5 +1,4 @@
-//! A file that a command leaves behind: it appears whole or not at all, and never over another one
-//! unasked.
+//! Output files of commands: written atomically, and never over an existing file unless forced.
 
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
@@ -10,28 +9,32 @@ use tempfile::NamedTempFile;
 /// Why a file cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// A file is there already.
-    #[error("`{}` is there already; name another file, or --force to replace it", .0.display())]
+    /// The file already exists.
+    #[error(
+        "`{}` already exists; choose another file name, or pass --force to replace it", .0.display()
+    )]
     Exists(PathBuf),
-    /// Something else is there, which no file can replace.
-    #[error("`{}` is there already and is no regular file; name another file", .0.display())]
+    /// The path exists and is not a regular file, so a file cannot replace it.
+    #[error(
+        "`{}` already exists and is not a regular file; choose another file name", .0.display()
+    )]
     NotAFile(PathBuf),
-    /// The file system refused.
+    /// The file system returned an error.
     #[error("`{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
 }
 
-/// Where a file will be written: a place that was free when it was reserved.
+/// The path of a file to be written, checked by [`reserve`](Self::reserve).
 #[derive(Debug)]
 pub struct OutputFile {
-    /// As it was asked for, to speak of.
-    asked: PathBuf,
-    /// Where it is put: a link that is replaced stays one.
-    place: PathBuf,
+    /// The path as the user gave it, for messages.
+    requested: PathBuf,
+    /// The path to write to. If the requested path is a symbolic link, the path it points to.
+    target: PathBuf,
     force: bool,
 }
 
-/// A file whose content is on the disk, under another name beside its place.
+/// A file whose content is on the disk under a temporary name in the target's folder.
 #[derive(Debug)]
 pub struct StagedFile {
     output: OutputFile,
@@ -40,26 +43,26 @@ pub struct StagedFile {
 }
 
 impl OutputFile {
-    /// Sees that a file can be written to `path`: nothing is there, or a file and `force`; and that files
-    /// can be made beside it. Folders above it are made. Asked before the work, so that it does not
-    /// end in a refusal.
+    /// Checks that a file can be written to `path`, and creates its parent folders. Call it before
+    /// the work, so that a long computation does not end with an error here.
     ///
     /// # Errors
-    /// Where it cannot.
+    /// If a file exists and `force` is false, if something other than a file exists, or if the
+    /// folder is not writable.
     pub fn reserve(path: &Path, force: bool) -> Result<Self, OutputError> {
         let failed = |error| OutputError::Write(path.to_owned(), error);
-        let place = match path.is_symlink() {
+        let target = match path.is_symlink() {
             true => path.canonicalize().map_err(failed)?,
             false => path.to_owned(),
         };
-        let reserved = Self { asked: path.to_owned(), place, force };
-        match fs::metadata(&reserved.place) {
+        let reserved = Self { requested: path.to_owned(), target, force };
+        match fs::metadata(&reserved.target) {
             Ok(found) if !found.is_file() => return Err(OutputError::NotAFile(path.to_owned())),
             Ok(_) if !force => return Err(OutputError::Exists(path.to_owned())),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        // Such as `folder/..`, and a name that ends in a slash.
+        // Such as `folder/..`, or a path that ends in a slash.
         if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             return Err(OutputError::NotAFile(path.to_owned()));
         }
@@ -68,10 +71,10 @@ impl OutputFile {
         Ok(reserved)
     }
 
-    /// Writes the content to a hidden file beside the place, through to the disk.
+    /// Writes the content to a hidden file in the same folder and syncs it to disk.
     ///
     /// # Errors
-    /// Where the file system refuses, or the first error of `content`; then nothing is left behind.
+    /// If `content` or the file system returns an error. The hidden file is then removed.
     pub fn stage(
         self,
         content: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
@@ -87,33 +90,34 @@ impl OutputFile {
         };
         match write() {
             Ok(bytes) => Ok(StagedFile { output: self, file, bytes }),
-            Err(error) => Err(OutputError::Write(self.asked, error)),
+            Err(error) => Err(OutputError::Write(self.requested, error)),
         }
     }
 
-    /// Writes the file and says how many bytes it has.
+    /// Writes the file and returns its size in bytes.
     ///
     /// # Errors
-    /// As [`stage`](Self::stage) and [`publish`](StagedFile::publish).
+    /// See [`stage`](Self::stage) and [`publish`](StagedFile::publish).
     pub fn write(self, content: &[u8]) -> Result<u64, OutputError> {
         self.stage(|out| out.write_all(content))?.publish()
     }
 
     fn folder(&self) -> &Path {
-        match self.place.parent() {
+        match self.target.parent() {
             Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
             Some(folder) => folder,
-            None => &self.place,
+            None => &self.target,
         }
     }
 
     fn hidden_file(&self) -> Result<NamedTempFile, OutputError> {
-        hidden_file(self.folder()).map_err(|error| OutputError::Write(self.asked.clone(), error))
+        hidden_file(self.folder())
+            .map_err(|error| OutputError::Write(self.requested.clone(), error))
     }
 }
 
-/// Whether a file has `mark` in its first kilobyte, as files of ours have. A pipe or a device has none, and is
-/// not read: that might never end.
+/// Whether the first kilobyte of a file contains `mark`, as in files written by Kindling. False for
+/// a pipe or a device, which is not read because reading might never end.
 pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
     let mut start = Vec::new();
     let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
@@ -123,8 +127,8 @@ pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
         && String::from_utf8_lossy(&start).contains(mark)
 }
 
-/// A file of a name of its own in `folder`, to be renamed when it is whole and removed when it is dropped,
-/// with the permissions of any other.
+/// Creates a hidden file with a unique name in `folder`, with the permissions of an ordinary file.
+/// It is renamed when it is complete, and removed when it is dropped.
 pub(crate) fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".kindling-");
@@ -133,28 +137,28 @@ pub(crate) fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // The kind alone: the error itself names the hidden file, which tells nobody anything.
+    // Only the kind: the full error names the hidden file, which means nothing to the user.
     builder.tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
 impl StagedFile {
-    /// Gives the file its name, and says how many bytes it has.
+    /// Renames the file to its target and returns its size in bytes.
     ///
     /// # Errors
-    /// Where a file has come to be there in the meantime, or the file system refuses; what was there
-    /// still is.
+    /// If another file was created there in the meantime, or the file system returns an error. An
+    /// existing file is then left unchanged.
     pub fn publish(self) -> Result<u64, OutputError> {
-        let Self { output: OutputFile { asked, place, force }, file, bytes } = self;
+        let Self { output: OutputFile { requested, target, force }, file, bytes } = self;
         let published = match force {
-            true => file.persist(&place),
-            false => file.persist_noclobber(&place),
+            true => file.persist(&target),
+            false => file.persist_noclobber(&target),
         };
         match published {
             Ok(_) => Ok(bytes),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(OutputError::Exists(asked))
+                Err(OutputError::Exists(requested))
             }
-            Err(error) => Err(OutputError::Write(asked, error.error)),
+            Err(error) => Err(OutputError::Write(requested, error.error)),
         }
     }
 }

@@ -1,20 +1,20 @@
-//! How the values of a network are stored while it computes.
+//! Storage precision of the network's values.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How values are stored on the device. They are computed with in f32 either way.
+/// How values are stored on the device. Arithmetic is in f32 in both cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
-    /// 32 bits a value.
+    /// 32 bits per value.
     #[default]
     F32,
-    /// 16 bits: half the memory and half the traffic, three digits instead of seven.
+    /// 16 bits per value: half the memory and bandwidth, and 3 significant digits instead of 7.
     F16,
 }
 
 impl Precision {
-    /// Bytes of a value.
+    /// Bytes per value.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,

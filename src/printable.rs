@@ -1,6 +1,6 @@
-//! Text that can be shown: names of files and classes may hold anything, and so may bytes.
+//! Printable forms of file names, class names and bytes.
 
-/// The text with its control characters escaped: a terminal would obey them.
+/// Escapes the control characters of the text, which a terminal would execute.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, character| {
         match character.is_control() {
@@ -11,7 +11,7 @@ pub fn printable(text: &str) -> String {
     })
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// The bytes as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,27 +1,27 @@
-//! SHA-256 (FIPS 180-4), as `ring` computes it, which TLS for downloads brings along.
+//! SHA-256 (FIPS 180-4), computed by `ring`, which is a dependency of TLS for downloads anyway.
 
 use std::io;
 
 use ring::digest::{Context, SHA256, digest};
 
-/// A digest that grows piece by piece.
+/// An incremental SHA-256.
 #[derive(Clone)]
 pub(crate) struct Sha256(Context);
 
 impl Sha256 {
-    /// Of nothing yet.
+    /// Starts a digest.
     pub fn new() -> Self {
         Self(Context::new(&SHA256))
     }
 
-    /// Of `prefix` so far.
+    /// Starts a digest with `prefix` as the first bytes.
     pub fn new_with_prefix(prefix: impl AsRef<[u8]>) -> Self {
         let mut digest = Self::new();
         digest.update(prefix);
         digest
     }
 
-    /// The digest of all of `bytes`.
+    /// Returns the digest of `bytes`.
     pub fn digest(bytes: &[u8]) -> [u8; 32] {
         array(digest(&SHA256, bytes).as_ref())
     }
@@ -31,7 +31,7 @@ impl Sha256 {
         self.0.update(bytes.as_ref());
     }
 
-    /// The digest of everything that was appended.
+    /// Returns the digest of all appended bytes.
     pub fn finalize(self) -> [u8; 32] {
         array(self.0.finish().as_ref())
     }
@@ -56,9 +56,10 @@ fn array(digest: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    /// The examples of NIST's "Secure Hash Standard", as coreutils' `sha256sum` prints them.
+    /// Digests of the empty string and of "abc", as in NIST's examples and printed by coreutils'
+    /// `sha256sum`.
     #[test]
-    fn digests_are_those_of_the_standard() {
+    fn digests_agree_with_the_standard() {
         let hexadecimal = |digest: [u8; 32]| crate::printable::hexadecimal(&digest);
         assert_eq!(
             hexadecimal(Sha256::digest(b"")),

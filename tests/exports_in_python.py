@@ -103,7 +103,7 @@ for file in [graph, half_graph]:
 # A pickle, by the very command that the program tells.
 told = kindling("export", model, "--out", here / "m2.pth")
 assert told.returncode == 1, told
-command = told.stderr.split("of a safetensors file: ", 1)[1]
+command = told.stderr.split("from a safetensors file: ", 1)[1]
 python = f"{shlex.quote(sys.executable)} -c"
 subprocess.run(command.replace("python3 -c", python), shell=True, check=True, capture_output=True)
 pickled, stored = torch.load(here / "m2.pth", weights_only=True), load_file(full)

@@ -4,18 +4,21 @@ use std::hint::black_box;
 
 use burn::tensor::{Tensor, TensorData};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use kindling::backbone::cpu::{Photos, Tuning};
 use kindling::backbone::{Architecture, Backbone};
 use kindling::device::{self, Backend, DeviceInfo};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use kindling::engine::GpuNetwork;
+use kindling::engine::cpu::{Photos, Tuning};
+use kindling::engine::{CpuNetwork, NetworkSpec};
 
 const SIDE: usize = 224;
 
 /// How a network computes.
 pub enum Forward {
-    Compiled(Box<kindling::backbone::CpuNetwork>),
+    Compiled(Box<CpuNetwork>),
     /// Our own kernels on a GPU.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    Kernels(Box<kindling::backbone::GpuNetwork>),
+    Kernels(Box<GpuNetwork>),
     Burn(Box<Backbone>, burn::tensor::Device),
 }
 
@@ -34,17 +37,16 @@ impl Forward {
                     1 => Tuning::for_one_photo(),
                     _ => Tuning::default(),
                 };
-                let network =
-                    backbone.compiled_with([SIDE, SIDE], tuning).expect("weights on the processor");
+                let network = CpuNetwork::of(&spec(&backbone), [SIDE; 2], tuning)
+                    .expect("a published network");
                 Self::Compiled(Box::new(network))
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             _ if info.kernels => {
                 let client = device::client(info).expect("a GPU that was opened");
-                let network = backbone
-                    .compiled_for_gpu(&client, [SIDE, SIDE], kindling::Precision::F32)
-                    .expect("weights on the device")
-                    .expect("limits that were looked at");
+                let precision = kindling::Precision::F32;
+                let network = GpuNetwork::compile(&client, &spec(&backbone), [SIDE; 2], precision)
+                    .expect("a published network");
                 Self::Kernels(Box::new(network))
             }
             _ => Self::Burn(Box::new(backbone), device),
@@ -58,8 +60,12 @@ impl Forward {
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Self::Kernels(network) => {
                 let (client, shape) = (network.client(), [3, SIDE, SIDE]);
-                let photos =
-                    kindling::kernels::Map::upload(client, photos, shape, network.precision());
+                let photos = kindling::kernels::DeviceTensor::upload(
+                    client,
+                    photos,
+                    shape,
+                    network.precision(),
+                );
                 network.read(&network.features(photos)).expect("features")
             }
             Self::Burn(backbone, device) => {
@@ -71,7 +77,11 @@ impl Forward {
     }
 }
 
-/// Made-up normalised photos.
+fn spec(backbone: &Backbone) -> NetworkSpec {
+    NetworkSpec::of(backbone).expect("weights on the device")
+}
+
+/// Normalised photos with arbitrary values.
 pub fn photos(count: usize) -> Vec<f32> {
     (0..count * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect()
 }

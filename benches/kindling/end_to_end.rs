@@ -24,7 +24,9 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
         group.bench_function(info.device.as_str(), |bencher| {
             bencher.iter(|| {
                 let extractor =
-                    Extractor::new(&backbone, architecture.recipe(), &device, 16).suited_to(info);
+                    Extractor::new(&backbone, architecture.preprocessing(), &device, 16)
+                        .on(info, kindling::Precision::F32)
+                        .expect("every device computes in f32");
                 let extraction = extractor.all(&paths, |_| ()).expect("photos");
                 let examples = Examples {
                     width: architecture.features(),

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use kindling::photos::{Recipe, decode};
+use kindling::photos::{Preprocessing, decode};
 
 pub fn bench(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -18,12 +18,12 @@ pub fn bench(criterion: &mut Criterion) {
         });
         let photo = decode(&path).expect("a photo");
         group.bench_function(BenchmarkId::new("resize-crop", &size), |bencher| {
-            bencher.iter(|| black_box(Recipe::IMAGENET.crop(&photo)));
+            bencher.iter(|| black_box(Preprocessing::IMAGENET.crop(&photo)));
         });
     }
-    let pixels = vec![90; Recipe::IMAGENET.values()];
+    let pixels = vec![90; Preprocessing::IMAGENET.values()];
     group.bench_function("normalise", |bencher| {
-        bencher.iter(|| black_box(Recipe::IMAGENET.normalise(&pixels)));
+        bencher.iter(|| black_box(Preprocessing::IMAGENET.normalise(&pixels)));
     });
     group.finish();
 }

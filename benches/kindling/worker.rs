@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use benches::Roofline;
-use kindling::backbone::Planned;
 use kindling::device::{self, Choice};
+use kindling::plan::Planned;
 use kindling::weights::{self, Checkpoint};
 
 use crate::backbone::{Forward, photos};
@@ -24,7 +24,7 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::open(Path::new(file))?;
     let architecture = weights::architecture(&checkpoint)?;
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
-    let plan = backbone.plan();
+    let plan = backbone.plan()?;
     let forward = Forward::of(backbone, &info, device, batch);
     let photos = photos(batch);
     for _ in 0..2 {

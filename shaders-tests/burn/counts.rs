@@ -1,8 +1,9 @@
-//! What a forward with Burn's operations asks of a GPU, beside Kindling's kernels.
+//! Counts the launches of a forward pass with Burn's operations and with Kindling's kernels.
 
 use burn::tensor::{Device, Tensor};
 use kindling::Precision;
 use kindling::backbone::{Architecture, Backbone};
+use kindling::engine::{GpuNetwork, NetworkSpec};
 use shaders_tests::adapter::{adapter, client};
 use shaders_tests::launches;
 
@@ -13,12 +14,9 @@ fn burns_operations_take_several_times_the_launches() {
     let (Some(client), Some(device)) = (client(), adapter()) else { return };
     for name in ["resnet18", "efficientnet-lite0"] {
         let architecture: Architecture = name.parse().unwrap();
-        let network = architecture
-            .init(&Device::flex())
-            .compiled_for_gpu(&client, [224, 224], Precision::F32)
-            .unwrap()
-            .unwrap();
-        let own = network.traffic(PHOTOS).launches.len();
+        let spec = NetworkSpec::of(&architecture.init(&Device::flex())).unwrap();
+        let network = GpuNetwork::compile(&client, &spec, [224, 224], Precision::F32).unwrap();
+        let own = network.forward_cost(PHOTOS).launches.len();
         let backbone: Backbone = architecture.init(&device);
         let photos = Tensor::<4>::zeros([PHOTOS, 3, 224, 224], &device);
         let launched = launches::of(|| {

@@ -1,28 +1,30 @@
-//! The gradient of the head's loss on the adapter, against finite differences in f64 and against the processor.
+//! Compares the gradient of the head's loss on the adapter with finite differences in f64 and with
+//! the processor.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use kindling::head::Head;
 
-use kindling::kernels::exact::{Exact, Expected, U, values};
+use kindling::kernels::reference::{Expected, Reference, U, values};
 use shaders_tests::adapter::adapter;
 use shaders_tests::table::Table;
 
-/// A step to either side. What the difference misses, `step^2 / 6` of a third derivative of at most a tenth,
-/// and what it rounds, `2^-53 / step` of the loss, are both below [`MISSED`].
+/// Step of the central differences. Their truncation error, `step^2 / 6` times a third derivative
+/// of at most a tenth, and their rounding error, `2^-53 / step` of the loss, are both below
+/// [`DIFFERENCE_ERROR`].
 const STEP: f64 = 1e-4;
 
-/// How far off the differences are, at most.
-const MISSED: f64 = 1e-9;
+/// The largest error of the finite differences.
+const DIFFERENCE_ERROR: f64 = 1e-9;
 
-/// Of the heads' weights.
+/// Seed of the heads' weights.
 const SEED: u64 = 1;
 
 const WEIGHT: &str = "d loss / d weight";
 const BIAS: &str = "d loss / d bias";
 
-/// A head, and a batch to find its loss at.
+/// A head, and a batch on which its loss is computed.
 struct Problem {
     features: usize,
     classes: usize,
@@ -54,16 +56,16 @@ fn gradients_of_the_heads_loss_are_finite_differences_of_it() {
     table.finish(&[]);
 }
 
-/// The gradients, as a visitor finds them.
-struct Found {
+/// A visitor that collects the gradients.
+struct CollectGradients {
     gradients: Gradients,
-    found: Vec<Vec<f32>>,
+    collected: Vec<Vec<f32>>,
 }
 
-impl ModuleVisitor for Found {
+impl ModuleVisitor for CollectGradients {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = param.val().grad(&self.gradients).expect("every parameter has one");
-        self.found.push(gradient.into_data().iter::<f32>().collect());
+        let gradient = param.val().grad(&self.gradients).expect("every parameter has a gradient");
+        self.collected.push(gradient.into_data().iter::<f32>().collect());
     }
 }
 
@@ -73,7 +75,7 @@ impl Problem {
         Self {
             features,
             classes,
-            // As after a ReLU and a mean, none below zero.
+            // As after a ReLU and a mean: no value is negative.
             rows: values(batch * features, 21).iter().map(|value| value.abs()).collect(),
             labels: (0..batch).map(|row| row * 7 % classes).collect(),
             weight: head.weight(),
@@ -81,7 +83,7 @@ impl Problem {
         }
     }
 
-    /// Of the weight and of the bias, by Burn.
+    /// The gradients of weight and bias, computed by Burn.
     fn gradients(&self, device: &Device) -> [Vec<f32>; 2] {
         let device = device.clone().autodiff();
         let head = Head::seeded(self.features, self.classes, SEED, &device);
@@ -91,12 +93,12 @@ impl Problem {
         let logits = head.forward(Tensor::from_data(rows, &device));
         let labels = Tensor::<1, Int>::from_data(labels, &device);
         let loss = CrossEntropyLossConfig::new().init(&device).forward(logits, labels);
-        let mut found = Found { gradients: loss.backward(), found: Vec::new() };
-        head.visit(&mut found);
-        found.found.try_into().expect("a weight and a bias")
+        let mut visitor = CollectGradients { gradients: loss.backward(), collected: Vec::new() };
+        head.visit(&mut visitor);
+        visitor.collected.try_into().expect("a weight and a bias")
     }
 
-    /// Softmax cross-entropy of one row, of which logit `at` is `by` larger.
+    /// Softmax cross-entropy of one row, with `by` added to logit `at`.
     fn loss(logits: &[f64], label: usize, at: usize, by: f64) -> f64 {
         let logit = |class: usize| logits[class] + if class == at { by } else { 0.0 };
         let largest = (0..logits.len()).map(logit).fold(f64::NEG_INFINITY, f64::max);
@@ -108,29 +110,31 @@ impl Problem {
         &self.rows[row * self.features..][..self.features]
     }
 
-    /// A logit, and the magnitude of what it is the sum of.
-    fn logit(&self, row: usize, class: usize) -> Exact {
+    /// A logit, with the magnitude of its terms.
+    fn logit(&self, row: usize, class: usize) -> Reference {
         let products = self.row(row).iter().enumerate().map(|(feature, value)| {
             f64::from(*value) * f64::from(self.weight[class * self.features + feature])
         });
-        Exact::sum(self.features + 1, products.chain([f64::from(self.bias[class])]))
+        Reference::sum(self.features + 1, products.chain([f64::from(self.bias[class])]))
     }
 
-    /// The gradient of the weight, `[features, classes]`, and of the bias, `[classes]`.
+    /// The gradients of the weight, `[features, classes]`, and of the bias, `[classes]`.
     ///
-    /// It is the mean over rows of `x (p - y)`, `p` the softmax. How far off `p` is in f32: the logits and
-    /// their largest are off by `d` each, by their sums' bound. By the guarantees that WGSL gives, in units
-    /// of `2u` for an ulp, an exponential of `t` is off by `3 + 2 |t|` ulp of itself and a logarithm by `2^-21`
-    /// or 3 ulp. So `log p = z - max - log(sum(exp(z - max)))` is off by
-    /// `e = 2 d + 2^-21 + u (10 log(classes) + 2 (3 + 2 span) + classes + span + 4)`,
-    /// `span` being how far apart the logits are, and `p = exp(log p)` by the share
-    /// `e + 2 u (3 + 2 |log p|)` of itself; half as much again is given for what is of second order.
+    /// The gradient is the mean over rows of `x (p - y)`, where `p` is the softmax. The error of
+    /// `p` in f32: each logit, and hence the largest one, is off by at most `d`, the bound of its
+    /// sum. WGSL guarantees that `exp(t)` is within `3 + 2 |t|` ulp and a logarithm within `2^-21`
+    /// or 3 ulp, and an ulp is at most `2u`. So `log p = z - max - log(sum(exp(z - max)))` is off
+    /// by `e = 2 d + 2^-21 + u (10 log(classes) + 2 (3 + 2 span) + classes + span + 4)`, where
+    /// `span` is the largest difference between two logits, and `p = exp(log p)` has a relative
+    /// error of `e + 2 u (3 + 2 |log p|)`. The bound is one and a half times that, to cover terms
+    /// of second order.
     fn expected(&self) -> [Expected; 2] {
         let batch = self.labels.len();
-        let logits: Vec<Vec<Exact>> = (0..batch)
+        let logits: Vec<Vec<Reference>> = (0..batch)
             .map(|row| (0..self.classes).map(|class| self.logit(row, class)).collect())
             .collect();
-        // For each row and class: d loss / d logit is left to the differences; this is its bound.
+        // The error bound of d loss / d logit for a row and a class. Finite differences give its
+        // value.
         let off = |row: usize, class: usize| {
             let bound = logits[row].iter().map(|logit| logit.bound()).fold(0.0, f64::max);
             let each = || logits[row].iter().map(|logit| logit.value);
@@ -144,12 +148,12 @@ impl Problem {
                 + U * (10.0 * classes.ln() + 2.0 * (3.0 + 2.0 * span) + classes + span + 4.0);
             let p = log_p.exp();
             let y = if self.labels[row] == class { 1.0 } else { 0.0 };
-            // The difference `p - y` and the division by the batch are rounded too.
+            // The difference `p - y` and the division by the batch size are rounded too.
             1.5 * p * (off_log + 2.0 * U * (3.0 + 2.0 * log_p.abs())) + 8.0 * U * (p - y).abs()
         };
-        let exact = |class: usize, value: &dyn Fn(usize) -> f64| {
+        let reference = |class: usize, value: &dyn Fn(usize) -> f64| {
             let mut difference = 0.0;
-            let mut bound = MISSED;
+            let mut bound = DIFFERENCE_ERROR;
             let mut magnitude = 0.0;
             for (row, logits) in logits.iter().enumerate() {
                 let x = value(row);
@@ -161,13 +165,13 @@ impl Problem {
                 magnitude += ((up - down) / (2.0 * STEP)).abs();
             }
             bound += magnitude / batch as f64 * (batch as f64 + 2.0) * U;
-            Exact { value: difference / batch as f64, magnitude: bound / U, roundings: 1.0 }
+            Reference { value: difference / batch as f64, magnitude: bound / U, roundings: 1.0 }
         };
         [
             Expected::of([self.features, self.classes], |[feature, class]| {
-                exact(class, &|row| f64::from(self.row(row)[feature]))
+                reference(class, &|row| f64::from(self.row(row)[feature]))
             }),
-            Expected::of([self.classes], |[class]| exact(class, &|_| 1.0)),
+            Expected::of([self.classes], |[class]| reference(class, &|_| 1.0)),
         ]
     }
 }

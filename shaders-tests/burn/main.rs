@@ -1,4 +1,5 @@
-//! Burn's operations on the adapter are right: each against f64, and the networks against PyTorch.
+//! Checks Burn's operations on the adapter: each operation against f64, and the networks against
+//! PyTorch.
 
 mod candidates;
 mod counts;

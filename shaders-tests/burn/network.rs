@@ -1,4 +1,4 @@
-//! The whole network on the adapter gives PyTorch's numbers.
+//! Compares whole networks on the adapter with PyTorch.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use kindling::weights::{self, Checkpoint};
 use crate::reference::{Numbers, committed, fixture, read_numbers, relative_error, shared};
 use shaders_tests::adapter::adapter;
 
-/// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the
+/// As in the library's tests: f32 sums in a different order, through 17 or 49 layers that keep the
 /// scale.
 const TOLERANCE: f32 = 1e-5;
 
@@ -47,7 +47,7 @@ fn the_real_network_agrees_with_torchvision() {
         return;
     };
     let reference = read_numbers(&file);
-    // What is promised to users: 1e-4 of the largest logit.
+    // The accuracy promised to users: 1e-4 of the largest logit.
     agrees(&weights, &device, &reference["input"], 1e-4, |stage, values| {
         let expected = reference.get(&format!("{stage}.mean"))?;
         Some(relative_error(values.mean_dim(3).mean_dim(2).flatten::<2>(1, 3), expected))
@@ -58,8 +58,9 @@ fn the_real_network_agrees_with_torchvision() {
     });
 }
 
-/// Runs the network in `weights` on `input` and asks `error` about each stage, the features and the
-/// logits (those two with two more dimensions of one).
+/// Runs the network in `weights` on `input` and checks that the error of each stage, of the
+/// features and of the logits is below `tolerance`. `error` computes it, or returns `None` to skip
+/// a stage. Features and logits are passed as `[batch, values, 1, 1]`.
 fn agrees(
     weights: &Path,
     device: &Device,

@@ -1,4 +1,5 @@
-//! Burn's tensor operations as the networks call them, at the networks' shapes and at awkward ones, against f64.
+//! Compares Burn's tensor operations with f64, as the networks call them, at the networks' shapes
+//! and at awkward shapes.
 
 use burn::module::{Param, RunningState};
 use burn::nn::pool::MaxPool2dConfig;
@@ -7,26 +8,27 @@ use burn::tensor::activation::{relu, relu6};
 use burn::tensor::module::{adaptive_avg_pool2d, conv2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
-use kindling::backbone::plan::Activation;
+use kindling::plan::Activation;
 
 use crate::problem::{Conv, Layout, MaxPool, Order, Product, activated, expected_mean, sides};
-use kindling::kernels::exact::{Exact, Expected, Worst, values};
+use kindling::kernels::reference::{Expected, Reference, Worst, values};
 use shaders_tests::BATCHES;
 use shaders_tests::adapter::{self, adapter};
 
 use crate::shapes;
 use shaders_tests::table::Table;
 
-/// How tensors lie in memory.
+/// Memory layout of the tensors.
 const LAYOUT: Layout = Layout::ChannelsFirst;
 
 fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
 }
 
-/// Compares what `run` gives. Before it runs, memory of the size of its output is filled with NaN and given
-/// back: the allocator hands it to the output as a rule, and what an operation does not write is then no
-/// number. Where it does not, there are the kernels of `candidates`, on outputs of their own.
+/// Compares the output of `run`. First, a buffer of the size of the output is filled with NaN and
+/// freed: the allocator usually reuses it for the output, and values that the operation does not
+/// write are then NaN. If the allocator does not reuse it, the tests in `candidates` still find
+/// such values: they allocate the outputs themselves.
 fn compare<const D: usize>(
     expected: &Expected,
     device: &Device,
@@ -41,7 +43,8 @@ fn compare<const D: usize>(
 fn convolutions_are_right_at_every_shape_of_the_networks() {
     let Some(device) = adapter() else { return };
     let mut table = Table::new("Burn's convolutions at the networks' shapes");
-    // The kernel behind it is forced at every batch size in `candidates`; on a processor that takes minutes.
+    // `candidates` tests the underlying kernels at every batch size; on a software driver,
+    // repeating that here would take minutes.
     let batches = if adapter::is_software() { &BATCHES[..1] } else { &BATCHES };
     for conv in shapes::convs(batches) {
         compare_conv(conv, false, &device, &mut table);
@@ -65,11 +68,11 @@ fn compare_conv(conv: Conv, has_bias: bool, device: &Device, table: &mut Table) 
     let (photo_shape, weight_shape) = (conv.input_shape(), conv.weight_shape());
     let photos = values(photo_shape.iter().product(), 1);
     let weight = values(weight_shape.iter().product(), 2);
-    let bias = has_bias.then(|| values(conv.to, 3));
+    let bias = has_bias.then(|| values(conv.out_channels, 3));
     let expected = conv.expected(LAYOUT, &photos, &weight, bias.as_deref());
     let photos = tensor(&photos, photo_shape, device);
     let weight = tensor(&weight, weight_shape, device);
-    let bias = bias.map(|bias| tensor(&bias, [conv.to], device));
+    let bias = bias.map(|bias| tensor(&bias, [conv.out_channels], device));
     let padding = conv.padding.map(|[before, after]| (before, after));
     let options = ConvOptions::new_with_padding([conv.stride; 2], padding, [1; 2], conv.groups);
     let worst = compare(&expected, device, || conv2d(photos, weight, bias, options));
@@ -110,11 +113,11 @@ fn activations_and_shortcuts_are_right() {
     for batch in BATCHES {
         for ([channels, height, width], activation) in &ops.clips {
             let shape = [batch, *channels, *height, *width];
-            // From -8 to 8, past where ReLU6 clips.
+            // From -8 to 8, beyond both limits of ReLU6.
             let numbers: Vec<f32> =
                 values(shape.iter().product(), 5).iter().map(|value| value * 8.0).collect();
             let expected = Expected::of([numbers.len()], |[at]| {
-                activated(*activation, Exact::unrounded(f64::from(numbers[at])))
+                activated(*activation, Reference::unrounded(f64::from(numbers[at])))
             });
             let photos = tensor(&numbers, shape, &device);
             let worst = compare(&expected, &device, || activate(*activation, photos));
@@ -127,8 +130,8 @@ fn activations_and_shortcuts_are_right() {
             let expected = Expected::of([count], |[at]| {
                 let sum = f64::from(left[at]) + f64::from(right[at]);
                 // One addition, rounded once.
-                let exact = Exact { value: sum, magnitude: sum.abs(), roundings: 1.0 };
-                activated(*activation, exact)
+                let reference = Reference { value: sum, magnitude: sum.abs(), roundings: 1.0 };
+                activated(*activation, reference)
             });
             let [left, right] = [left, right].map(|side| tensor(&side, shape, &device));
             let worst = compare(&expected, &device, || activate(*activation, left + right));
@@ -161,12 +164,13 @@ fn batch_normalisation_is_right() {
             let of = |values: &[f32]| f64::from(values[channel]);
             let deviation = (of(&variance) + config.epsilon).sqrt();
             let scaled = (f64::from(photos[at]) - of(&mean)) / deviation * of(&scale);
-            Exact {
+            Reference {
                 value: scaled + of(&shift),
                 magnitude: scaled.abs() + of(&shift).abs(),
-                // By Vulkan's guarantees: epsilon is added (1, halved by the root), the root is 4.5 ulp of
-                // 2u each, the division 2.5; a difference, a product and a sum are rounded once each. One
-                // more for terms of second order.
+                // By Vulkan's guarantees: the addition of epsilon is 1 rounding, halved by the
+                // root; the root is 4.5 ulp and the division 2.5 ulp, of 2u each; the difference,
+                // the product and the sum are 1 rounding each; and 1 more covers terms of second
+                // order.
                 roundings: 0.5 + 9.0 + 5.0 + 3.0 + 1.0,
             }
         });

@@ -1,22 +1,24 @@
-//! The ops of the networks: their measures, and what they must give.
+//! The operations of the networks: their parameters and their expected outputs.
 
 use std::fmt;
 
-use kindling::backbone::plan::Activation;
+use kindling::plan::Activation;
 
-use kindling::kernels::exact::{Exact, Expected};
+use kindling::kernels::reference::{Expected, Reference};
 
-/// How photos and feature maps lie in memory.
+/// Memory layout of photos and feature maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `[batch, channels, height, width]`, kernels `[to, from / groups, height, width]`.
+    /// `[batch, channels, height, width]`, kernels
+    /// `[out_channels, in_channels / groups, height, width]`.
     ChannelsFirst,
-    /// `[batch, height, width, channels]`, kernels `[to, height, width, from / groups]`.
+    /// `[batch, height, width, channels]`, kernels
+    /// `[out_channels, height, width, in_channels / groups]`.
     ChannelsLast,
 }
 
 impl Layout {
-    /// A shape or a position, `[batch, channels, height, width]`, in the order of memory.
+    /// Permutes a shape or position from `[batch, channels, height, width]` to memory order.
     pub fn order<T>(self, [batch, channels, height, width]: [T; 4]) -> [T; 4] {
         match self {
             Self::ChannelsFirst => [batch, channels, height, width],
@@ -24,7 +26,7 @@ impl Layout {
         }
     }
 
-    /// The other way round.
+    /// Permutes a position from memory order to `[batch, channels, height, width]`.
     fn position(self, at: [usize; 4]) -> [usize; 4] {
         let [batch, b, c, d] = at;
         match self {
@@ -42,57 +44,57 @@ impl Layout {
 /// A convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conv {
-    /// Photos.
+    /// Batch size.
     pub batch: usize,
-    /// Channels that come in.
-    pub from: usize,
-    /// Channels that go out.
-    pub to: usize,
-    /// Height and width of what comes in.
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub out_channels: usize,
+    /// Height and width of the input.
     pub input: [usize; 2],
-    /// Side of a kernel.
+    /// Side of the kernel.
     pub kernel: usize,
-    /// How far a kernel moves.
+    /// Step of the kernel.
     pub stride: usize,
-    /// Zeros before and after, of the height and of the width.
+    /// Zero padding `[before, after]` of the height and of the width.
     pub padding: [[usize; 2]; 2],
-    /// Groups of channels that do not see each other.
+    /// Number of groups of channels.
     pub groups: usize,
 }
 
 impl Conv {
-    /// `[batch, channels, height, width]` of what comes in.
+    /// Input shape, `[batch, channels, height, width]`.
     pub fn input_shape(&self) -> [usize; 4] {
-        [self.batch, self.from, self.input[0], self.input[1]]
+        [self.batch, self.in_channels, self.input[0], self.input[1]]
     }
 
-    /// `[to, from / groups, height, width]`.
+    /// Weight shape, `[out_channels, in_channels / groups, height, width]`.
     pub fn weight_shape(&self) -> [usize; 4] {
-        [self.to, self.from / self.groups, self.kernel, self.kernel]
+        [self.out_channels, self.in_channels / self.groups, self.kernel, self.kernel]
     }
 
-    /// `[batch, channels, height, width]` of what goes out.
+    /// Output shape, `[batch, channels, height, width]`.
     pub fn output_shape(&self) -> [usize; 4] {
         let side = |axis: usize| {
             let [before, after] = self.padding[axis];
             (before + self.input[axis] + after - self.kernel) / self.stride + 1
         };
-        [self.batch, self.to, side(0), side(1)]
+        [self.batch, self.out_channels, side(0), side(1)]
     }
 
-    /// Whether it is a matrix product at every pixel, and of which measures.
+    /// The equivalent matrix product if this is an unpadded 1x1 convolution without groups.
     pub fn product(&self) -> Option<Product> {
-        let [batch, to, height, width] = self.output_shape();
+        let [batch, out_channels, height, width] = self.output_shape();
         (self.kernel == 1 && self.groups == 1 && self.padding == [[0; 2]; 2]).then_some(Product {
             rows: batch * height * width,
-            terms: self.from,
-            columns: to,
-            // The kernels, `[to, from]`, as they are.
+            terms: self.in_channels,
+            columns: out_channels,
+            // The kernels are stored as `[out_channels, in_channels]`.
             right: Order::Columns,
         })
     }
 
-    /// What it must give.
+    /// The expected output.
     pub fn expected(
         &self,
         layout: Layout,
@@ -100,34 +102,46 @@ impl Conv {
         weight: &[f32],
         bias: Option<&[f32]>,
     ) -> Expected {
-        let (from, to) = (self.from / self.groups, self.to / self.groups);
-        let terms = from * self.kernel * self.kernel + bias.map_or(0, |_| 1);
+        let (in_channels, out_channels) =
+            (self.in_channels / self.groups, self.out_channels / self.groups);
+        let terms = in_channels * self.kernel * self.kernel + bias.map_or(0, |_| 1);
         Expected::of(layout.order(self.output_shape()), |at| {
             let [photo, channel, row, column] = layout.position(at);
-            let first = channel / to * from;
+            let first = channel / out_channels * in_channels;
             let taps = (0..self.kernel).flat_map(|y| (0..self.kernel).map(move |x| (y, x)));
             let products = taps.flat_map(|(y, x)| {
-                // Outside wraps around to what is larger than any side.
+                // Positions before the input wrap around to values larger than any side.
                 let top = (row * self.stride + y).wrapping_sub(self.padding[0][0]);
                 let left = (column * self.stride + x).wrapping_sub(self.padding[1][0]);
                 let inside = top < self.input[0] && left < self.input[1];
-                let channels = if inside { 0..from } else { 0..0 };
+                let channels = if inside { 0..in_channels } else { 0..0 };
                 channels.map(move |c| {
                     let a = layout.index([photo, first + c, top, left], self.input_shape());
                     let b = layout.index([channel, c, y, x], self.weight_shape());
                     f64::from(input[a]) * f64::from(weight[b])
                 })
             });
-            Exact::sum(terms, products.chain(bias.map(|bias| f64::from(bias[channel]))))
+            Reference::sum(terms, products.chain(bias.map(|bias| f64::from(bias[channel]))))
         })
     }
 }
 
 impl fmt::Display for Conv {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, from, to, input: [height, width], kernel, stride, padding, groups } =
-            self;
-        write!(formatter, "{batch}x{from}x{height}x{width} to {to} by {kernel}x{kernel}/{stride}")?;
+        let Self {
+            batch,
+            in_channels,
+            out_channels,
+            input: [height, width],
+            kernel,
+            stride,
+            padding,
+            groups,
+        } = self;
+        write!(
+            formatter,
+            "{batch}x{in_channels}x{height}x{width} to {out_channels} by {kernel}x{kernel}/{stride}"
+        )?;
         if *groups > 1 {
             write!(formatter, " in {groups}")?;
         }
@@ -138,12 +152,12 @@ impl fmt::Display for Conv {
     }
 }
 
-/// How a matrix lies in memory.
+/// Memory order of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
-    /// Row after row.
+    /// Row-major.
     Rows,
-    /// Column after column.
+    /// Column-major.
     Columns,
 }
 
@@ -153,12 +167,12 @@ pub struct Product {
     pub rows: usize,
     pub terms: usize,
     pub columns: usize,
-    /// How the right one lies in memory; the left one lies row after row.
+    /// Memory order of the right matrix; the left matrix is row-major.
     pub right: Order,
 }
 
 impl Product {
-    /// What it must give.
+    /// The expected output.
     pub fn expected(&self, left: &[f32], right: &[f32]) -> Expected {
         let (row_stride, column_stride) = match self.right {
             Order::Rows => (self.columns, 1),
@@ -169,7 +183,7 @@ impl Product {
                 f64::from(left[row * self.terms + k])
                     * f64::from(right[k * row_stride + column * column_stride])
             });
-            Exact::sum(self.terms, products)
+            Reference::sum(self.terms, products)
         })
     }
 }
@@ -184,26 +198,26 @@ impl fmt::Display for Product {
     }
 }
 
-/// The maximum under a square window; what lies outside counts for nothing.
+/// Max-pooling with a square window; padding is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxPool {
-    /// `[batch, channels, height, width]` of what comes in.
+    /// Input shape, `[batch, channels, height, width]`.
     pub input: [usize; 4],
     pub kernel: usize,
     pub stride: usize,
-    /// On each side.
+    /// Padding on each side.
     pub padding: usize,
 }
 
 impl MaxPool {
-    /// `[batch, channels, height, width]` of what goes out.
+    /// Output shape, `[batch, channels, height, width]`.
     pub fn output_shape(&self) -> [usize; 4] {
         let [batch, channels, height, width] = self.input;
         let side = |side: usize| (side + 2 * self.padding - self.kernel) / self.stride + 1;
         [batch, channels, side(height), side(width)]
     }
 
-    /// What it must give: one of its inputs, not rounded.
+    /// The expected output. Each value is one of the inputs, so nothing is rounded.
     pub fn expected(&self, layout: Layout, input: &[f32]) -> Expected {
         let [.., height, width] = self.input;
         Expected::of(layout.order(self.output_shape()), |at| {
@@ -217,7 +231,7 @@ impl MaxPool {
                     f64::from(input[layout.index([photo, channel, y, x], self.input)])
                 })
             });
-            Exact::unrounded(values.fold(f64::NEG_INFINITY, f64::max))
+            Reference::unrounded(values.fold(f64::NEG_INFINITY, f64::max))
         })
     }
 }
@@ -229,7 +243,8 @@ impl fmt::Display for MaxPool {
     }
 }
 
-/// What the mean over height and width of `[batch, channels, height, width]` must give: `[batch, channels]`.
+/// The expected means over height and width of `[batch, channels, height, width]`:
+/// `[batch, channels]`.
 pub fn expected_mean(layout: Layout, shape: [usize; 4], input: &[f32]) -> Expected {
     let [batch, channels, height, width] = shape;
     let count = height * width;
@@ -238,21 +253,22 @@ pub fn expected_mean(layout: Layout, shape: [usize; 4], input: &[f32]) -> Expect
         let values = pixels
             .map(|(y, x)| f64::from(input[layout.index([photo, channel, y, x], shape)]))
             .map(|value| value / count as f64);
-        Exact::sum(count, values).divided()
+        Reference::sum(count, values).divided()
     })
 }
 
-/// What an activation makes of an exact value: no value of it moves further than what came in.
-pub fn activated(activation: Activation, exact: Exact) -> Exact {
+/// Applies `activation` to a reference. No activation increases the distance between two values, so
+/// the bound still holds.
+pub fn activated(activation: Activation, reference: Reference) -> Reference {
     let value = match activation {
-        Activation::None => exact.value,
-        Activation::Relu => exact.value.max(0.0),
-        Activation::Relu6 => exact.value.clamp(0.0, 6.0),
+        Activation::None => reference.value,
+        Activation::Relu => reference.value.max(0.0),
+        Activation::Relu6 => reference.value.clamp(0.0, 6.0),
     };
-    Exact { value, ..exact }
+    Reference { value, ..reference }
 }
 
-/// A shape as it is printed.
+/// A shape as text, such as `3x64x56x56`.
 pub fn sides(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }

@@ -1,11 +1,11 @@
-//! The shapes of the networks' ops, off their plans, and awkward ones.
+//! The shapes of the networks' operations, taken from their plans, and awkward shapes.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use burn::tensor::Device;
 use kindling::backbone::Architecture;
-use kindling::backbone::plan::{Activation, Operation, Planned, Value};
+use kindling::plan::{Activation, Operation, Planned, Value};
 
 use shaders_tests::BATCHES;
 
@@ -14,20 +14,20 @@ use crate::problem::{Conv, MaxPool, Order, Product};
 /// The side of a photo.
 const SIDE: usize = 224;
 
-/// The ops of both networks for one photo, each shape once.
+/// The operations of both networks for one photo, each shape once.
 #[derive(Debug, Default)]
 pub struct Ops {
     pub convs: BTreeSet<Conv>,
     pub max_pools: BTreeSet<MaxPool>,
-    /// Channels, height and width of the shortcuts' sums, and what follows.
+    /// `[channels, height, width]` of the shortcut additions, and the activation that follows.
     pub sums: Vec<([usize; 3], Activation)>,
-    /// Channels, height and width of what convolutions hand to an activation.
+    /// `[channels, height, width]` of the convolution outputs, and the activation that follows.
     pub clips: Vec<([usize; 3], Activation)>,
-    /// Channels, height and width of what is averaged.
+    /// `[channels, height, width]` of the inputs of global average pooling.
     pub means: BTreeSet<[usize; 3]>,
 }
 
-/// Every op of ResNet-18 and EfficientNet-Lite0.
+/// Every operation of ResNet-18 and EfficientNet-Lite0.
 pub fn of_both_networks() -> &'static Ops {
     static OPS: OnceLock<Ops> = OnceLock::new();
     OPS.get_or_init(|| {
@@ -42,23 +42,23 @@ pub fn of_both_networks() -> &'static Ops {
 impl Ops {
     fn add(&mut self, name: &str) {
         let architecture: Architecture = name.parse().unwrap();
-        let plan = architecture.init(&Device::flex()).plan();
+        let plan = architecture.init(&Device::flex()).plan().unwrap();
         let shapes = plan.shapes([SIDE; 2]);
         let of = |value: &Value| match value {
-            Value::Photos => [3, SIDE, SIDE],
+            Value::Input => [3, SIDE, SIDE],
             Value::Output(index) => shapes[*index],
         };
         for (step, out) in plan.steps.iter().zip(&shapes) {
             match &step.operation {
                 Operation::Convolution { input, convolution } => {
-                    let [from, height, width] = of(input);
+                    let [in_channels, height, width] = of(input);
                     let (kernel, stride) = (convolution.kernel, convolution.stride);
                     let around = [height, width]
                         .map(|side| convolution.padding.around(side, kernel, stride));
                     let conv = Conv {
                         batch: 1,
-                        from,
-                        to: convolution.to,
+                        in_channels,
+                        out_channels: convolution.out_channels,
                         input: [height, width],
                         kernel,
                         stride,
@@ -93,7 +93,7 @@ impl Ops {
     }
 }
 
-/// Adds what is not there yet.
+/// Adds `new` if it is not in `known` yet.
 fn add<T: PartialEq>(known: &mut Vec<T>, new: T) {
     if !known.contains(&new) {
         known.push(new);
@@ -108,13 +108,18 @@ pub fn convs(batches: &[usize]) -> impl Iterator<Item = Conv> {
         .flat_map(move |batch| convs.iter().map(move |conv| Conv { batch: *batch, ..*conv }))
 }
 
-/// Convolutions with odd sides, of one pixel, with channels that no vector divides, in groups, and with more
-/// zeros on one side than on the other.
+/// Convolutions with odd sides, with a single pixel, with channel counts that no vector size
+/// divides, with groups, and with asymmetric padding.
 pub fn awkward_convs() -> Vec<Conv> {
-    let conv = |batch, (from, to), input, (kernel, stride), padding: [usize; 2], groups| Conv {
+    let conv = |batch,
+                (in_channels, out_channels),
+                input,
+                (kernel, stride),
+                padding: [usize; 2],
+                groups| Conv {
         batch,
-        from,
-        to,
+        in_channels,
+        out_channels,
         input,
         kernel,
         stride,
@@ -136,7 +141,7 @@ pub fn awkward_convs() -> Vec<Conv> {
     ]
 }
 
-/// The networks' max-pools at every batch size, and windows that hang over the edge.
+/// The networks' max-pools at every batch size, and windows that reach over the edge.
 pub fn max_pools() -> impl Iterator<Item = MaxPool> {
     let of_networks = BATCHES.into_iter().flat_map(|batch| {
         of_both_networks().max_pools.iter().map(move |pool| {
@@ -152,8 +157,8 @@ pub fn max_pools() -> impl Iterator<Item = MaxPool> {
     of_networks.chain(awkward)
 }
 
-/// What the networks take the mean of over height and width, `[batch, channels, height, width]`, and awkward
-/// shapes.
+/// Inputs of global average pooling, `[batch, channels, height, width]`: those of the networks, and
+/// awkward shapes.
 pub fn means() -> impl Iterator<Item = [usize; 4]> {
     let means = &of_both_networks().means;
     let of_networks = BATCHES
@@ -162,7 +167,7 @@ pub fn means() -> impl Iterator<Item = [usize; 4]> {
     of_networks.chain([[3, 1, 1, 1], [3, 5, 3, 7], [3, 66, 2, 2]])
 }
 
-/// What the networks' BatchNorms take, `[batch, channels, height, width]`, each shape once.
+/// Inputs of the networks' BatchNorms, `[batch, channels, height, width]`, each shape once.
 pub fn norms() -> BTreeSet<[usize; 4]> {
     convs(&BATCHES).map(|conv| conv.output_shape()).collect()
 }
@@ -179,14 +184,15 @@ pub fn heads(batches: &[usize]) -> impl Iterator<Item = Product> {
     })
 }
 
-/// Every matrix product that a 1x1 convolution or a head of the networks comes down to.
+/// The matrix products of the networks' 1x1 convolutions and heads.
 pub fn products(batches: &[usize]) -> BTreeSet<Product> {
     convs(batches).filter_map(|conv| conv.product()).chain(heads(batches)).collect()
 }
 
-/// Products of one row, one column or one term, of sides that no vector and no tile divides, and of so many
-/// terms that tiles of 8, 16 and 32 of them are odd in number, or the last is cut short: there a kernel that
-/// loads a tile ahead has read past the end (tracel-ai/burn#5626).
+/// Products with a single row, column or term, with sides that no vector and no tile divides, and
+/// with numbers of terms for which the number of tiles of 8, 16 or 32 terms is odd, or the last
+/// tile is partial. At such shapes a kernel that prefetches a tile has read past the end
+/// (tracel-ai/burn#5626).
 pub fn awkward_products() -> BTreeSet<Product> {
     let mut products = BTreeSet::new();
     for right in [Order::Rows, Order::Columns] {

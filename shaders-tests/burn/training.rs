@@ -1,4 +1,4 @@
-//! Training on the adapter is training on the processor.
+//! Training on the adapter gives the same head as training on the processor.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kindling::head::{Examples, FitOptions, Head, fit};
@@ -41,8 +41,9 @@ fn a_head_trained_on_the_adapter_is_the_one_trained_on_the_processor() {
     let logits = |head: &Head, device: &Device| head.logits(&examples.rows, device);
     let (there, here) = (logits(&there.head, &device), logits(&here.head, &cpu));
     let worst = there.iter().zip(&here).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    // 30 steps of Adam, each within lr = 0.01 of the last; rounding differs by some 1e-7 of that a
-    // step, except where a gradient near zero changes sign, which moves a weight by a share of lr.
+    // 30 steps of Adam, each of which moves a weight by at most lr = 0.01. Rounding changes a step
+    // by about 1e-7 of that, unless a gradient near zero changes its sign, which moves the weight
+    // by a fraction of lr.
     println!("logits differ by {worst:.1e}");
     assert!(worst < 1e-3, "{worst}");
 }

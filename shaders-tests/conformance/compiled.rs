@@ -1,20 +1,22 @@
-//! The networks compiled to our own kernels give PyTorch's numbers.
+//! Compares the networks compiled to Kindling's kernels with PyTorch.
 
 use std::path::Path;
 
 use burn::tensor::Device;
 use cubecl::client::Client;
-use kindling::backbone::GpuNetwork;
-use kindling::kernels::{Map, Precision};
+use kindling::backbone::Architecture;
+use kindling::engine::{GpuNetwork, NetworkSpec};
+use kindling::kernels::{DeviceTensor, Precision};
 use kindling::weights::{self, Checkpoint};
 
-use crate::reference::{Numbers, committed, fixture, read_numbers, shared};
+use crate::reference::{Numbers, committed, fixture, random_weights, read_numbers, shared};
 use shaders_tests::adapter::client;
 
-/// As in the library's tests: f32 sums in another order, through 17 or 49 layers that keep the scale.
+/// As in the library's tests: f32 sums in a different order, through 17 or 49 layers that keep the
+/// scale.
 const TOLERANCE: f32 = 1e-5;
-/// What one rounding to f16 is off by, and the square root of as many layers, for errors that do not all point the same
-/// way; four times that, for the largest of many values.
+/// The error of one rounding to f16, times the square root of 49 layers because errors partly
+/// cancel, times four for the largest of many values.
 const F16_TOLERANCE: f32 = 4.0 * 7.0 / 2048.0;
 
 #[test]
@@ -42,7 +44,7 @@ fn agrees(weights: &Path, reference: &str) {
     }
 }
 
-/// The largest difference from `expected`, as a share of its largest value.
+/// The largest difference from `expected`, relative to its largest value.
 fn error(
     weights: &Path,
     client: &Client,
@@ -54,9 +56,9 @@ fn error(
     let architecture = weights::architecture(&checkpoint).unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &Device::flex()).unwrap();
     let [_, channels, height, width] = photos.shape[..] else { panic!("photos") };
-    let network: GpuNetwork =
-        backbone.compiled_for_gpu(client, [height, width], precision).unwrap().unwrap();
-    let input = Map::upload(client, &photos.values, [channels, height, width], precision);
+    let spec = NetworkSpec::of(&backbone).unwrap();
+    let network = GpuNetwork::compile(client, &spec, [height, width], precision).unwrap();
+    let input = DeviceTensor::upload(client, &photos.values, [channels, height, width], precision);
     let features = network.features(input).read(client).unwrap();
     assert_eq!(features.len(), expected.values.len());
     let pairs = features.iter().zip(&expected.values);
@@ -64,7 +66,7 @@ fn error(
     worst / expected.largest()
 }
 
-/// The larger one; what is no number is larger than all.
+/// The larger value; NaN counts as the largest.
 fn nan_max(largest: f32, value: f32) -> f32 {
     if value > largest || value.is_nan() { value } else { largest }
 }
@@ -84,5 +86,35 @@ fn the_real_network_compiled_agrees_with_torchvision() {
         let error = error(&weights, &client, photos, features, precision);
         println!("the real network in {precision}: features off by {error:.1e}");
         assert!(error < tolerance, "{error}");
+    }
+}
+
+#[test]
+fn every_architecture_compiled_agrees_with_burns_operations() {
+    let Some(client) = client() else { return };
+    const SIDE: usize = 64;
+    let values: Vec<f32> =
+        (0..2 * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect();
+    let photos = Numbers { shape: vec![2, 3, SIDE, SIDE], values };
+    for name in Architecture::published() {
+        let architecture: Architecture = name.parse().unwrap();
+        let mut backbone = architecture.init(&Device::flex());
+        random_weights(&mut backbone);
+        let features = backbone.forward(photos.on(&Device::flex()));
+        let expected = Numbers {
+            shape: vec![2, architecture.features()],
+            values: features.into_data().iter::<f32>().collect(),
+        };
+        let spec = NetworkSpec::of(&backbone).unwrap();
+        let precision = Precision::F32;
+        let network = GpuNetwork::compile(&client, &spec, [SIDE; 2], precision).unwrap();
+        let input = DeviceTensor::upload(&client, &photos.values, [3, SIDE, SIDE], precision);
+        let actual = network.features(input).read(&client).unwrap();
+        let pairs = actual.iter().zip(&expected.values);
+        let worst = pairs.map(|(actual, expected)| (actual - expected).abs()).fold(0.0, nan_max);
+        let error = worst / expected.largest();
+        println!("{name} with random weights: off by {error:.1e}");
+        // What is promised of every engine.
+        assert!(error < 1e-4, "{name}: {error}");
     }
 }

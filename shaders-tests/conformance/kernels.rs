@@ -1,12 +1,12 @@
-//! Our own kernels are right at every shape of both backbones, whatever tile they run with.
+//! Checks Kindling's kernels with every tile at every shape of both backbones.
 
 use std::collections::BTreeSet;
 
 use kindling::Precision;
-use kindling::backbone::plan::{Operation, Value};
-use kindling::backbone::{Architecture, Plan, Planned};
+use kindling::backbone::Architecture;
 use kindling::kernels::MaxPool;
-use kindling::kernels::trust::{self, Finding, Way};
+use kindling::kernels::conformance::{self, Algorithm, Finding};
+use kindling::plan::{Operation, Plan, Planned, Value};
 
 use shaders_tests::BATCHES;
 use shaders_tests::adapter::{client, is_software};
@@ -15,7 +15,7 @@ use shaders_tests::table::Table;
 fn plans() -> [Plan; 2] {
     ["resnet18", "efficientnet-lite0"].map(|name| {
         let architecture: Architecture = name.parse().unwrap();
-        architecture.init(&burn::tensor::Device::flex()).plan()
+        architecture.init(&burn::tensor::Device::flex()).plan().unwrap()
     })
 }
 
@@ -25,21 +25,21 @@ fn add(table: &mut Table, finding: Finding) {
     table.row(&format!("{kernel} {precision}"), &op, &shape, worst);
 }
 
-/// An operation at a shape, and whether a sum is part of it.
+/// An operation at an input shape, and whether it adds a shortcut.
 struct Case {
     operation: Operation,
     shape: [usize; 3],
     shortcut: bool,
 }
 
-/// Every operation of the plan but the sums, each with the shape of what it reads.
+/// Every operation of the plan except additions, each with its input shape.
 fn cases(plan: &Plan) -> Vec<Case> {
     let shapes = plan.shapes([224, 224]);
     let of = |value: &Value| match value {
-        Value::Photos => [3, 224, 224],
+        Value::Input => [3, 224, 224],
         Value::Output(step) => shapes[*step],
     };
-    // The later one of what a sum reads adds the other.
+    // An addition is fused into the later one of the two steps that it reads.
     let adding: BTreeSet<usize> = plan
         .steps
         .iter()
@@ -48,7 +48,7 @@ fn cases(plan: &Plan) -> Vec<Case> {
                 .iter()
                 .map(|input| match input {
                     Value::Output(step) => *step,
-                    Value::Photos => unreachable!("no sum reads photos"),
+                    Value::Input => unreachable!("no sum reads photos"),
                 })
                 .max(),
             _ => None,
@@ -75,27 +75,35 @@ fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_til
     let mut seen = BTreeSet::new();
     for Case { operation, shape: [_, height, width], shortcut } in plans().iter().flat_map(cases) {
         let Operation::Convolution { convolution, .. } = operation else { continue };
-        let (from, to) = (convolution.from, convolution.to);
-        let key = (from, to, convolution.kernel, convolution.stride, convolution.groups);
+        let (in_channels, out_channels) = (convolution.in_channels, convolution.out_channels);
+        let key =
+            (in_channels, out_channels, convolution.kernel, convolution.stride, convolution.groups);
         if !seen.insert((key, height, shortcut)) {
             continue;
         }
         for photos in BATCHES {
             let at = (photos, [height, width]);
-            // f16 at one size: only what is stored differs.
+            // Test f16 at one batch size only: it differs from f32 only in how values are stored.
             let precisions: &[Precision] = match photos {
                 3 => &[Precision::F32, Precision::F16],
                 _ => &[Precision::F32],
             };
             for precision in precisions {
-                // Where the driver runs on the processor, what a network takes, and every tile with one photo.
-                let ways = match is_software() && photos > 1 {
-                    true => Vec::from_iter(Way::taken(&client, &convolution, *precision)),
-                    false => Way::all(&client, &convolution, *precision),
+                // Software drivers test all tiles at batch size 1, and only the tile that the
+                // engine chooses at larger ones.
+                let algorithms = match is_software() && photos > 1 {
+                    true => Vec::from_iter(Algorithm::chosen(&client, &convolution, *precision)),
+                    false => Algorithm::all(&client, &convolution, *precision),
                 };
-                for way in ways {
-                    let finding =
-                        trust::convolution(&client, &convolution, shortcut, at, *precision, way);
+                for algorithm in algorithms {
+                    let finding = conformance::convolution(
+                        &client,
+                        &convolution,
+                        shortcut,
+                        at,
+                        *precision,
+                        algorithm,
+                    );
                     add(&mut table, finding.unwrap());
                 }
             }
@@ -115,9 +123,11 @@ fn our_pools_and_preprocessing_agree_with_f64_at_every_shape_of_the_networks() {
                 let finding = match operation {
                     Operation::MaxPool { kernel, stride, padding, .. } => {
                         let pool = MaxPool { kernel, stride, padding };
-                        trust::max_pool(&client, pool, at, precision)
+                        conformance::max_pool(&client, pool, at, precision)
                     }
-                    Operation::GlobalAveragePool { .. } => trust::mean(&client, at, precision),
+                    Operation::GlobalAveragePool { .. } => {
+                        conformance::mean(&client, at, precision)
+                    }
                     _ => continue,
                 };
                 add(&mut table, finding.unwrap());
@@ -126,7 +136,7 @@ fn our_pools_and_preprocessing_agree_with_f64_at_every_shape_of_the_networks() {
     }
     for photos in BATCHES {
         for precision in [Precision::F32, Precision::F16] {
-            let finding = trust::preprocess(&client, (photos, [224, 224]), precision);
+            let finding = conformance::preprocess(&client, (photos, [224, 224]), precision);
             add(&mut table, finding.unwrap());
         }
     }
@@ -138,12 +148,13 @@ fn our_kernels_agree_with_f64_at_awkward_shapes() {
     let Some(client) = client() else { return };
     let mut table = Table::new("our own kernels at awkward shapes");
     for precision in [Precision::F32, Precision::F16] {
-        trust::short(&client, precision, |finding| add(&mut table, finding));
+        conformance::quick_suite(&client, precision, |finding| add(&mut table, finding));
     }
     finish(table);
 }
 
-/// With the kernel that is broken on purpose, what is wrong must be Winograd's alone, and all of it.
+/// Prints and checks the table. With the deliberately faulty kernel, only Winograd kernels must be
+/// wrong, and those of both tile sides.
 fn finish(table: Table) {
     if !cfg!(feature = "faulty-kernel") {
         return table.finish(&[]);

@@ -1,4 +1,5 @@
-//! Kindling's own kernels are right: each against f64, and the networks compiled to them against PyTorch.
+//! Checks Kindling's kernels: each kernel against f64, and the networks compiled to them against
+//! PyTorch.
 
 mod compiled;
 mod counts;

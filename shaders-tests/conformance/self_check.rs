@@ -1,4 +1,5 @@
-//! A GPU is believed when it agrees with the processor, and only then.
+//! The self-check accepts a GPU if it agrees with the processor, and otherwise names the faulty
+//! layer.
 
 use kindling::Precision;
 use kindling::device::{self, Backend, Choice};
@@ -18,14 +19,13 @@ fn the_self_check_believes_right_kernels_and_names_the_layer_where_wrong_ones_be
     let architecture = weights::architecture(&checkpoint).unwrap();
     let processor = device::processor().unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &processor).unwrap();
-    let recipe = architecture.recipe();
-    let photo: Vec<u8> = (0..recipe.values()).map(|at| (at * 7919 % 251) as u8).collect();
+    let preprocessing = architecture.preprocessing();
+    let photo: Vec<u8> = (0..preprocessing.values()).map(|at| (at * 7919 % 251) as u8).collect();
     let precisions =
         if info.f16 { &[Precision::F32, Precision::F16][..] } else { &[Precision::F32] };
     for precision in precisions {
-        let extractor = Extractor::new(&backbone, recipe, &processor, 3)
-            .suited_to_in(&info, *precision)
-            .unwrap();
+        let extractor =
+            Extractor::new(&backbone, preprocessing, &processor, 3).on(&info, *precision).unwrap();
         let checked = extractor.self_check(&photo);
         println!("{precision}: {checked:?}");
         if cfg!(feature = "faulty-kernel") {

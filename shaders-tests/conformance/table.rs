@@ -1,6 +1,6 @@
-//! The table of what was found fails where it must.
+//! The table of results fails when it must.
 
-use kindling::kernels::exact::Worst;
+use kindling::kernels::reference::Worst;
 use shaders_tests::table::{KnownWrong, Table};
 
 fn table(error: f64) -> Table {
@@ -21,7 +21,7 @@ fn a_wrong_kernel_is_named() {
 
 #[test]
 #[should_panic = "another is wrong at add 2x3"]
-fn no_number_is_wrong() {
+fn nan_is_wrong() {
     table(f64::NAN).finish(&[]);
 }
 

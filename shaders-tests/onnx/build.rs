@@ -1,6 +1,6 @@
-//! burn-import's reading of narrow.onnx, as Rust code and its weights.
+//! Converts narrow.onnx to Rust code and weights with burn-import.
 
-#![allow(deprecated, reason = "burn-import is a shim over burn-onnx, and marks all it offers so")]
+#![allow(deprecated, reason = "burn-import is a deprecated shim over burn-onnx")]
 
 use burn_import::onnx::{LoadStrategy, ModelGen};
 
@@ -10,7 +10,7 @@ fn main() {
     ModelGen::new()
         .input("narrow.onnx")
         .out_dir("generated/")
-        // Nothing to find at run time.
+        // No files to find at run time.
         .load_strategy(LoadStrategy::Embedded)
         .run_from_script();
 }

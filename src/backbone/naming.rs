@@ -1,17 +1,17 @@
-//! Between the names of a module's tensors here and in published files.
+//! Tensor names: the module's own and those of published files.
 
-/// How a network's published files name its tensors: pairs of what a part of a name is here and
-/// there. The head's `fc` layer is named along with it.
+/// How published files of a network name its tensors: pairs of a part of the module's name and the
+/// published name. The head's `fc` layer follows the same rules.
 #[derive(Clone, Copy, Debug)]
-pub struct Naming(pub(super) &'static [(&'static str, &'static str)]);
+pub struct Naming(pub(in crate::backbone) &'static [(&'static str, &'static str)]);
 
 impl Naming {
-    /// The published name of what is called `name` here.
+    /// The published name of the module's tensor `name`.
     pub fn published(&self, name: &str) -> String {
         self.0.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs))
     }
 
-    /// The name here of what is published as `name`.
+    /// The module's name of the published tensor `name`.
     pub fn module(&self, name: &str) -> String {
         self.0.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(theirs, ours))
     }

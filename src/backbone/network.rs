@@ -1,75 +1,98 @@
-//! What every network can do, whichever struct it is.
+//! A network's forward, whole or divided at a stage.
 
-use burn::module::Module;
-use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge, burn_pack};
+use std::ops::Range;
+
 use burn::tensor::Tensor;
+use burn::tensor::module::adaptive_avg_pool2d;
 
-use super::Planned;
+use super::architectures::Network;
+use crate::plan::StageError;
 
-/// Photos in, the last feature map out. Its mean over height and width is the features.
-pub trait Forward {
-    /// The last feature map of a batch of preprocessed photos, showing `observe` what leaves each stage
-    /// (`[batch, channels, height, width]`, with the stage's name).
+impl Network {
+    /// The names of its stages, in order: the published code's, or the paper's.
+    pub fn stages(&self) -> Vec<String> {
+        self.as_forward().stages()
+    }
+
+    /// Features of a batch of preprocessed photos.
+    ///
+    /// # Shapes
+    /// - `photos`: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, features]`
+    ///
+    /// # Panics
+    /// If the photos do not have three channels, or are on another device.
+    pub fn forward(&self, photos: Tensor<4>) -> Tensor<2> {
+        pooled(self.feature_map(photos, |_, _| ()))
+    }
+
+    /// The last feature map of a batch of preprocessed photos. `observe` gets each stage's name and
+    /// output.
     ///
     /// # Shapes
     /// - `photos`: `[batch, 3, height, width]`, normalised
     /// - output: `[batch, features, height / 32, width / 32]`, rounded up
-    fn feature_map(
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn feature_map(
         &self,
         photos: Tensor<4>,
-        observe: &mut dyn FnMut(&str, &Tensor<4>),
-    ) -> Tensor<4>;
-}
+        mut observe: impl FnMut(&str, &Tensor<4>),
+    ) -> Tensor<4> {
+        self.stages().iter().enumerate().fold(photos, |x, (at, name)| {
+            let x = self.as_forward().forward_stage(at, x);
+            observe(name, &x);
+            x
+        })
+    }
 
-/// A module's tensors, with the names of its fields and PyTorch's shapes. Every Burn module is one.
-pub trait Tensors {
-    /// The tensors; their data is read from the device when it is asked for.
-    fn tensors(&self) -> Vec<burn_pack::Tensor>;
-
-    /// The same tensors with Burn's own names and shapes: `gamma` and `beta` in a BatchNorm, a fully connected
-    /// layer's weight as `[in, out]`.
-    fn burn_tensors(&self) -> Vec<burn_pack::Tensor>;
-
-    /// Puts the tensors in their places.
+    /// The output of the stage `name` for a batch of preprocessed photos.
+    ///
+    /// # Shapes
+    /// - `photos`: `[batch, 3, height, width]`, normalised
+    /// - output: `[batch, channels, height, width]` of that stage
     ///
     /// # Errors
-    /// Where one of them has no place, or a place stays empty.
-    fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String>;
-}
-
-impl<M: Module> Tensors for M {
-    fn tensors(&self) -> Vec<burn_pack::Tensor> {
-        self.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+    /// If there is no such stage.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_until(&self, name: &str, photos: Tensor<4>) -> Result<Tensor<4>, StageError> {
+        let end = self.stage(name)?;
+        Ok(self.stages_of(0..end + 1, photos))
     }
 
-    fn burn_tensors(&self) -> Vec<burn_pack::Tensor> {
-        // As `BurnpackStore` collects them, so that it finds them again.
-        self.collect(None, None, false)
+    /// Features from the output of the stage `name`: the rest of the network.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, channels, height, width]`, that stage's output
+    /// - output: `[batch, features]`
+    ///
+    /// # Errors
+    /// If there is no such stage.
+    ///
+    /// # Panics
+    /// If `x` does not have that stage's channels, or is on another device.
+    pub fn forward_from(&self, name: &str, x: Tensor<4>) -> Result<Tensor<2>, StageError> {
+        let start = self.stage(name)? + 1;
+        Ok(pooled(self.stages_of(start..self.stages().len(), x)))
     }
 
-    fn fill(&mut self, tensors: Vec<burn_pack::Tensor>) -> Result<(), String> {
-        let asked = tensors.len();
-        let result = self.apply(tensors, None, Some(Box::new(PyTorchToBurnAdapter)), true);
-        match (result.errors.first(), result.missing.first()) {
-            (Some(error), _) => Err(error.to_string()),
-            (None, Some((name, _))) => Err(format!("nothing was found for `{name}`")),
-            (None, None) if result.applied.len() != asked => {
-                Err(format!("{} of {} tensors were used", result.applied.len(), asked))
-            }
-            (None, None) => Ok(()),
+    fn stages_of(&self, stages: Range<usize>, x: Tensor<4>) -> Tensor<4> {
+        stages.fold(x, |x, at| self.as_forward().forward_stage(at, x))
+    }
+
+    fn stage(&self, name: &str) -> Result<usize, StageError> {
+        let known = self.stages();
+        match known.iter().position(|stage| stage == name) {
+            Some(at) => Ok(at),
+            None => Err(StageError::Unknown { name: name.to_owned(), known }),
         }
     }
 }
 
-/// The values of a tensor, read from its device.
-///
-/// # Errors
-/// Where the device does not give them back.
-pub(crate) fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, burn_pack::Error> {
-    Ok(bridge::to_data(tensor)?.iter::<f32>().collect())
+/// The mean over height and width, which ends every network here: `[batch, features]`.
+pub(super) fn pooled(map: Tensor<4>) -> Tensor<2> {
+    adaptive_avg_pool2d(map, [1, 1]).flatten(1, 3)
 }
-
-/// A network of any family.
-pub(super) trait Network: Forward + Tensors + Planned {}
-
-impl<N: Forward + Tensors + Planned> Network for N {}

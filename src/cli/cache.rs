@@ -12,16 +12,17 @@ use serde::Serialize;
 use super::pretrained::{CACHE, named};
 use super::terminal::{bytes, counted, one_line, say, table, text};
 
-/// Say what is kept of photos that went through a network before, or delete it
+/// Show or delete the feature cache
 ///
-/// Numbers are kept, never pictures, names or places: the features of each photo, found by the SHA-256 of
-/// its file, for each network, preprocessing and device. At most 1 GiB of them: what was not used for
-/// longest is deleted first. It may all be deleted at any time, and is then computed anew.
+/// The cache stores the features that a network computed for each photo. The key is the SHA-256 of
+/// the photo's file, together with the network, the preprocessing and the device. Pictures, file
+/// names and paths are not stored. The cache holds at most 1 GiB and drops the least recently used
+/// features first. You can delete it at any time; features are then computed again.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling cache info      where it is, how large, what for
-  kindling cache clear     delete all of it")]
+  kindling cache info      show its folder, size and contents
+  kindling cache clear     delete all cached features")]
 pub struct CacheArgs {
     #[command(subcommand)]
     command: CacheCommand,
@@ -29,7 +30,7 @@ pub struct CacheArgs {
 
 #[derive(Subcommand)]
 enum CacheCommand {
-    /// Say where the feature cache is, how large, and what is in it
+    /// Show the folder, size and contents of the feature cache
     #[command(after_help = "\
 Examples:
   kindling cache info
@@ -43,7 +44,7 @@ Examples:
         #[command(flatten)]
         folder: CacheFolderArg,
     },
-    /// Delete what is kept; what is not of the cache stays, wherever it lies
+    /// Delete all cached features, but no other files in the folder
     #[command(after_help = "\
 Examples:
   kindling cache clear
@@ -56,23 +57,26 @@ Examples:
 
 #[derive(Args)]
 struct CacheFolderArg {
-    /// Folder of the cache; without it `features` in the folder that KINDLING_CACHE names, or in the
-    /// platform's cache folder
+    /// Folder of the feature cache
+    ///
+    /// The default is `features` in the folder that KINDLING_CACHE names, or in the platform's
+    /// cache folder.
     #[arg(long = "cache", value_name = "DIR", value_hint = ValueHint::DirPath)]
-    asked: Option<PathBuf>,
+    explicit: Option<PathBuf>,
 }
 
 impl CacheFolderArg {
     fn folder(&self) -> Result<PathBuf> {
-        folder(self.asked.as_deref()).ok_or_else(|| {
-            anyhow!("this user has no cache folder: name one with --cache or {CACHE}")
+        folder(self.explicit.as_deref()).ok_or_else(|| {
+            anyhow!("this user has no cache folder: choose one with --cache or {CACHE}")
         })
     }
 }
 
-/// The folder that features are kept in: the one that is asked for, or the usual one, where there is one.
-pub fn folder(asked: Option<&Path>) -> Option<PathBuf> {
-    asked.map(Path::to_owned).or_else(|| named("features")).or_else(cache::default_folder)
+/// The folder of the feature cache: `explicit` if given, otherwise the default. `None` if the user
+/// has no cache folder.
+pub fn folder(explicit: Option<&Path>) -> Option<PathBuf> {
+    explicit.map(Path::to_owned).or_else(|| named("features")).or_else(cache::default_folder)
 }
 
 pub fn run(args: &CacheArgs) -> Result<()> {
@@ -82,20 +86,20 @@ pub fn run(args: &CacheArgs) -> Result<()> {
     }
 }
 
-/// What `info --json` prints.
+/// The output of `info --json`.
 #[derive(Serialize)]
-struct Told {
+struct InfoJson {
     folder: String,
     photos: usize,
     files: usize,
     bytes: u64,
-    /// Bytes that are kept at most.
+    /// The maximum size of the cache, in bytes.
     limit: u64,
-    spaces: Vec<ToldSpace>,
+    spaces: Vec<SpaceJson>,
 }
 
 #[derive(Serialize)]
-struct ToldSpace {
+struct SpaceJson {
     space: String,
     features: Option<usize>,
     photos: usize,
@@ -104,9 +108,9 @@ struct ToldSpace {
     last_used: String,
 }
 
-impl Told {
+impl InfoJson {
     fn of(folder: &Path, info: &CacheInfo) -> Self {
-        let space = |space: &SpaceInfo| ToldSpace {
+        let space = |space: &SpaceInfo| SpaceJson {
             space: space.space.clone(),
             features: space.width,
             photos: space.photos,
@@ -129,14 +133,14 @@ fn info(folder: &Path, json: bool) -> Result<()> {
     let info = cache::info(folder)?;
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&Told::of(folder, &info))?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&InfoJson::of(folder, &info))?)?;
         return Ok(());
     }
     writeln!(out, "folder    {}", one_line(&text(folder)))?;
     writeln!(out, "photos    {}", info.photos())?;
     writeln!(
         out,
-        "size      {} in {}, at most {} are kept",
+        "size      {} in {}, limited to {}",
         bytes(info.bytes()),
         counted(info.files(), "file"),
         bytes(FeatureCache::DEFAULT_LIMIT)
@@ -148,7 +152,7 @@ fn info(folder: &Path, json: bool) -> Result<()> {
     let heading = ["NETWORK AND PREPROCESSING", "FEATURES", "PHOTOS", "SIZE", "LAST USED"];
     let rows = info.spaces.iter().map(|space| {
         [
-            // Enough to tell them apart.
+            // A prefix long enough to be unique.
             space.space.chars().take(16).collect(),
             space.width.map_or_else(|| "-".into(), |width| width.to_string()),
             space.photos.to_string(),
@@ -161,16 +165,16 @@ fn info(folder: &Path, json: bool) -> Result<()> {
 }
 
 fn clear(folder: &Path) -> Result<()> {
-    let gone = cache::clear(folder)?;
+    let deleted = cache::clear(folder)?;
     let folder = one_line(&text(folder));
-    if gone.files() == 0 {
+    if deleted.files() == 0 {
         return say(&format!("nothing to delete in {folder}"));
     }
     say(&format!(
         "deleted   the features of {} ({}, {}) from {folder}",
-        counted(gone.photos(), "photo"),
-        counted(gone.files(), "file"),
-        bytes(gone.bytes()),
+        counted(deleted.photos(), "photo"),
+        counted(deleted.files(), "file"),
+        bytes(deleted.bytes()),
     ))
 }
 

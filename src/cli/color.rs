@@ -1,11 +1,11 @@
-//! When the program's words are coloured.
+//! Chooses whether output is coloured.
 
 use std::ffi::OsString;
 
 use clap::ColorChoice;
 
-/// What `--color` asks for among `words`: known before they are parsed, since the parser's own help and
-/// errors are coloured too. Wrong values are the parser's to complain about.
+/// Finds the value of `--color` in `words` before they are parsed, because clap colours its own
+/// help and errors too. An invalid value gives `Auto`; clap reports it later.
 pub fn asked(words: impl Iterator<Item = OsString>) -> ColorChoice {
     let words: Vec<OsString> = words.take_while(|word| word != "--").collect();
     let value = |index: usize, word: &OsString| {
@@ -24,7 +24,7 @@ pub fn asked(words: impl Iterator<Item = OsString>) -> ColorChoice {
         .unwrap_or(ColorChoice::Auto)
 }
 
-/// Makes it so for everything that is printed. `auto` colours on a terminal, unless `NO_COLOR` is set.
+/// Applies the choice to all output. `Auto` uses colour on a terminal, unless `NO_COLOR` is set.
 pub fn apply(choice: ColorChoice) {
     match choice {
         ColorChoice::Auto => anstream::ColorChoice::Auto,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-/// Print the completions of a shell
+/// Print shell completions
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -15,12 +15,12 @@ Examples:
   kindling completions fish > ~/.config/fish/completions/kindling.fish
   kindling completions powershell >> $PROFILE")]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// Shell to print completions for
     shell: Shell,
 }
 
 pub fn run(args: &CompletionsArgs) -> Result<()> {
-    // Into memory: `generate` panics where it cannot write.
+    // Written to memory first, because `generate` panics on a write error.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "kindling", &mut script);
     io::stdout().write_all(&script)?;

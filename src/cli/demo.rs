@@ -16,20 +16,20 @@ use super::{Cli, DeviceArg};
 
 /// Draw cats and dogs, train on them, and try the result
 ///
-/// Needs no photos, no network and no GPU. The drawings are made up by the program and lie in the demo's
-/// folder as PNG files; what follows are the same commands that you would give for your own photos. How
-/// well it does on drawings says nothing about photos.
+/// Needs no photos, no internet connection and no GPU. The program generates the drawings, saves
+/// them as PNG files in the demo's folder, and then runs the same commands that you would use for
+/// your own photos. Accuracy on drawings says nothing about photos.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kindling demo
   kindling demo --out try-it --seed 7 --device wgpu")]
 pub struct DemoArgs {
-    /// Folder to put everything in, new or empty [default: kindling-demo]
+    /// Folder for all files, new or empty [default: kindling-demo]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 
-    /// Seed of the drawings and of the training
+    /// Random seed for drawing and training
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
 
@@ -37,25 +37,26 @@ pub struct DemoArgs {
     device: DeviceArg,
 }
 
-/// The backbone that is built in.
+/// The backbone whose weights are built in.
 const BACKBONE: &str = "efficientnet-lite0";
 
 pub fn run(args: &DemoArgs) -> Result<()> {
     let folder = match &args.out {
-        // In the commands below a leading `-` would be taken for an option.
+        // A leading `-` would make the path an option in the commands below.
         Some(folder) if text(folder).starts_with('-') => Path::new(".").join(folder),
         Some(folder) => folder.clone(),
         None => default_folder()?,
     };
-    // Before anything is written: a device that is not there, and a name that no run can record.
+    // Fail before writing anything if the device is missing, or if the path cannot be recorded
+    // in a run's configuration.
     device::resolve(args.device.device)?;
     if folder.to_str().is_none() {
         bail!("`{}` has a name that is not UTF-8; give another --out", folder.display());
     }
-    let folder = make(&folder)?;
+    let folder = create(&folder)?;
     let (drawings, run) = (folder.join("drawings"), folder.join("run"));
     let count: usize = Part::ALL.iter().map(|part| part.drawings_of_each()).sum();
-    heading("1. Drawings of cats and dogs, to train, validate and test on")?;
+    heading("1. Draw cats and dogs, for training, validation and testing")?;
     write_drawings(&drawings, args.seed)?;
     say(&format!(
         "{} in {} (look at them)",
@@ -70,29 +71,29 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     let (seed, device) = (args.seed.to_string(), args.device.device.to_string());
     let device = ["--device", &device].map(OsStr::new);
 
-    heading("2. Training: each drawing through a pretrained network once, then a new last layer")?;
+    heading("2. Train a new last layer on the features of a pretrained network")?;
     let options = ["--backbone", BACKBONE, "--seed", &seed, "--out"].map(OsStr::new);
     command("train", &[&[drawings], &options[..], &[run], &device])?;
-    heading("3. How good it is, on drawings that it has not seen")?;
+    heading("3. Evaluate it on drawings that it has not seen")?;
     command("evaluate", &[&[run, test], &device])?;
-    heading("4. What is in two of them")?;
+    heading("4. Predict the class of two of them")?;
     command("predict", &[&[run, cat, dog], &device])?;
 
     let program = this_program();
-    heading("Now with your photos, in a folder for each class")?;
+    heading("Next, train on your own photos, in one folder per class")?;
     say(&format!("{program} train photos --backbone {BACKBONE} --out runs/first"))?;
     say(&format!("{program} evaluate runs/first photos"))?;
     say(&format!("{program} predict runs/first photo.jpg"))?;
-    heading("Where everything is")?;
+    heading("Where the files are")?;
     let (drawings, run) = (text(Path::new(drawings)), text(Path::new(run)));
     let width = drawings.chars().count();
     say(&format!("{drawings}  the drawings"))?;
-    say(&format!("{run:width$}  the trained model, and how it came about; open its report.html"))?;
-    say("These were drawings: how well it does on them says nothing about photos.")?;
+    say(&format!("{run:width$}  the trained model and its records; open report.html there"))?;
+    say("These are drawings: accuracy on them says nothing about photos.")?;
     Ok(())
 }
 
-/// `kindling-demo`, or the first of `kindling-demo-2`, ... that is free.
+/// The first of `kindling-demo`, `kindling-demo-2`, `kindling-demo-3`, ... that does not exist.
 fn default_folder() -> Result<PathBuf> {
     (1..1000)
         .map(|number| match number {
@@ -100,11 +101,11 @@ fn default_folder() -> Result<PathBuf> {
             _ => format!("kindling-demo-{number}").into(),
         })
         .find(|folder| fs::symlink_metadata(folder).is_err())
-        .context("there are a thousand demos here already; give --out")
+        .context("`kindling-demo` to `kindling-demo-999` exist already; give --out")
 }
 
-/// Makes the folder, which must not hold anything: nothing of the user's is touched.
-fn make(folder: &Path) -> Result<&Path> {
+/// Creates the folder, which must be new or empty, so that no file of the user is touched.
+fn create(folder: &Path) -> Result<&Path> {
     let failed = || format!("`{}` cannot be written; give another --out", folder.display());
     fs::create_dir_all(folder).with_context(failed)?;
     if fs::read_dir(folder).with_context(failed)?.next().is_some() {
@@ -113,7 +114,7 @@ fn make(folder: &Path) -> Result<&Path> {
     Ok(folder)
 }
 
-/// Shows a command as it would be typed, and does what it says.
+/// Prints a command as the user would type it, and runs it.
 fn command(name: &str, arguments: &[&[&OsStr]]) -> Result<()> {
     let words: Vec<&OsStr> = std::iter::once(OsStr::new(name)).chain(arguments.concat()).collect();
     let typed = shell_command(&this_program(), &words);

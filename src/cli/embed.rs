@@ -9,19 +9,20 @@ use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
 
-use super::DeviceArg;
-use super::extraction::{FeaturesArg, extract, extractor};
-use super::pretrained::NetworkArg;
+use super::extraction::extract;
+use super::opened::ComputeArgs;
 use super::terminal::{bytes, counted, one_line, text, warn};
 
 /// Write the features of every photo, for search or clustering
 ///
-/// MODEL is a run folder, a weights file (its fc layer is not needed), or a name from `kindling weights list`.
-/// DATA is a photo or a folder: with train and val parts, class folders, <class>.<anything>.jpg, or
-/// photos of no class. Paths are written as DATA leads to them.
+/// MODEL is a run folder, a weights file (an fc layer is not needed), or a name from
+/// `kindling weights list`. DATA is a photo or a folder, with train and val folders, class folders,
+/// files named <class>.<anything>.jpg, or photos without labels. The paths in the output start with
+/// DATA as you typed it.
 ///
-/// .safetensors holds `features`, `labels` and, as metadata, `paths`, `classes` and `parts`; .npy the features alone,
-/// with the rest in a .csv beside it; .parquet the columns `path`, `label`, `part` and `features`.
+/// A .safetensors file holds the tensors `features` and `labels`, with `paths`, `classes` and
+/// `parts` in its metadata. A .npy file holds only the features, and a .csv file beside it the
+/// rest. A .parquet file has the columns `path`, `label`, `part` and `features`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -35,35 +36,29 @@ pub struct EmbedArgs {
     /// Photo, or folder of photos
     data: PathBuf,
 
-    /// File to write: .safetensors, .npy (and a .csv) or .parquet (cargo feature `parquet`)
+    /// Output file: .safetensors, .npy (writes a .csv too) or .parquet (cargo feature `parquet`)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long)]
     force: bool,
 
     #[command(flatten)]
-    device: DeviceArg,
-
-    #[command(flatten)]
-    features: FeaturesArg,
-
-    #[command(flatten)]
-    network: NetworkArg,
+    compute: ComputeArgs,
 }
 
 pub fn run(args: &EmbedArgs) -> Result<()> {
     let Some(format) = TableFormat::of_file(&args.out) else {
         bail!(
-            "the ending of `{}` tells no format: end it in .safetensors, .npy or .parquet",
+            "`{}` has no known extension: use .safetensors, .npy or .parquet",
             args.out.display()
         );
     };
     if !format.is_compiled_in() {
         bail!(
-            "this build writes no .{format} files: build with `--features {format}`, or end --out in .safetensors \
-             or .npy"
+            "this build cannot write .{format} files: build with `--features {format}`, or use \
+             .safetensors or .npy"
         );
     }
     let output = OutputFile::reserve(&args.out, args.force)?;
@@ -73,31 +68,31 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         _ => None,
     };
     let listing = every_photo(&args.data)?;
-    // A safetensors file has the paths in its header, and its readers take 100 MB of that.
+    // The paths go into the safetensors header, of which readers accept at most 100 MB.
     let header: usize = listing.photos.iter().map(|photo| text(&photo.path).len() + 8).sum();
     if matches!(format, TableFormat::Safetensors) && header > 90_000_000 {
         bail!(
-            "the paths of {} do not go into a safetensors file: end --out in .npy or .parquet",
+            "the paths of {} do not fit into a safetensors header: use .npy or .parquet",
             counted(listing.photos.len(), "photo")
         );
     }
-    let (info, device) = args.device.open()?;
-    let frozen = args.network.backbone(&args.model, false, &device)?;
-    let extractor = extractor(&frozen.backbone, frozen.recipe, (&info, &device), &args.features)?;
+    let opened = args.compute.backbone(&args.model, false)?;
+    let architecture = opened.model.backbone.architecture();
+    let extractor = opened.extractor()?;
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
     let (extraction, skipped) =
         extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;
     let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
     if lossy > 0 {
         warn(&format!(
-            "{} not UTF-8: written with \u{fffd} in place of what is not",
+            "{} not UTF-8: invalid bytes are written as \u{fffd}",
             if lossy == 1 { "1 path is".into() } else { format!("{lossy} paths are") }
         ));
     }
     let photos = extraction.photos.iter().map(|index| &listing.photos[*index]);
     let table = FeatureTable {
-        backbone: frozen.backbone.architecture().to_string(),
-        width: frozen.backbone.architecture().features(),
+        backbone: architecture.to_string(),
+        width: architecture.features(),
         photos: photos
             .map(|photo| TableRow {
                 path: text(&photo.path),
@@ -108,7 +103,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         classes: listing.classes,
         features: extraction.rows,
     };
-    // Both are on the disk before the first has its name.
+    // Both files are on disk before the first is renamed into place.
     let staged = output.stage(|out| table.write(format, out))?;
     let staged_csv = csv_output.map(|output| output.stage(|out| table.csv(out))).transpose()?;
     let size = staged.publish()?;
@@ -117,13 +112,13 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     }
 
     let mut out = io::stdout().lock();
-    writeln!(out, "device    {info}")?;
+    writeln!(out, "device    {}", opened.info)?;
     writeln!(
         out,
         "photos    {}, {}{}",
         counted(table.photos.len(), "photo"),
         match table.classes.len() {
-            0 => "of no class that could be told: no labels".to_owned(),
+            0 => "without labels (no classes found)".to_owned(),
             count => counted(count, "class"),
         },
         match skipped.len() {

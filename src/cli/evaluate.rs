@@ -10,18 +10,16 @@ use kindling::photos::{labelled_as, validation_part};
 use kindling::run::Model;
 use serde::Serialize;
 
-use super::DeviceArg;
 use super::evaluated::Evaluated;
-use super::extraction::{FeaturesArg, extractor};
-use super::pretrained::NetworkArg;
-use super::report::{GalleryArg, NewReport, Place};
-use super::terminal::{counted, one_line, text, told, warn};
+use super::opened::ComputeArgs;
+use super::report::{GalleryArg, NewReport, ReportFile};
+use super::terminal::{counted, error_text, one_line, text, warn};
 
-/// Score a trained model on photos whose class is known
+/// Score a trained model on labelled photos
 ///
-/// Takes DATA/val where there is one, else DATA's own class folders. Their names must be classes of
-/// the model. Into a run folder it writes report.html anew, about these photos; `kindling report RUN`
-/// brings back the one about the run's own.
+/// Uses DATA/val if it exists, otherwise the class folders in DATA. Each folder name must be a
+/// class of the model. If RUN is a run folder, its report.html is replaced by a report about these
+/// photos; `kindling report RUN` restores the one about the run's own validation photos.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,31 +34,25 @@ pub struct EvaluateArgs {
     data: PathBuf,
 
     #[command(flatten)]
-    device: DeviceArg,
+    compute: ComputeArgs,
 
-    #[command(flatten)]
-    features: FeaturesArg,
-
-    #[command(flatten)]
-    network: NetworkArg,
-
-    /// File to write the report to [default: report.html in the run folder]
+    /// Report file [default: report.html in the run folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     report: Option<PathBuf>,
 
-    /// Write no report
+    /// Do not write a report
     #[arg(long, conflicts_with = "report")]
     no_report: bool,
 
     #[command(flatten)]
     gallery: GalleryArg,
 
-    /// Print one JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Evaluation<'a> {
     device: &'a str,
@@ -80,42 +72,41 @@ struct SkippedFile<'a> {
 }
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
-    let place = match args.no_report {
+    let report_file = match args.no_report {
         true => None,
-        false => {
-            Place::of(&args.run, args.report.as_deref()).or_else(|error| no_report(error, args))?
-        }
+        false => ReportFile::of(&args.run, args.report.as_deref())
+            .or_else(|error| no_report(error, args))?,
     };
-    let (info, device) = args.device.open()?;
-    let model = args.network.model(&args.run, args.json, &device)?;
+    let opened = args.compute.model(&args.run, args.json)?;
+    let (model, info) = (&opened.model, &opened.info);
     let set = labelled_as(&args.data, &model.classes)?;
 
-    let told_of_training = trained_on_these(&model, &args.data);
-    if told_of_training {
+    let overlap_reported = trained_on_these(model, &args.data);
+    if overlap_reported {
         warn(&format!(
             "the model was trained on photos of `{}`, so the scores flatter it",
             args.data.display()
         ));
     }
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.features)?;
-    let evaluated = Evaluated::of(&model, set, &args.data, &extractor, args.json)?;
+    let extractor = opened.extractor()?;
+    let evaluated = Evaluated::of(model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);
-    // The scores are there, and told, whatever becomes of the page about them.
-    let report = match place {
+    // The scores are printed even if the report cannot be written.
+    let report = match report_file {
         None => None,
-        Some(place) => {
+        Some(report_file) => {
             let report = NewReport {
-                model: &model,
+                model,
                 name: &args.run,
                 evaluated: &evaluated,
                 data: Some(&args.data),
                 gallery: args.gallery.photos(),
                 extractor: &extractor,
-                device: &info,
-                told_of_training,
+                device: info,
+                overlap_reported,
             };
-            match report.draw().and_then(|report| place.write(&report)) {
+            match report.draw().and_then(|report| report_file.write(&report)) {
                 Ok((file, _)) => Some(text(&file)),
                 Err(error) => no_report(error, args)?,
             }
@@ -160,17 +151,16 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-/// What becomes of the command where the report cannot be written: an error where it was asked for, a
-/// warning where it comes by itself.
+/// Handles a report that cannot be written: an error if `--report` was given, otherwise a warning.
 fn no_report<T>(error: anyhow::Error, args: &EvaluateArgs) -> Result<Option<T>> {
     if args.report.is_some() {
         return Err(error);
     }
-    warn(&format!("there is no report: {}; --no-report leaves it out", told(error.as_ref())));
+    warn(&format!("no report was written: {}; --no-report skips it", error_text(error.as_ref())));
     Ok(None)
 }
 
-/// Whether the photos in `data` are those that the run took its training photos from.
+/// Whether `data` is the folder that the run took its training photos from.
 fn trained_on_these(model: &Model, data: &Path) -> bool {
     let same = |folder: &Path| match (folder.canonicalize(), data.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
@@ -189,7 +179,7 @@ fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()
         .unwrap_or(0)
         .max(5);
     writeln!(out, "{:width$}  precision  recall      f1  photos", "class")?;
-    // Of a thousand classes those that were met are of interest.
+    // With many classes, list only those that occur.
     for scores in per_class.iter().filter(|scores| scores.support > 0 || per_class.len() <= 20) {
         let ClassScores { class, precision, recall, f1, support } = scores;
         let class = one_line(class);
@@ -198,7 +188,7 @@ fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()
     Ok(())
 }
 
-/// Most classes for which the confusion matrix fits a terminal.
+/// Maximum number of classes whose confusion matrix fits a terminal.
 const CONFUSION_CLASSES: usize = 10;
 
 fn write_confusion(
@@ -209,7 +199,7 @@ fn write_confusion(
     if classes.len() > CONFUSION_CLASSES {
         return Ok(());
     }
-    // A model file of somebody's may call its classes anything.
+    // Class names come from the model file and may hold control characters.
     let classes: Vec<String> = classes.iter().map(|class| one_line(class)).collect();
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(6);
     let cells = |cells: &mut dyn Iterator<Item = String>| {

@@ -1,4 +1,4 @@
-//! Photos of known classes, and what a model makes of them.
+//! Labelled photos with the logits that a model gives them.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use kindling::run::Model;
 
 use super::extraction::{Skipped, extract};
 
-/// Photos that were evaluated.
+/// Evaluated photos.
 pub struct Evaluated {
     set: PhotoSet,
     extraction: Extraction,
@@ -18,13 +18,13 @@ pub struct Evaluated {
     pub labels: Vec<usize>,
     /// Their logits, `[photos, classes]`.
     pub logits: Vec<f32>,
-    /// Files that gave no photo, with why.
+    /// Skipped files with the reasons.
     pub skipped: Skipped,
 }
 
 impl Evaluated {
-    /// Runs the photos of `set`, which lie in `data`, through the model, with a progress bar unless
-    /// `quiet`; warns of what was skipped.
+    /// Runs the model on the photos of `set`, from the folder `data`, with a progress bar unless `quiet`.
+    /// Warns of skipped files.
     pub fn of(
         model: &Model,
         set: PhotoSet,

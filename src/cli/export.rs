@@ -14,14 +14,15 @@ use kindling::run::Model;
 use super::pretrained::NetworkArg;
 use super::terminal::{bytes, one_line, shell_word, text, this_program};
 
-/// Write a trained model for other programs: PyTorch, ONNX Runtime, Burn
+/// Export a trained model for other programs: PyTorch, ONNX Runtime, Burn
 ///
-/// MODEL is a run folder, a weights file with its own fc layer, or a name from `kindling weights list`. Class
-/// names, backbone and preprocessing go into the file, so `kindling predict` and `evaluate` take a
-/// safetensors or burnpack file wherever it was moved to.
+/// MODEL is a run folder, a weights file with its own fc layer, or a name from
+/// `kindling weights list`. The exported file includes the class names, the backbone and the
+/// preprocessing, so `kindling predict` and `kindling evaluate` can use a safetensors or burnpack
+/// file without its run folder.
 #[derive(Args)]
 #[command(after_help = "\
-PyTorch loads the safetensors file as it is. For a .pth made of it:
+PyTorch loads the safetensors file directly. To convert it to a .pth file:
   python3 -c \"import torch, safetensors.torch as s; \\
     torch.save(s.load_file('model.safetensors'), 'model.pth')\"
 
@@ -33,19 +34,21 @@ pub struct ExportArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     model: PathBuf,
 
-    /// File to write; its ending tells the format: .safetensors, .onnx or .bpk
+    /// Output file; its extension selects the format: .safetensors, .onnx or .bpk
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Format, whatever the file's ending: safetensors, onnx or burnpack
+    /// Format, whatever the file extension: safetensors, onnx or burnpack
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<FormatArg>,
 
-    /// Half precision: half the size. An ONNX file then computes in f16, and still takes and gives f32
+    /// Store the weights as f16, which halves the file size
+    ///
+    /// An ONNX model then computes in f16, but its input and output stay f32.
     #[arg(long)]
     f16: bool,
 
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 
@@ -53,13 +56,13 @@ pub struct ExportArgs {
     network: NetworkArg,
 }
 
-/// What `--format` takes.
+/// The values of `--format`.
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatArg {
     Safetensors,
     Onnx,
     Burnpack,
-    /// Asked for, and answered with how to make one.
+    /// Not supported; the error explains how to convert a safetensors file.
     Pth,
 }
 
@@ -80,7 +83,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     Ok(())
 }
 
-/// The format that was asked for, or that the file's ending tells.
+/// The format that `--format` or the file extension selects.
 fn format(args: &ExportArgs) -> Result<Format> {
     let ending = args.out.extension().unwrap_or_default();
     let is_pickle = ["pth", "pt"].iter().any(|pickle| ending.eq_ignore_ascii_case(pickle));
@@ -91,7 +94,7 @@ fn format(args: &ExportArgs) -> Result<Format> {
         None if !is_pickle => match Format::of_file(&args.out) {
             Some(format) => Ok(format),
             None => bail!(
-                "the ending of `{}` tells no format: end it in .safetensors, .onnx or .bpk, or give --format",
+                "`{}` has no known extension: use .safetensors, .onnx or .bpk, or give --format",
                 args.out.display()
             ),
         },
@@ -99,8 +102,9 @@ fn format(args: &ExportArgs) -> Result<Format> {
             let (model, file) = (shell_word(&args.model), args.out.with_extension("safetensors"));
             let (file, pickle) = (shell_word(&file), shell_word(&args.out));
             bail!(
-                "no pickles are written here; PyTorch makes one of a safetensors file: {} export {model} --out \
-                 {file} && python3 -c \"import sys, torch, safetensors.torch as s; \
+                "pickle files (.pth, .pt) are not supported; PyTorch makes one from a safetensors \
+                 file: {} export {model} --out {file} && \
+                 python3 -c \"import sys, torch, safetensors.torch as s; \
                  torch.save(s.load_file(sys.argv[1]), sys.argv[2])\" {file} {pickle}",
                 this_program()
             )
@@ -108,7 +112,7 @@ fn format(args: &ExportArgs) -> Result<Format> {
     }
 }
 
-/// Where the weights lie while they are written down: the processor, where this build has it.
+/// The device that holds the weights during export: a CPU backend if this build has one.
 fn processor() -> Result<Device> {
     let backend =
         [Backend::Flex, Backend::Ndarray].into_iter().find(|backend| backend.is_compiled_in());
@@ -116,10 +120,10 @@ fn processor() -> Result<Device> {
     Ok(device::open(&device::resolve(choice)?)?)
 }
 
-/// How another program loads the file, on one line.
+/// One line of code, or a command, that loads the file.
 fn loading(file: &Path, format: Format, precision: Precision, model: &Model) -> String {
-    // A JSON string is one in Python and, but for rare characters, in Rust too.
-    let quoted = serde_json::to_string(&text(file)).expect("a text");
+    // A JSON string is also a Python string literal and, except for rare escapes, a Rust one.
+    let quoted = serde_json::to_string(&text(file)).expect("a string serialises to JSON");
     let name = model.backbone.architecture().to_string();
     let classes = model.classes.len();
     let network = match name.as_str() {
@@ -148,7 +152,7 @@ fn loading(file: &Path, format: Format, precision: Precision, model: &Model) -> 
                 Precision::Full => "",
                 Precision::Half => ".with_from_adapter(FloatCastAdapter::to(DType::F32))",
             };
-            // The store takes a name without ending for one that lacks its own.
+            // By default the store appends its own extension to a name without one.
             let name = if file.extension().is_none() { ".auto_extension(false)" } else { "" };
             format!("module.load_from(&mut BurnpackStore::from_file({quoted}){name}{adapter})")
         }

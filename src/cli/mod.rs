@@ -1,4 +1,4 @@
-//! The command line: a file for each subcommand, its options and what it prints.
+//! The command line: one file per subcommand, with its options and output.
 
 mod cache;
 mod color;
@@ -10,6 +10,7 @@ mod evaluate;
 mod evaluated;
 mod export;
 mod extraction;
+mod opened;
 mod predict;
 mod pretrained;
 mod report;
@@ -31,37 +32,37 @@ pub use terminal::fail;
 
 /// Train an image classifier from a folder of photos, on any GPU or none
 ///
-/// A network that was pretrained on ImageNet turns each photo into numbers, once; a new last layer learns
-/// your classes from them. No Python, no CUDA toolkit, no cloud.
+/// A network pretrained on ImageNet computes the features of each photo once, and a new last layer
+/// learns your classes from them. Needs no Python, no CUDA toolkit and no cloud.
 #[derive(Parser)]
 #[command(name = "kindling", version = VERSION.as_str(), max_term_width = 100, after_help = TOUR)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// When to colour: auto, always or never
+    /// When to use colour: auto, always or never
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_default_value = true, hide_possible_values = true)]
     color: ColorChoice,
 
-    /// The words of the command line.
+    /// The raw arguments, including the program name.
     #[arg(skip)]
     words: Vec<OsString>,
 }
 
 const TOUR: &str = "\
 A first tour:
-  kindling demo                            draws cats and dogs, and learns them
-  kindling train photos --out runs/first   photos/<class>/*.jpg in, a run out
-  kindling evaluate runs/first photos      how good it is, class by class
-  kindling predict runs/first photo.jpg    what is in the photo
-  kindling report runs/first               a page that shows all of it
-  kindling export runs/first --out a.onnx  the model for other programs
-  kindling devices                         what this machine can compute on
-  kindling weights list                    pretrained networks, where they are
-  kindling cache info                      what is kept of photos seen before
+  kindling demo                            draw cats and dogs, and train on them
+  kindling train photos --out runs/first   train on photos/<class>/*.jpg
+  kindling evaluate runs/first photos      measure the accuracy, class by class
+  kindling predict runs/first photo.jpg    predict the class of a photo
+  kindling report runs/first               write an HTML report
+  kindling export runs/first --out a.onnx  export the model for other programs
+  kindling devices                         list this machine's devices
+  kindling weights list                    list pretrained networks
+  kindling cache info                      show the feature cache
 
-Each command has examples at the end of its own --help. Details are logged where
-RUST_LOG=kindling=debug is set; NO_COLOR=1 takes the colours away.";
+The --help of each command ends with examples. Set RUST_LOG=kindling=debug for
+detailed logs, and NO_COLOR=1 to turn colours off.";
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let backends: Vec<&str> = Backend::ALL
@@ -91,7 +92,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads the command line; ends the program where it asks for help or is wrong.
+    /// Parses the command line. Exits if it asks for help or is invalid.
     pub fn read() -> Self {
         let color = color::asked(std::env::args_os());
         color::apply(color);
@@ -100,18 +101,18 @@ impl Cli {
         Self { words: std::env::args_os().collect(), ..cli }
     }
 
-    /// Reads `words` as a command line.
+    /// Parses `words` as a command line.
     fn parse_words(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self> {
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         Ok(Self { words: words.clone(), ..Self::try_parse_from(words)? })
     }
 
-    /// Does what the command line says.
+    /// Runs the subcommand.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::Demo(args) => demo::run(&args),
             Command::Train(args) => {
-                // Under the program's own name, wherever it lies.
+                // Recorded without the path of the program.
                 let typed = terminal::shell_command("kindling", self.words.iter().skip(1));
                 train::run(&args, &typed)
             }
@@ -128,13 +129,14 @@ impl Cli {
     }
 }
 
-/// The option that every computing command has.
+/// The option shared by every command that runs a network.
 #[derive(Args, Clone, Copy)]
 struct DeviceArg {
-    /// What to compute on: auto, wgpu, wgpu:N, cuda, cuda:N, cpu, flex or ndarray
+    /// Device to compute on: auto, wgpu, wgpu:N, cuda, cuda:N, cpu, flex or ndarray
     ///
-    /// `auto` takes a real GPU if there is one, else cpu: the network compiled for the processor. flex and
-    /// ndarray are Burn's own CPU backends. `kindling devices` lists what there is.
+    /// `auto` picks a hardware GPU if there is one, otherwise `cpu`, which runs the network
+    /// compiled for the processor. `flex` and `ndarray` are Burn's own CPU backends.
+    /// `kindling devices` lists the devices on this machine.
     #[arg(long, value_name = "DEVICE", default_value_t = Choice::Auto, value_parser = Suggested::<Choice>::new(device_names()), hide_possible_values = true)]
     device: Choice,
 }
@@ -144,8 +146,9 @@ fn device_names() -> Vec<&'static str> {
 }
 
 impl DeviceArg {
-    /// Finds and opens the device; and gives where weights are kept for it. Where our own kernels compute, that is the
-    /// processor's memory: they take the weights from there, and so does what they are checked against.
+    /// Resolves and opens the device, and returns it with the device that holds the weights. If our
+    /// own kernels run, the weights stay in host memory: the kernels and the CPU reference of the
+    /// self-check both read them from there.
     fn open(self) -> Result<(DeviceInfo, burn::tensor::Device)> {
         let info = device::resolve(self.device)?;
         log::debug!("computing on {info}");

@@ -1,4 +1,4 @@
-//! Pretrained weights for a command: found on this machine, or downloaded.
+//! Finds pretrained weights on this machine, or downloads them.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,26 +14,26 @@ use kindling::weights::{
 };
 use serde::Serialize;
 
-use super::terminal::{byte_bar, bytes, one_line, text, told, warn};
+use super::terminal::{byte_bar, bytes, error_text, one_line, text, warn};
 
-/// The base of addresses that files are downloaded from, in place of the published ones.
+/// Environment variable: base URL of a mirror to download from instead of the published URLs.
 const MIRROR: &str = "KINDLING_WEIGHTS_URL";
-/// The folder that holds `weights/` with what was downloaded and `features/` with what was computed, in place of
-/// the platform's.
+/// Environment variable: cache folder to use instead of the platform's. It holds `weights/`
+/// (downloads) and `features/` (the feature cache).
 pub const CACHE: &str = "KINDLING_CACHE";
 
-/// The option of every command that may need weights from elsewhere.
+/// The option shared by every command that may download weights.
 #[derive(Args, Clone, Copy, Serialize)]
 pub struct NetworkArg {
-    /// Never use the network: weights that are not on this machine are then an error
+    /// Never download weights, and fail if they are not on this machine
     ///
-    /// Downloads go to the cache folder, or to the one that KINDLING_CACHE names, and come from a mirror
-    /// where KINDLING_WEIGHTS_URL names one.
+    /// Without this option, missing weights are downloaded to the cache folder. KINDLING_CACHE sets
+    /// another cache folder, and KINDLING_WEIGHTS_URL a mirror.
     #[arg(long)]
     offline: bool,
 }
 
-/// What weights are for: it decides what else there is to do where they cannot be had.
+/// What the weights are for. It decides which remedies an error suggests.
 #[derive(Clone, Copy)]
 pub enum Use {
     Train,
@@ -42,18 +42,18 @@ pub enum Use {
 }
 
 impl NetworkArg {
-    /// The weights of the backbone `name`: on this machine, or downloaded now.
+    /// Finds the weights of the backbone `name` on this machine, or downloads them.
     pub fn pretrained(self, name: &str, purpose: Use, quiet: bool) -> Result<Pretrained> {
         if let Some(found) = Pretrained::find(name, &folders())? {
             log::debug!("{name}: {found}");
             return Ok(found);
         }
         let Some(published) = PublishedWeights::of(name) else {
-            bail!("nobody publishes weights for {name}: name a file with --weights");
+            bail!("there are no published weights for {name}: give a file with --weights");
         };
         if self.offline {
             bail!(
-                "{} is not on this machine, and --offline forbids to download it. {}",
+                "{} is not on this machine, and --offline forbids downloading it. {}",
                 published.file,
                 remedy(published, purpose)
             );
@@ -61,36 +61,38 @@ impl NetworkArg {
         download(published, Patience::default(), purpose, quiet)
     }
 
-    /// The model that `asked` is or names: a run folder, a weights file, or a published network.
-    pub fn model(self, asked: &Path, quiet: bool, device: &Device) -> Result<Model> {
-        let Some(name) = published(asked) else { return Ok(Model::open(asked, device)?) };
+    /// Opens the model `source`: a run folder, a weights file, or the name of a published network.
+    pub fn model(self, source: &Path, quiet: bool, device: &Device) -> Result<Model> {
+        let Some(name) = published(source) else { return Ok(Model::open(source, device)?) };
         let found = self.pretrained(name, Use::Model, quiet)?;
         let model = Model::from_weights(&found.open()?, device)?;
-        holds(&found, &model.backbone, name)?;
+        check_architecture(&found, &model.backbone, name)?;
         Ok(model)
     }
 
-    /// The backbone of the model that `asked` is or names, which needs no fc layer.
-    pub fn backbone(self, asked: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
-        let Some(name) = published(asked) else { return Ok(FrozenBackbone::open(asked, device)?) };
+    /// Opens the backbone of the model `source`, which needs no fc layer.
+    pub fn backbone(self, source: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
+        let Some(name) = published(source) else {
+            return Ok(FrozenBackbone::open(source, device)?);
+        };
         let found = self.pretrained(name, Use::Model, quiet)?;
         let frozen = FrozenBackbone::from_weights(&found.open()?, device)?;
-        holds(&found, &frozen.backbone, name)?;
+        check_architecture(&found, &frozen.backbone, name)?;
         Ok(frozen)
     }
 }
 
-/// The published network that `asked` names, where nothing of that name is here.
-fn published(asked: &Path) -> Option<&str> {
-    let name = asked.to_str().filter(|name| PublishedWeights::of(name).is_some());
-    name.filter(|_| !asked.exists())
+/// The published network that `source` names. `None` if there is a file or folder of that name.
+fn published(source: &Path) -> Option<&str> {
+    let name = source.to_str().filter(|name| PublishedWeights::of(name).is_some());
+    name.filter(|_| !source.exists())
 }
 
-/// Sees that a file holds the network that its name says.
-fn holds(found: &Pretrained, backbone: &Backbone, name: &str) -> Result<()> {
-    let holds = backbone.architecture();
-    if holds.to_string() != name {
-        bail!("`{found}` holds {holds} and not the {name} that its name says");
+/// Checks that a file holds the network that its name says.
+fn check_architecture(found: &Pretrained, backbone: &Backbone, name: &str) -> Result<()> {
+    let architecture = backbone.architecture();
+    if architecture.to_string() != name {
+        bail!("`{found}` holds {architecture}, not {name} as its name says: rename or delete it");
     }
     Ok(())
 }
@@ -104,10 +106,10 @@ pub fn download(
 ) -> Result<Pretrained> {
     let remedy = || remedy(published, purpose);
     let Some(folder) = cache() else {
-        bail!("there is no folder to download {} to: set {CACHE} to one", published.file);
+        bail!("there is no cache folder to download {} to: set {CACHE}", published.file);
     };
     let Some(url) = address(published)? else {
-        bail!("{} cannot be downloaded from anywhere. {}", published.file, remedy());
+        bail!("{} has no download address. {}", published.file, remedy());
     };
     if !quiet {
         let size = published.size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
@@ -119,7 +121,7 @@ pub fn download(
     let result = download.run(&mut |progress| match progress {
         Progress::Waiting => bar.suspend(|| {
             if !quiet {
-                let _ = writeln!(io::stderr(), "download  another process is at it; waiting");
+                let _ = writeln!(io::stderr(), "download  waiting for another process");
             }
         }),
         Progress::Started { resumed_from, total } => {
@@ -135,13 +137,18 @@ pub fn download(
     bar.finish_and_clear();
     result.map_err(|error| match &error {
         DownloadError::Write(..) => {
-            anyhow!("{}. Set {CACHE} to a folder that can be written", told(&error))
+            anyhow!("{}. Set {CACHE} to a writable folder", error_text(&error))
         }
-        _ => anyhow!("{} could not be downloaded: {}. {}", published.file, told(&error), remedy()),
+        _ => anyhow!(
+            "{} could not be downloaded: {}. {}",
+            published.file,
+            error_text(&error),
+            remedy()
+        ),
     })
 }
 
-/// What the user can do to have the file, or to do without it.
+/// What the user can do to get the file, or to do without it.
 fn remedy(published: &PublishedWeights, purpose: Use) -> String {
     let mirror = match std::env::var_os(MIRROR).is_some_and(|base| !base.is_empty()) {
         true => format!("Unset or change {MIRROR}, or get"),
@@ -158,46 +165,44 @@ fn remedy(published: &PublishedWeights, purpose: Use) -> String {
     let instead = match (purpose, PublishedWeights::names_built_in().next()) {
         (Use::Train, Some(name)) => {
             format!(
-                ", or name another file with --weights, or train with --backbone {name}, which is built in"
+                ", or give another file with --weights, or train with --backbone {name}, which is built in"
             )
         }
-        (Use::Train, None) => ", or name another file with --weights".into(),
+        (Use::Train, None) => ", or give another file with --weights".into(),
         (Use::Model, Some(name)) => format!(", or use {name}, which is built in"),
         (Use::Model, None) | (Use::Fetch, _) => String::new(),
     };
     by_hand + &instead
 }
 
-/// Where published files are looked for, in this order.
+/// The folders to search for published files, in this order.
 pub fn folders() -> Vec<PathBuf> {
     [Some(PathBuf::from(WEIGHTS_FOLDER)), cache()].into_iter().flatten().collect()
 }
 
-/// Where downloads go.
+/// The folder for downloads. `None` if the user has no cache folder.
 pub fn cache() -> Option<PathBuf> {
     named("weights").or_else(cache_folder)
 }
 
-/// A part of the folder that the environment names in place of the platform's cache folder, where it names one.
+/// The subfolder `part` of the cache folder that `KINDLING_CACHE` names. `None` if it is not set.
 pub fn named(part: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(CACHE).filter(|folder| !folder.is_empty())?;
     Some(Path::new(&folder).join(part))
 }
 
-/// Where a file is downloaded from: the mirror, where there is one, else where it was published.
+/// The URL to download a file from: on the mirror if there is one, otherwise as published.
 fn address(published: &PublishedWeights) -> Result<Option<String>> {
     let Some(base) = std::env::var_os(MIRROR).filter(|base| !base.is_empty()) else {
         return Ok(published.url.clone());
     };
-    // Never past a mirror that was asked for, to a server that was not.
+    // An invalid mirror is an error: never fall back to a server that the user did not choose.
     let base = base
         .to_str()
         .filter(|base| base.starts_with("http://") || base.starts_with("https://"))
         .filter(|base| !base.contains(['?', '#']) && !base.contains(char::is_control))
         .ok_or_else(|| {
-            anyhow!(
-                "{MIRROR} is no address of a folder: it must be like https://mirror.example/models"
-            )
+            anyhow!("{MIRROR} is not a valid URL: it must look like https://mirror.example/models")
         })?;
     Ok(Some(format!("{}/{}", base.trim_end_matches('/'), published.file)))
 }

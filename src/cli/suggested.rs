@@ -1,4 +1,4 @@
-//! Values that a shell can complete, of options that take others too.
+//! Option values for shell completion, where the option accepts other values too.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 
-/// Parses a `T` by its `FromStr`, and tells completions some words that it takes.
+/// Parses a `T` with its `FromStr`, and offers some of its values to shell completion.
 #[derive(Clone)]
 pub struct Suggested<T> {
     words: Vec<&'static str>,
@@ -33,7 +33,7 @@ where
         arg: Option<&Arg>,
         value: &OsStr,
     ) -> Result<T, clap::Error> {
-        // `FromStr` itself has the best word for what is wrong; the possible values are not all.
+        // Report `FromStr`'s own error: clap's would list `words` as if nothing else were valid.
         let parse = |text: &str| text.parse::<T>();
         parse.parse_ref(command, arg, value)
     }

@@ -1,4 +1,4 @@
-//! What the commands share in how they print.
+//! Terminal output shared by the commands.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -11,55 +11,56 @@ use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use kindling::printable::printable;
 
-/// A bar with photos per second and time left, on stderr; nothing where `quiet`, or where nobody
-/// watches (stdout is no terminal).
+/// A progress bar on stderr, with photos per second and the time left. Hidden if `quiet` is set or
+/// stdout is not a terminal.
 pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar {
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
         let _ = write!(out, "{:.1} photos/s", state.per_sec());
     };
     let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}  {rate}  {eta} left")
-        .expect("the template is right")
+        .expect("the template is valid")
         .with_key("rate", rate);
-    let bar = ProgressBar::with_draw_target(Some(photos as u64), watched(quiet));
+    let bar = ProgressBar::with_draw_target(Some(photos as u64), draw_target(quiet));
     bar.with_style(style).with_message(what)
 }
 
-/// A bar of the optimiser's steps, likewise, which says how long the training may still take.
+/// A progress bar over optimiser steps, hidden as [`photo_bar`] is. Its time left is an upper
+/// bound, because training may stop early.
 pub fn step_bar(quiet: bool) -> ProgressBar {
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
         let _ = write!(out, "{:.0} steps/s", state.per_sec());
     };
     let style =
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}  {rate}  {eta} left at most")
-            .expect("the template is right")
+            .expect("the template is valid")
             .with_key("rate", rate);
-    ProgressBar::with_draw_target(Some(0), watched(quiet)).with_style(style)
+    ProgressBar::with_draw_target(Some(0), draw_target(quiet)).with_style(style)
 }
 
-/// A bar of bytes that arrive, likewise.
+/// A progress bar over downloaded bytes, hidden as [`photo_bar`] is.
 pub fn byte_bar(quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(
         "{msg:9} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
     )
-    .expect("the template is right");
-    ProgressBar::with_draw_target(Some(0), watched(quiet))
+    .expect("the template is valid");
+    ProgressBar::with_draw_target(Some(0), draw_target(quiet))
         .with_style(style)
         .with_message("download")
 }
 
-fn watched(quiet: bool) -> ProgressDrawTarget {
+fn draw_target(quiet: bool) -> ProgressDrawTarget {
     match !quiet && io::stdout().is_terminal() {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     }
 }
 
-/// A size for people: `46.83 MB`.
+/// Formats a size in decimal units: `46.83 MB`.
 pub fn bytes(count: u64) -> String {
     DecimalBytes(count).to_string()
 }
 
-/// Rows in columns, two blanks apart.
+/// Writes rows as aligned columns, separated by two spaces.
 pub fn table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> io::Result<()> {
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
@@ -72,22 +73,22 @@ pub fn table<const N: usize>(out: &mut impl Write, rows: Vec<[String; N]>) -> io
     Ok(())
 }
 
-/// A line on stdout.
+/// Prints a line to stdout.
 pub fn say(text: &str) -> Result<()> {
     Ok(writeln!(io::stdout(), "{text}")?)
 }
 
-/// How many files a warning lists one by one.
+/// Maximum number of skipped files to list.
 const LISTED: usize = 20;
 
-/// A warning on stderr, on one line. Where stderr takes nothing there is nobody to warn.
+/// Prints a warning to stderr, on one line. A write error is ignored.
 pub fn warn(text: &str) {
     labelled("warning", AnsiColor::Yellow, &one_line(text));
 }
 
-/// Why the program ends, likewise.
+/// Prints the error that ends the program to stderr, on one line.
 pub fn fail(error: &(dyn Error + 'static)) {
-    labelled("error", AnsiColor::Red, &told(error));
+    labelled("error", AnsiColor::Red, &error_text(error));
 }
 
 fn labelled(label: &str, colour: AnsiColor, text: &str) {
@@ -95,7 +96,7 @@ fn labelled(label: &str, colour: AnsiColor, text: &str) {
     let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
 }
 
-/// Files that were left out: the first of them one by one.
+/// Warns of skipped files: lists the first `LISTED` of them and counts the rest.
 pub fn warn_skipped(skipped: &[(String, String)]) {
     for (path, reason) in skipped.iter().take(LISTED) {
         warn(&format!("skipped `{path}`: it {reason}"));
@@ -105,29 +106,29 @@ pub fn warn_skipped(skipped: &[(String, String)]) {
     }
 }
 
-/// An error with its causes, joined by `: `. Some errors tell their cause themselves: that is told
-/// once.
-pub fn told(error: &(dyn Error + 'static)) -> String {
-    let mut told = error.to_string();
+/// Formats an error with its causes, joined by `: `. A cause that the text already contains is not
+/// repeated.
+pub fn error_text(error: &(dyn Error + 'static)) -> String {
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        if !told.contains(&text) {
-            told += &format!(": {text}");
+        if !message.contains(&text) {
+            message += &format!(": {text}");
         }
         cause = error.source();
     }
-    one_line(&told)
+    one_line(&message)
 }
 
-/// A text with its lines joined and control characters escaped: some files' names have them, and a
-/// terminal would obey.
+/// Joins the lines of a text and escapes control characters: file names may hold terminal escape
+/// sequences.
 pub fn one_line(text: &str) -> String {
     let joined = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     printable(&joined.join(" "))
 }
 
-/// A path as text.
+/// Converts a path to text, with replacement characters for invalid UTF-8.
 pub fn text(path: &Path) -> String {
     path.display().to_string()
 }
@@ -138,12 +139,12 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { plural })
 }
 
-/// The program as it was called, for commands to paste.
+/// The program as the user invoked it, for commands to paste into a shell.
 pub fn this_program() -> String {
     std::env::args_os().next().map_or("kindling".into(), |program| shell_word(Path::new(&program)))
 }
 
-/// The path as it must be written in a shell command.
+/// Quotes a path for a shell command.
 pub fn shell_word(path: &Path) -> String {
     let mut text = text(path);
     if text.starts_with('-') {
@@ -152,7 +153,7 @@ pub fn shell_word(path: &Path) -> String {
     quoted(text)
 }
 
-/// Words as they must be typed to be this command of the program `program`.
+/// Formats the command `program words...`, quoted for a shell.
 pub fn shell_command(program: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     let words = words.into_iter().map(|word| quoted(text(Path::new(&word))));
     std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")

@@ -16,16 +16,16 @@ use kindling::weights::{
 use serde::Serialize;
 
 use super::pretrained::{Use, cache, download, folders};
-use super::terminal::{bytes, counted, one_line, table, text, told};
+use super::terminal::{bytes, counted, error_text, one_line, table, text};
 
 /// List, download and check pretrained weights
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  kindling weights list                what is known, and what is here
-  kindling weights fetch resnet18      so that training needs no network later
-  kindling weights path resnet18       where that is
-  kindling weights check resnet18.pth  what a file holds")]
+  kindling weights list                list the published networks
+  kindling weights fetch resnet18      download weights ahead of training
+  kindling weights path resnet18       print where they are
+  kindling weights check resnet18.pth  show what a file contains")]
 pub struct WeightsArgs {
     #[command(subcommand)]
     command: WeightsCommand,
@@ -33,7 +33,7 @@ pub struct WeightsArgs {
 
 #[derive(Subcommand)]
 enum WeightsCommand {
-    /// List the published networks that are known, and where their weights are
+    /// List the published networks, and where their weights are
     #[command(after_help = "\
 Examples:
   kindling weights list
@@ -43,11 +43,11 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Download a network's weights into the cache folder and print where they are
+    /// Download a network's weights into the cache folder and print their path
     ///
-    /// A download that broke off is resumed, and a file whose SHA-256 is not the published one is deleted.
-    /// Proxies are taken from HTTPS_PROXY, ALL_PROXY and NO_PROXY, a mirror from KINDLING_WEIGHTS_URL,
-    /// another cache folder from KINDLING_CACHE.
+    /// An interrupted download is resumed, and a file without the published SHA-256 is deleted.
+    /// HTTPS_PROXY, ALL_PROXY and NO_PROXY set the proxies, KINDLING_WEIGHTS_URL a mirror, and
+    /// KINDLING_CACHE another cache folder.
     #[command(after_help = "\
 Examples:
   kindling weights fetch resnet18
@@ -57,15 +57,15 @@ Examples:
         #[command(flatten)]
         name: NameArg,
 
-        /// Give up when nothing arrives for so long
+        /// Give up if no data arrives for this long
         #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86400))]
         timeout: u64,
 
-        /// Print nothing but warnings, errors and the file
+        /// Print only warnings, errors and the path
         #[arg(long, short)]
         quiet: bool,
     },
-    /// Say what a weights file holds, and whether it is the published one that its name promises
+    /// Show what a weights file contains, and check it against the published file of that name
     #[command(after_help = "\
 Examples:
   kindling weights check weights/resnet18-f37072fd.pth
@@ -75,7 +75,7 @@ Examples:
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Print where a network's weights are on this machine
+    /// Print the path of a network's weights on this machine
     #[command(after_help = "\
 Examples:
   kindling weights path resnet18
@@ -88,7 +88,7 @@ Examples:
 
 #[derive(Args)]
 struct NameArg {
-    /// A name from `kindling weights list`
+    /// Name from `kindling weights list`
     #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
     weights: &'static PublishedWeights,
 }
@@ -96,7 +96,7 @@ struct NameArg {
 fn names() -> impl TypedValueParser<Value = &'static PublishedWeights> {
     let names = PublishedWeights::all().iter().map(|weights| weights.name.as_str());
     PossibleValuesParser::new(names)
-        .map(|name| PublishedWeights::of(&name).expect("it is one of the names"))
+        .map(|name| PublishedWeights::of(&name).expect("clap accepts only published names"))
 }
 
 pub fn run(args: &WeightsArgs) -> Result<()> {
@@ -110,7 +110,7 @@ pub fn run(args: &WeightsArgs) -> Result<()> {
     }
 }
 
-/// A line of `list --json`.
+/// An entry of `list --json`.
 #[derive(Serialize)]
 struct Listed {
     #[serde(flatten)]
@@ -118,9 +118,9 @@ struct Listed {
     built_in: bool,
     /// The file that would be used, if any.
     path: Option<String>,
-    /// Whether that has the published content.
+    /// Whether the file has the published SHA-256.
     published: bool,
-    /// Why it cannot be used.
+    /// Why the file cannot be used.
     problem: Option<String>,
 }
 
@@ -129,28 +129,28 @@ impl Listed {
         let path = |found: Pretrained| found.path().map(text);
         let (path, published, problem) = match Pretrained::published(weights, &folders()) {
             Ok(Some(found)) => (path(found), true, None),
-            Err(error) => (None, false, Some(told(&error))),
+            Err(error) => (None, false, Some(error_text(&error))),
             Ok(None) => match usable_own(weights) {
                 Ok(own) => (own.and_then(path), false, None),
-                Err(error) => (None, false, Some(told(&error))),
+                Err(error) => (None, false, Some(error_text(&error))),
             },
         };
-        let built_in = weights.built_in().is_some();
+        let built_in = weights.built_in.is_some();
         Self { weights, built_in, path, published, problem }
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         match (&self.problem, &self.path) {
             _ if self.built_in => "built in".into(),
             (Some(problem), _) => problem.clone(),
             (None, Some(path)) if self.published => path.clone(),
-            (None, Some(path)) => format!("{path} (yours, unchecked)"),
+            (None, Some(path)) => format!("{path} (your own file, not verified)"),
             (None, None) => "not here (downloaded when needed)".into(),
         }
     }
 }
 
-/// A file of the user's own under the backbone's name, opened to see that it can be.
+/// The user's own file for this backbone, if there is one. Checks that it can be opened.
 fn usable_own(weights: &PublishedWeights) -> Result<Option<Pretrained>, PretrainedError> {
     let own = Pretrained::own(&weights.name)?;
     if let Some(own) = &own {
@@ -175,7 +175,7 @@ fn list(json: bool) -> Result<()> {
             weights.size.map_or_else(|| "-".into(), bytes),
             weights.licence.clone(),
             weights.source.clone(),
-            listed.place(),
+            listed.location(),
         ]
     });
     table(&mut out, std::iter::once(heading).chain(rows).collect())?;
@@ -186,7 +186,7 @@ fn fetch(weights: &'static PublishedWeights, stall: Duration, quiet: bool) -> Re
     let damaged_in_cache = |file: &Path| cache().is_some_and(|cache| file.starts_with(cache));
     let found = match Pretrained::published(weights, &folders()) {
         Ok(Some(found)) => found,
-        // The download replaces what is damaged in the cache folder; what is in weights/ is the user's.
+        // A download replaces a damaged file in the cache folder, but weights/ belongs to the user.
         Err(PretrainedError::Damaged { file, .. }) if !damaged_in_cache(&file) => {
             Pretrained::checked(&file, weights)?
         }
@@ -206,10 +206,10 @@ fn path(weights: &'static PublishedWeights) -> Result<()> {
     match Pretrained::published(weights, &folders())? {
         Some(found) => match found.path() {
             Some(path) => writeln!(io::stdout(), "{}", path.display())?,
-            None => bail!("{} is built into this program, and no file", weights.name),
+            None => bail!("{} is built into this program, so it has no path", weights.name),
         },
         None => bail!(
-            "{} is not on this machine: kindling weights fetch {}",
+            "{} is not on this machine: run `kindling weights fetch {}`",
             weights.file,
             weights.name
         ),
@@ -224,7 +224,7 @@ fn check(file: &Path) -> Result<()> {
     writeln!(out, "sha256     {sha256}")?;
     match PublishedWeights::all().iter().find(|weights| weights.digest.admits(&sha256)) {
         Some(known) => writeln!(out, "published  {} ({})", known.name, known.source)?,
-        None => writeln!(out, "published  no: no file that is known by name has this SHA-256")?,
+        None => writeln!(out, "published  no: this SHA-256 matches no published file")?,
     }
     if let Some(promised) = PublishedWeights::of_file(file).filter(|w| !w.digest.admits(&sha256)) {
         let (file, expected) = (file.to_owned(), promised.digest.clone());
@@ -232,7 +232,7 @@ fn check(file: &Path) -> Result<()> {
     }
     let checkpoint = Checkpoint::open(file)?;
     let architecture = weights::architecture(&checkpoint)?;
-    // Read in whole: what is missing, misshaped or no number is found here and not in training.
+    // Load everything, to find a missing, misshapen or NaN tensor here and not in training.
     let device = any_device()?;
     let tensors = weights::backbone(&checkpoint, &architecture, &device)?.tensors().len();
     let head = match weights::head(&checkpoint, &architecture, &device) {
@@ -243,7 +243,7 @@ fn check(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where tensors can be put: the processor, in a build that computes there.
+/// A device to load tensors on: a CPU backend if this build has one.
 fn any_device() -> Result<Device> {
     let choices = [Backend::Flex, Backend::Ndarray].map(|backend| Choice::Named(backend, None));
     let on_the_processor = choices.into_iter().find_map(|choice| device::resolve(choice).ok());

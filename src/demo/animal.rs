@@ -1,4 +1,4 @@
-//! The two animals, and a whole picture of one.
+//! The two animals, and how to draw a complete picture of one.
 
 use image::RgbImage;
 use rand::RngExt;
@@ -9,7 +9,7 @@ use super::coat::Coat;
 use super::colour::pick;
 use super::{light, scene, things};
 
-/// What a drawing shows.
+/// The animal in a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Animal {
     /// Pointed ears, whiskers, a long tail.
@@ -19,10 +19,10 @@ pub enum Animal {
 }
 
 impl Animal {
-    /// Both, in the order of their names.
+    /// Both animals, in alphabetical order.
     pub const ALL: [Self; 2] = [Self::Cat, Self::Dog];
 
-    /// The class this animal is: "cat" or "dog".
+    /// The class name: "cat" or "dog".
     pub fn name(self) -> &'static str {
         match self {
             Self::Cat => "cat",
@@ -31,12 +31,12 @@ impl Animal {
     }
 }
 
-/// Width to height.
+/// Aspect ratios, as (width, height).
 const ASPECTS: [(u32, u32); 7] = [(1, 1), (5, 4), (4, 5), (4, 3), (3, 4), (3, 2), (2, 3)];
 
-/// One drawing, every choice drawn from `random`.
+/// Draws one picture, taking every choice from `random`.
 ///
-/// Its short side is 180 to 360 pixels, its long side up to one and a half times as much.
+/// The short side is 180 to 360 pixels; the long side is at most 1.5 times as long.
 pub fn draw(animal: Animal, random: &mut impl RngExt) -> RgbImage {
     let short = random.random_range(180..=360);
     let aspect = pick(&ASPECTS, random);
@@ -52,14 +52,14 @@ pub fn draw(animal: Animal, random: &mut impl RngExt) -> RgbImage {
     canvas.placed(placement(at, (facing, scale), slope), |canvas| {
         body::draw(canvas, animal, pose, &coat, random);
     });
-    things::before(&mut canvas, random);
+    things::in_front(&mut canvas, random);
     let mut picture = canvas.into_image();
-    light::fall(&mut picture, random);
+    light::apply(&mut picture, random);
     picture
 }
 
-/// Where the head goes, the length of its radius in pixels, and the slope of the whole. A body may
-/// be cut off by the edges; the head lies in the square in the middle, where a classifier looks.
+/// Chooses the position of the head, its radius in pixels, and the slope of the animal. The edges
+/// may cut off the body, but the head stays inside the central square, which a classifier crops.
 fn place(pose: Pose, width: f32, height: f32, random: &mut impl RngExt) -> ((f32, f32), f32, f32) {
     let [left, top, right, bottom] = pose.extent();
     let room = (width / (right - left)).min(height / (bottom - top));
@@ -68,7 +68,7 @@ fn place(pose: Pose, width: f32, height: f32, random: &mut impl RngExt) -> ((f32
     let x = width * random.random_range(0.32..0.68);
     let foot = height * random.random_range(0.86..1.06);
     let y = foot - bottom * scale;
-    let free = side / 2.0 - HEAD * scale;
+    let free = side / 2.0 - HEAD_REACH * scale;
     let at = (
         x.clamp(width / 2.0 - free, width / 2.0 + free),
         y.clamp(height / 2.0 - free, height / 2.0 + free),
@@ -76,8 +76,8 @@ fn place(pose: Pose, width: f32, height: f32, random: &mut impl RngExt) -> ((f32
     (at, scale, random.random_range(-0.12..0.12))
 }
 
-/// How far a head reaches from its middle, most ears included, in head radii.
-const HEAD: f32 = 1.35;
+/// Distance from the centre of a head to its edge, including most ears, in head radii.
+const HEAD_REACH: f32 = 1.35;
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +134,7 @@ mod tests {
                 let ((x, y), scale, _) = place(pose, width, height, &mut random);
                 let half = f32::min(width, height) / 2.0 + 0.01;
                 for offset in [x - width / 2.0, y - height / 2.0] {
-                    assert!(offset.abs() + HEAD * scale <= half, "{pose:?} {width}x{height}");
+                    assert!(offset.abs() + HEAD_REACH * scale <= half, "{pose:?} {width}x{height}");
                 }
             }
         }
@@ -144,7 +144,7 @@ mod tests {
     fn mean_colour_does_not_tell_cats_from_dogs() {
         let mean = |picture: &RgbImage| {
             let mut sum = [0.0; 3];
-            // One pixel in 7 is plenty for a mean, and quicker without optimisation.
+            // Every 7th pixel is enough for a mean, and keeps unoptimised builds fast.
             for pixel in picture.pixels().step_by(7) {
                 for (sum, value) in sum.iter_mut().zip(pixel.0) {
                     *sum += f64::from(value);

@@ -1,4 +1,5 @@
-//! Poses: where head, torso, legs and tail go. Units are head radii, the head at the origin.
+//! Poses: the positions of head, torso, legs and tail. The unit is the head's radius, and the head
+//! is at the origin.
 
 use rand::RngExt;
 use tiny_skia::Path;
@@ -9,26 +10,26 @@ use super::colour::{Colour, pick};
 use super::shape::{Point, blob, curve, ellipse, mirrored_blob};
 use super::{Animal, cat, dog};
 
-/// How an animal holds itself.
+/// The pose of an animal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pose {
     /// Head and shoulders.
     Portrait,
-    /// From the front, on its haunches.
+    /// Sitting, seen from the front.
     Sitting,
-    /// Side on, facing right.
+    /// Standing, seen from the side, facing right.
     Standing,
-    /// On its belly, side on, facing right.
+    /// Lying on its belly, seen from the side, facing right.
     Lying,
 }
 
 impl Pose {
-    /// Any pose, portraits twice as often as each other.
+    /// A random pose. Portraits are twice as likely as each of the others.
     pub fn random(random: &mut impl RngExt) -> Self {
         pick(&[Self::Portrait, Self::Portrait, Self::Sitting, Self::Standing, Self::Lying], random)
     }
 
-    /// What the pose takes up: left, top, right and bottom.
+    /// The pose's bounding box: left, top, right and bottom.
     pub fn extent(self) -> [f32; 4] {
         match self {
             Self::Portrait => [-1.5, -1.5, 1.5, 2.0],
@@ -39,13 +40,13 @@ impl Pose {
     }
 }
 
-/// One animal's proportions.
+/// The proportions of one animal, its collar and its tail.
 struct Build {
-    /// Width of a leg.
+    /// Leg width.
     leg: f32,
-    /// Breadth of the torso, 1 for a middling animal.
+    /// Torso width relative to that of an average animal.
     girth: f32,
-    /// Slope of the head.
+    /// Slope (tangent of the angle) by which the head is tilted.
     tilt: f32,
     collar: Option<Colour>,
     tail: Path,
@@ -132,7 +133,7 @@ fn sitting(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl Rn
         coat.leg(canvas, &[(x, 1.9), (x, 3.1)], build.leg, false);
         coat.paw_front(canvas, (x + side * 0.03, 3.2), 0.31);
     }
-    // Over the legs, for fur hangs over them.
+    // Drawn after the legs, because the fur hangs over them.
     coat.chest(canvas, (0.0, 1.4), 0.44 * girth, 0.8);
     collar(canvas, coat, build, &torso, [(-0.6, 0.76), (0.0, 1.1), (0.6, 0.76)]);
 }
@@ -201,7 +202,7 @@ fn lying(canvas: &mut Canvas, coat: &Coat, build: &Build, random: &mut impl RngE
     collar(canvas, coat, build, &torso, [(-0.8, 0.62), (-0.1, 1.12), (0.6, 0.8)]);
 }
 
-/// A band around the neck, and its tag.
+/// Draws the collar and its tag, if the animal wears one.
 fn collar(canvas: &mut Canvas, coat: &Coat, build: &Build, torso: &Path, line: [Point; 3]) {
     let Some(colour) = build.collar else { return };
     canvas.clipped(torso, |canvas| {
@@ -213,7 +214,7 @@ fn collar(canvas: &mut Canvas, coat: &Coat, build: &Build, torso: &Path, line: [
     canvas.stroke(&tag, coat.line.glaze(0.5), 0.03);
 }
 
-/// On the ground below.
+/// Draws the shadow on the ground.
 fn shadow(canvas: &mut Canvas, at: Point, reach: f32) {
     canvas.fill(&ellipse(at, reach, 0.2), Colour::BLACK.glaze(0.2));
 }

@@ -1,4 +1,4 @@
-//! The surface a picture is drawn on: paths in, pixels out.
+//! The drawing surface: it fills and strokes paths, and returns pixels.
 
 use image::RgbImage;
 use tiny_skia::{
@@ -8,8 +8,8 @@ use tiny_skia::{
 use super::colour::Colour;
 use super::shape::Point;
 
-/// A picture in the making. Coordinates are pixels from the top left, or those of the innermost
-/// [`Canvas::placed`].
+/// An unfinished picture. Coordinates are in pixels from the top left corner, or in the coordinate
+/// system of the innermost [`Canvas::placed`] call.
 pub struct Canvas {
     pixmap: Pixmap,
     placement: Transform,
@@ -17,27 +17,27 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of one colour.
+    /// Creates a canvas of one colour.
     ///
     /// # Panics
-    /// Where a side is 0.
+    /// If `width` or `height` is 0.
     pub fn new(width: u32, height: u32, ground: Colour) -> Self {
         let mut pixmap = Pixmap::new(width, height).expect("both sides are positive");
         pixmap.fill(colour(ground));
         Self { pixmap, placement: Transform::identity(), clip: None }
     }
 
-    /// In pixels.
+    /// Width in pixels.
     pub fn width(&self) -> f32 {
         self.pixmap.width() as f32
     }
 
-    /// In pixels.
+    /// Height in pixels.
     pub fn height(&self) -> f32 {
         self.pixmap.height() as f32
     }
 
-    /// What is drawn at a pixel so far; opaque black outside.
+    /// The current colour of a pixel. Opaque black outside the canvas.
     pub fn colour_at(&self, at: Point) -> Colour {
         let pixel = self.pixmap.pixel(at.0 as u32, at.1 as u32);
         let channels = pixel.map_or([0; 3], |pixel| [pixel.red(), pixel.green(), pixel.blue()]);
@@ -62,11 +62,12 @@ impl Canvas {
         self.pixmap.stroke_path(path, &paint(ink), &stroke, self.placement, self.clip.as_ref());
     }
 
-    /// Fills what is inside the path but would not be, were the path moved by `offset`: a crescent
-    /// of shade along its far side.
+    /// Fills the part of the path that a copy of it, moved by `offset`, does not cover: a crescent
+    /// of shade along the far side.
     ///
     /// # Panics
-    /// Inside [`Canvas::clipped`]: the crescent is a clip itself, and two are not combined.
+    /// If called inside [`Canvas::clipped`]: the crescent needs a clip of its own, and clips are
+    /// not combined.
     pub fn fill_crescent(&mut self, path: &Path, offset: Point, ink: Colour) {
         assert!(self.clip.is_none(), "a crescent inside a clip");
         let moved = self.placement.pre_translate(offset.0, offset.1);
@@ -78,10 +79,10 @@ impl Canvas {
         self.clip = None;
     }
 
-    /// What `draw` draws shows only inside `path`.
+    /// Runs `draw` with drawing clipped to `path`.
     ///
     /// # Panics
-    /// Inside another such call.
+    /// If called inside another [`Canvas::clipped`].
     pub fn clipped(&mut self, path: &Path, draw: impl FnOnce(&mut Self)) {
         assert!(self.clip.is_none(), "a clip inside a clip");
         let mut clip = self.mask();
@@ -91,7 +92,7 @@ impl Canvas {
         self.clip = None;
     }
 
-    /// What `draw` draws is in the coordinates of `placement`.
+    /// Runs `draw` with its coordinates transformed by `placement`.
     pub fn placed(&mut self, placement: Transform, draw: impl FnOnce(&mut Self)) {
         let outer = self.placement;
         self.placement = outer.pre_concat(placement);
@@ -103,7 +104,7 @@ impl Canvas {
     pub fn into_image(self) -> RgbImage {
         let (width, height) = (self.pixmap.width(), self.pixmap.height());
         let mut bytes = Vec::with_capacity(3 * width as usize * height as usize);
-        // Every pixel is opaque, as the ground was: its colour is not multiplied by less than one.
+        // The ground is opaque, so all pixels are: premultiplied colours equal straight ones.
         for pixel in self.pixmap.data().chunks_exact(4) {
             bytes.extend_from_slice(&pixel[..3]);
         }
@@ -115,7 +116,8 @@ impl Canvas {
     }
 }
 
-/// Moves to `at`, scales, and turns clockwise by the angle whose tangent is `slope`.
+/// The transform that scales, turns clockwise by the angle whose tangent is `slope`, and moves the
+/// origin to `at`.
 pub fn placement(at: Point, scale: Point, slope: f32) -> Transform {
     let cosine = 1.0 / (1.0 + slope * slope).sqrt();
     let sine = slope * cosine;

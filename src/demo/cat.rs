@@ -1,4 +1,4 @@
-//! What only cats have: pointed ears, slit eyes, whiskers, a long slender tail.
+//! A cat's own features: pointed ears, slit eyes, whiskers and a long, slender tail.
 
 use rand::RngExt;
 use tiny_skia::Path;
@@ -12,12 +12,12 @@ use super::shape::{
 
 const EYES: [u32; 5] = [0x8c_b8_4a, 0xe3_b5_3a, 0x5f_a9_c9, 0xc9_8a_2e, 0x63_a0_6d];
 
-/// A cat's head from the front, about one unit in radius around the origin.
+/// Draws a cat's head from the front, centred at the origin, with a radius of about 1.
 pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let reach = random.random_range(1.3..1.6);
     let spread = random.random_range(0.72..0.92);
     for side in [-1.0, 1.0] {
-        // One ear may turn away a little.
+        // Each ear may point slightly inwards or outwards.
         let turn = random.random_range(-0.06..0.08);
         let tip = (side * (spread + turn), -reach);
         let (outer, inner) = ((side * 0.99, -0.1), (side * 0.16, -0.72));
@@ -77,7 +77,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let slit = random.random_range(0.045..0.1);
     let gaze = random.random_range(-0.05..0.05);
     for side in [-1.0, 1.0] {
-        // An almond whose outer corner is the higher one.
+        // An almond shape whose outer corner is higher than the inner one.
         let (inner, outer) = ((side * (x - 0.23), y + 0.07), (side * (x + 0.25), y - 0.08));
         let almond = blob(&[
             inner,
@@ -97,7 +97,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     }
 }
 
-/// Nose, mouth and whiskers.
+/// Draws nose, mouth and whiskers.
 fn snout(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let muzzle = coat.muzzle();
     let ink = if muzzle.brightness() > 0.3 { coat.line } else { coat.light.lighter(0.3) };
@@ -123,7 +123,7 @@ fn snout(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     }
 }
 
-/// A hair that ends in a point.
+/// A whisker, which tapers to a point.
 fn bristle([root, bend, end]: [Point; 3]) -> Path {
     polygon(&[
         (root.0, root.1 - 0.022),
@@ -134,8 +134,8 @@ fn bristle([root, bend, end]: [Point; 3]) -> Path {
     ])
 }
 
-/// A cat's tail from its root, to the right for `side` 1 and to the left for -1. A low one stays on
-/// the ground.
+/// A cat's tail, which grows from `root` to the right if `side` is 1 and to the left if it is -1.
+/// If `low`, the root is near the ground and the tail does not hang down.
 pub fn tail(root: Point, side: f32, low: bool, random: &mut impl RngExt) -> Path {
     let line: &[Point] = match (low, random.random_range(0..3)) {
         (true, 0) => &[(0.0, 0.0), (0.7, 0.12), (1.3, 0.05), (1.6, -0.4), (1.3, -0.75)],

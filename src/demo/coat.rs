@@ -1,4 +1,4 @@
-//! Fur, which cats and dogs share: its colours, and how each part of a body wears it.
+//! Fur, which cats and dogs share: its colours, and how each part of the body is drawn with it.
 
 use rand::RngExt;
 use tiny_skia::Path;
@@ -8,7 +8,7 @@ use super::colour::{Colour, pick};
 use super::markings::Marking;
 use super::shape::{Point, curve, curve_end, ellipse, rounded};
 
-/// Coats that both animals wear: fur, its light parts (muzzle, chest), its dark markings.
+/// Fur colours for both animals: fur, light parts (muzzle, chest) and dark markings.
 const FURS: [[u32; 3]; 10] = [
     [0xe8_92_3c, 0xfb_e3_c0, 0xb5_60_1d],
     [0x36_33_3c, 0x77_72_7c, 0x17_15_1c],
@@ -24,30 +24,30 @@ const FURS: [[u32; 3]; 10] = [
 
 /// One animal's fur.
 pub struct Coat {
-    /// The colour that there is most of.
+    /// Main colour.
     pub fur: Colour,
-    /// Of muzzle and chest.
+    /// Colour of muzzle and chest.
     pub light: Colour,
-    /// Of stripes, patches and spots.
+    /// Colour of stripes, patches and spots.
     pub mark: Colour,
-    /// Inside the ears.
+    /// Colour of the inside of the ears.
     pub skin: Colour,
-    /// Of mouth, lids and toes.
+    /// Colour of mouth, eyelids and toes.
     pub line: Colour,
-    /// Colour and width, in head radii, of the line around every part.
+    /// Colour of the outline around every part, and its width in head radii.
     contour: Option<(Colour, f32)>,
-    /// How far, and which way, each part is lit past its own edge: what is left lies in shade.
+    /// Offset of the light on each part, in head radii. The crescent it leaves uncovered is shaded.
     pub shade: Point,
     marking: Marking,
 }
 
 impl Coat {
-    /// Any coat. One that `behind` would swallow gets a contour that stands out.
-    pub fn random(behind: Colour, random: &mut impl RngExt) -> Self {
+    /// A random coat. It gets a visible contour if it has little contrast with `background`.
+    pub fn random(background: Colour, random: &mut impl RngExt) -> Self {
         let [fur, light, mark] = pick(&FURS, random).map(Colour::hex);
         let fur = fur.varied(0.05, random);
         let marking = Marking::random(random);
-        // Patches may be of any other coat's colour; stripes and points are of the coat's own.
+        // Patches and spots may take another coat's colour; stripes and points keep this one's.
         let mark = match marking {
             Marking::Patches | Marking::Spots if random.random_bool(0.6) => {
                 let other = pick(&FURS, random).map(Colour::hex)[0];
@@ -61,9 +61,9 @@ impl Coat {
             _ => light.mix(fur, random.random_range(0.0..0.4)),
         };
         let line = fur.darker(0.75);
-        let swallowed = fur.distance(behind) < 0.2;
-        let contour = (random.random_bool(0.4) || swallowed).then(|| {
-            let pale = swallowed && fur.brightness() < 0.35;
+        let low_contrast = fur.distance(background) < 0.2;
+        let contour = (random.random_bool(0.4) || low_contrast).then(|| {
+            let pale = low_contrast && fur.brightness() < 0.35;
             (if pale { light.mix(fur, 0.3) } else { line }, random.random_range(0.03..0.07))
         });
         let side = random.random_range(-0.16..0.16);
@@ -79,7 +79,7 @@ impl Coat {
         }
     }
 
-    /// Of paws.
+    /// Colour of the paws.
     pub fn paw(&self) -> Colour {
         match self.marking {
             Marking::Bib => self.light,
@@ -88,7 +88,7 @@ impl Coat {
         }
     }
 
-    /// Of ears.
+    /// Colour of the ears.
     pub fn ear(&self) -> Colour {
         match self.marking {
             Marking::Points => self.mark,
@@ -96,7 +96,7 @@ impl Coat {
         }
     }
 
-    /// Of the muzzle.
+    /// Colour of the muzzle.
     pub fn muzzle(&self) -> Colour {
         match self.marking {
             Marking::Points => self.mark.mix(self.fur, 0.25),
@@ -104,7 +104,7 @@ impl Coat {
         }
     }
 
-    /// Fills one shape of one colour, with its contour.
+    /// Draws a shape in one colour, with the coat's contour.
     pub fn plain_part(&self, canvas: &mut Canvas, path: &Path, ink: Colour) {
         if let Some((line, width)) = self.contour {
             canvas.stroke(path, line, 2.0 * width);
@@ -112,14 +112,14 @@ impl Coat {
         canvas.fill(path, ink);
     }
 
-    /// Fills torso or tail with its markings and its shade.
+    /// Draws a torso or tail, with markings and shade.
     pub fn body_part(&self, canvas: &mut Canvas, path: &Path, random: &mut impl RngExt) {
         self.plain_part(canvas, path, self.fur);
         canvas.clipped(path, |canvas| self.marking.on_body(canvas, path, self.mark, random));
         canvas.fill_crescent(path, self.shade, self.line.glaze(0.2));
     }
 
-    /// A leg: a line with round ends from hip to paw. One on the far side lies in shade.
+    /// Draws a leg: a line with round ends from hip to paw. Legs on the `far` side are darker.
     pub fn leg(&self, canvas: &mut Canvas, line: &[Point], width: f32, far: bool) {
         let leg = curve(line);
         let shade = |ink: Colour| if far { ink.darker(0.22) } else { ink };
@@ -133,7 +133,7 @@ impl Coat {
         }
     }
 
-    /// A paw seen from the front, with its toes.
+    /// Draws a paw seen from the front, with its toes.
     pub fn paw_front(&self, canvas: &mut Canvas, at: Point, radius: f32) {
         self.plain_part(canvas, &ellipse(at, radius, radius * 0.68), self.paw());
         for x in [-0.33, 0.33] {
@@ -143,7 +143,7 @@ impl Coat {
         }
     }
 
-    /// The markings of a face about one unit in radius around the origin.
+    /// Draws a face, centred at the origin and about 1 in radius, with markings and shade.
     pub fn face(&self, canvas: &mut Canvas, face: &Path, random: &mut impl RngExt) {
         self.plain_part(canvas, face, self.fur);
         canvas.clipped(face, |canvas| {
@@ -152,10 +152,10 @@ impl Coat {
         canvas.fill_crescent(face, (self.shade.0 * 0.7, self.shade.1 * 0.7), self.line.glaze(0.2));
     }
 
-    /// The light chest that most coats have, on a body that is drawn already.
+    /// Draws the light chest that most coats have. The body must be drawn first.
     pub fn chest(&self, canvas: &mut Canvas, at: Point, radius_x: f32, radius_y: f32) {
         if !matches!(self.marking, Marking::Plain | Marking::Points) {
-            // The fur ends in tufts.
+            // The lower edge is tufted.
             let right = [(0.85, -0.9), (1.0, -0.05), (0.72, 0.5), (0.45, 0.45), (0.25, 0.85)];
             let tufts = right.iter().copied().chain([(0.0, 0.68)]);
             let left = right.iter().rev().map(|(x, y)| (-x, *y));

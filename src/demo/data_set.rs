@@ -1,4 +1,4 @@
-//! A folder of drawings, laid out as photos are for training.
+//! Writes a folder of drawings in the layout that training expects.
 
 use std::fs;
 use std::io;
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use super::{Animal, draw};
 use crate::seed::{Purpose, generator};
 
-/// What drawings are for.
+/// A split of the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// To train on.
+    /// The training set.
     Train,
-    /// To choose the best epoch by.
+    /// The validation set, which selects the best epoch.
     Val,
-    /// Never shown in training.
+    /// The test set, which training never sees.
     Test,
 }
 
 impl Part {
-    /// All three.
+    /// All three splits.
     pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
 
     /// The folder's name.
@@ -31,7 +31,7 @@ impl Part {
         }
     }
 
-    /// Drawings of each animal.
+    /// Number of drawings of each animal.
     pub fn drawings_of_each(self) -> usize {
         match self {
             Self::Train => 60,
@@ -45,10 +45,11 @@ impl Part {
 #[error("the drawing `{}` cannot be written", .0.display())]
 pub struct DrawingError(PathBuf, #[source] io::Error);
 
-/// Draws `folder/<part>/<animal>/<number>.png`, every part of it. The same seed gives the same drawings.
+/// Writes the drawings of every split to `folder/<part>/<animal>/<number>.png`. The same seed gives
+/// the same drawings.
 ///
 /// # Errors
-/// Where the file system refuses.
+/// If a folder or file cannot be written.
 pub fn write_drawings(folder: &Path, seed: u64) -> Result<(), DrawingError> {
     let mut drawn = 0;
     for part in Part::ALL {
@@ -57,7 +58,7 @@ pub fn write_drawings(folder: &Path, seed: u64) -> Result<(), DrawingError> {
             fs::create_dir_all(&place).map_err(|error| DrawingError(place.clone(), error))?;
             for number in 0..part.drawings_of_each() {
                 let file = place.join(format!("{number:03}.png"));
-                // A stream each: another number of drawings leaves the others as they are.
+                // Each drawing has its own random stream, so it does not depend on the others.
                 let drawing = draw(animal, &mut generator(seed, Purpose::Drawing(drawn)));
                 drawing.save(&file).map_err(|error| match error {
                     image::ImageError::IoError(error) => DrawingError(file, error),

@@ -1,4 +1,4 @@
-//! What only dogs have: hanging ears, a muzzle with a big nose, a tongue, a short wagging tail.
+//! A dog's own features: floppy ears, a muzzle with a big nose, a tongue and a short tail.
 
 use rand::RngExt;
 use tiny_skia::Path;
@@ -8,7 +8,7 @@ use super::coat::Coat;
 use super::colour::{Colour, pick};
 use super::shape::{Point, blob, curve, ellipse, mirrored_blob, rounded, tapered};
 
-/// A dog's head from the front, about one unit in radius around the origin.
+/// Draws a dog's head from the front, centred at the origin, with a radius of about 1.
 pub fn head(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let half_floppy = random.random_bool(0.25);
     let jowl = random.random_range(0.62..0.82);
@@ -58,7 +58,7 @@ fn hanging_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     }
 }
 
-/// Ears that stand up and fold over halfway.
+/// Draws ears that stand up and fold over halfway.
 fn pricked_ears(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let height = random.random_range(1.1..1.25);
     for side in [-1.0, 1.0] {
@@ -121,7 +121,7 @@ fn eyes(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     }
 }
 
-/// Muzzle, nose, mouth and, more often than not, the tongue.
+/// Draws muzzle, nose, mouth and, with probability 0.6, the tongue.
 fn muzzle(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     let (breadth, length) = (random.random_range(0.48..0.62), random.random_range(0.4..0.48));
     let snout = blob(&[
@@ -176,8 +176,8 @@ fn muzzle(canvas: &mut Canvas, coat: &Coat, random: &mut impl RngExt) {
     );
 }
 
-/// A dog's tail from its root, to the right for `side` 1 and to the left for -1. A low one stays on
-/// the ground.
+/// A dog's tail, which grows from `root` to the right if `side` is 1 and to the left if it is -1.
+/// If `low`, the root is near the ground and the tail does not hang down.
 pub fn tail(root: Point, side: f32, low: bool, random: &mut impl RngExt) -> Path {
     let line: &[Point] = match (low, random.random_range(0..3)) {
         (true, 0) => &[(0.0, 0.0), (0.5, -0.05), (0.95, -0.35)],

@@ -1,4 +1,4 @@
-//! Markings of fur: stripes, patches, spots, and which parts are light or dark.
+//! Fur markings: stripes, patches, spots, and which parts are light or dark.
 
 use rand::RngExt;
 use tiny_skia::Path;
@@ -7,16 +7,16 @@ use super::canvas::Canvas;
 use super::colour::{Colour, pick};
 use super::shape::{Point, blob, ellipse, polygon};
 
-/// What tells one coat of the same colours from another.
+/// The pattern of a coat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marking {
     /// One colour all over.
     Plain,
-    /// A tabby, or a brindled dog.
+    /// Stripes: a tabby cat or a brindle dog.
     Stripes,
-    /// A few big ones, one of them around an eye.
+    /// A few big patches, one of them around an eye.
     Patches,
-    /// Many small ones.
+    /// Many small spots.
     Spots,
     /// White muzzle, chest and paws.
     Bib,
@@ -24,7 +24,7 @@ pub enum Marking {
     Points,
 }
 
-/// As often as they are drawn.
+/// The markings, each repeated in proportion to its frequency.
 const MARKINGS: [Marking; 9] = [
     Marking::Plain,
     Marking::Stripes,
@@ -38,12 +38,12 @@ const MARKINGS: [Marking; 9] = [
 ];
 
 impl Marking {
-    /// Any marking.
+    /// A random marking.
     pub fn random(random: &mut impl RngExt) -> Self {
         pick(&MARKINGS, random)
     }
 
-    /// Marks a face of about one unit in radius around the origin.
+    /// Draws the markings of a face centred at the origin, with a radius of about 1.
     pub fn on_face(
         self,
         canvas: &mut Canvas,
@@ -101,7 +101,7 @@ impl Marking {
         }
     }
 
-    /// Marks a torso or a tail, whose outline is `path`.
+    /// Draws the markings of a torso or tail with the outline `path`.
     pub fn on_body(self, canvas: &mut Canvas, path: &Path, mark: Colour, random: &mut impl RngExt) {
         let bounds = path.bounds();
         let (left, top) = (bounds.left(), bounds.top());
@@ -109,7 +109,7 @@ impl Marking {
         match self {
             Self::Plain | Self::Bib | Self::Points => {}
             Self::Stripes if height > 1.4 * width => {
-                // Upright: rings from both sides.
+                // An upright body has rings, drawn from both sides.
                 let count = (height / 0.32) as usize;
                 for index in 0..count {
                     let y = top + height * (index as f32 + 0.6) / count as f32;
@@ -153,7 +153,7 @@ impl Marking {
     }
 }
 
-/// An uneven patch around a point.
+/// An irregular patch around a point.
 fn around(at: Point, radius_x: f32, radius_y: f32, random: &mut impl RngExt) -> Path {
     let corners = [(0.0, -1.0), (0.85, -0.5), (0.9, 0.5), (0.1, 1.0), (-0.8, 0.6), (-0.9, -0.5)];
     blob(&corners.map(|(x, y)| {

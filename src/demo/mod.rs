@@ -1,12 +1,13 @@
-//! Drawings of cats and dogs, for the demonstration that needs no photos.
+//! Generated drawings of cats and dogs, so that the demo needs no photos.
 //!
-//! [`draw`] gives one picture: a scene, things lying about in it, one [`Animal`] and the light that
-//! falls on it. Everything but the animal's own anatomy is drawn from the same distributions for
-//! both, so it takes the shapes to tell them apart: the mean colour does not.
+//! [`draw`] draws one picture: a background, some objects, one [`Animal`], and lighting. Everything
+//! except the anatomy comes from the same distributions for both animals, so a classifier has to
+//! learn shapes: the mean colour does not separate the classes.
 //!
-//! The same random numbers give the same pixels on every machine. So angles are slopes (sine and
-//! cosine differ between C libraries, a square root does not), curves are sampled into straight
-//! pieces by polynomials, and tiny-skia fills with flat colours only, which it does in integers.
+//! The same random numbers give the same pixels on every machine. That is why angles are given as
+//! slopes (sine and cosine differ between C libraries, square roots do not), curves are split into
+//! straight segments by polynomials, and tiny-skia fills only with flat colours, which it does in
+//! integer arithmetic.
 
 mod animal;
 mod body;

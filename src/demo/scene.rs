@@ -1,4 +1,4 @@
-//! Backgrounds, the same for every animal.
+//! Backgrounds, which do not depend on the animal.
 
 use rand::RngExt;
 
@@ -12,7 +12,7 @@ const GROUNDS: [u32; 18] = [
     0xb8_bf_c8, 0xd8_a4_58,
 ];
 
-/// A canvas with a background on it.
+/// Creates a canvas with a random background.
 pub fn draw(width: u32, height: u32, random: &mut impl RngExt) -> Canvas {
     let [ground, accent] =
         [(); 2].map(|()| Colour::hex(pick(&GROUNDS, random)).varied(0.06, random));
@@ -31,11 +31,11 @@ pub fn draw(width: u32, height: u32, random: &mut impl RngExt) -> Canvas {
     canvas
 }
 
-/// From one colour at the top to another at the bottom, in flat bands: too many to be seen.
+/// Draws a vertical gradient in flat bands, too many to be seen individually.
 fn gradient(canvas: &mut Canvas, top: Colour, bottom: Colour) {
     const BANDS: usize = 64;
     let (width, height) = (canvas.width(), canvas.height());
-    // Bands end on whole pixels, or the one below would shine through the edge between two.
+    // Bands end on whole pixels; otherwise the ground would show through the edge between two.
     let edge = |band: usize| (height * band as f32 / BANDS as f32).round();
     for band in 0..BANDS {
         let (from, to) = (edge(band), edge(band + 1));
@@ -63,7 +63,7 @@ fn hills(canvas: &mut Canvas, random: &mut impl RngExt) {
     }
 }
 
-/// A wall and a floor, perhaps with a window or a picture on the wall.
+/// Draws a wall and a floor, in some cases with a window.
 fn room(canvas: &mut Canvas, wall: Colour, floor: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let edge = height * random.random_range(0.6..0.82);
@@ -142,7 +142,7 @@ fn tiles(canvas: &mut Canvas, ink: Colour, random: &mut impl RngExt) {
     }
 }
 
-/// Leaves strewn all over.
+/// Draws leaves scattered over the whole canvas.
 fn foliage(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let leaf = accent.mix(Colour::hex(0x5f_8f_55), 0.5);
@@ -168,7 +168,7 @@ fn foliage(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut imp
     }
 }
 
-/// A big disc behind the animal.
+/// Draws a large disc behind the animal.
 fn halo(canvas: &mut Canvas, ground: Colour, accent: Colour, random: &mut impl RngExt) {
     let (width, height) = (canvas.width(), canvas.height());
     let radius = width.min(height) * random.random_range(0.36..0.48);

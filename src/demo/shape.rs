@@ -1,18 +1,18 @@
-//! Outlines: from a few points to a path that can be filled.
+//! Outlines: builds paths from a few points.
 
 use tiny_skia::{Path, PathBuilder, Rect};
 
-/// Right and down from the origin.
+/// A point (x, y); x increases to the right and y downwards.
 pub type Point = (f32, f32);
 
-/// Straight pieces for each span between two points of a curve: no corner shows at the sizes that
-/// are drawn.
-const PIECES: usize = 6;
+/// Straight segments per span between two points of a curve. With 6, no corners are visible at the
+/// sizes drawn here.
+const SEGMENTS: usize = 6;
 
 /// The ellipse around `centre`.
 ///
 /// # Panics
-/// Where a radius is not positive, as for every shape of no extent.
+/// If a radius is not positive.
 pub fn ellipse(centre: Point, radius_x: f32, radius_y: f32) -> Path {
     let bounds =
         Rect::from_xywh(centre.0 - radius_x, centre.1 - radius_y, 2.0 * radius_x, 2.0 * radius_y);
@@ -30,13 +30,13 @@ pub fn blob(points: &[Point]) -> Path {
     polygon(&ring)
 }
 
-/// The blob that is its own mirror image: `right` is its right half, from top to bottom.
+/// A blob that is symmetric about the y axis. `right` lists its right half, from top to bottom.
 pub fn mirrored_blob(right: &[Point]) -> Path {
     let left = right.iter().rev().filter(|point| point.0 > 0.01).map(|(x, y)| (-x, *y));
     blob(&right.iter().copied().chain(left).collect::<Vec<_>>())
 }
 
-/// The smooth open curve through `points`, for a stroke.
+/// The smooth open curve through `points`, to be stroked.
 pub fn curve(points: &[Point]) -> Path {
     open(&sampled(points))
 }
@@ -57,7 +57,8 @@ fn open(line: &[Point]) -> Path {
     builder.finish().expect("a line has two points or more")
 }
 
-/// A band along the smooth curve through `points`, from one width to another, its end rounded.
+/// A band along the smooth curve through `points`, whose width changes from `width_from` to
+/// `width_to`, with a rounded end.
 pub fn tapered(points: &[Point], width_from: f32, width_to: f32) -> Path {
     let line = sampled(points);
     let last = line.len() - 1;
@@ -76,7 +77,7 @@ pub fn tapered(points: &[Point], width_from: f32, width_to: f32) -> Path {
         (0..=last).map(side(1.0)).chain((0..=last).rev().map(side(-1.0))).collect();
     let mut builder = PathBuilder::new();
     builder.push_path(&polygon(&ring));
-    // The cap must wind as the band does, or the two would cancel where they overlap.
+    // The cap must have the winding direction of the band; otherwise their overlap would cancel.
     let cap: Vec<Point> = UNIT_OCTAGON
         .iter()
         .map(|(x, y)| (line[last].0 - x * width_to / 2.0, line[last].1 + y * width_to / 2.0))
@@ -85,10 +86,10 @@ pub fn tapered(points: &[Point], width_from: f32, width_to: f32) -> Path {
     builder.finish().expect("a band has an extent")
 }
 
-/// Sine, and cosine, of half a right angle.
+/// Sine and cosine of 45 degrees.
 const DIAGONAL: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
-/// Corners of a regular octagon: a blob through them is a circle for the eye.
+/// Corners of a regular octagon. A blob through them looks like a circle.
 const UNIT_OCTAGON: [Point; 8] = [
     (1.0, 0.0),
     (DIAGONAL, DIAGONAL),
@@ -100,7 +101,7 @@ const UNIT_OCTAGON: [Point; 8] = [
     (DIAGONAL, -DIAGONAL),
 ];
 
-/// The polygon of these corners.
+/// The polygon with these corners.
 pub fn polygon(corners: &[Point]) -> Path {
     let mut builder = PathBuilder::new();
     builder.move_to(corners[0].0, corners[0].1);
@@ -111,7 +112,7 @@ pub fn polygon(corners: &[Point]) -> Path {
     builder.finish().expect("a polygon has three corners or more")
 }
 
-/// The polygon of these corners, each rounded off over `share` (0 to 0.5) of its two sides.
+/// The polygon with these corners, each rounded over a share (0 to 0.5) of its two sides.
 pub fn rounded(corners: &[Point], share: f32) -> Path {
     let mut builder = PathBuilder::new();
     let count = corners.len();
@@ -129,12 +130,12 @@ pub fn rounded(corners: &[Point], share: f32) -> Path {
     builder.finish().expect("a polygon has three corners or more")
 }
 
-/// The point at `share` of the way.
+/// The point at `share` (0 to 1) of the way from `from` to `to`.
 pub fn between(from: Point, to: Point, share: f32) -> Point {
     (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share)
 }
 
-/// Points along the open curve through `points`, both ends included.
+/// Points along the open curve through `points`, including both ends.
 fn sampled(points: &[Point]) -> Vec<Point> {
     let last = points.len() - 1;
     let mut line: Vec<Point> = (0..last)
@@ -151,10 +152,11 @@ fn sampled(points: &[Point]) -> Vec<Point> {
     line
 }
 
-/// The span of a Catmull-Rom spline from the second point to the third, without its end.
-fn span([a, b, c, d]: [Point; 4]) -> [Point; PIECES] {
-    std::array::from_fn(|piece| {
-        let t = piece as f32 / PIECES as f32;
+/// Points on the span of a Catmull-Rom spline from the second point to the third, excluding the
+/// third.
+fn span([a, b, c, d]: [Point; 4]) -> [Point; SEGMENTS] {
+    std::array::from_fn(|segment| {
+        let t = segment as f32 / SEGMENTS as f32;
         let axis = |a: f32, b: f32, c: f32, d: f32| {
             let cubic = 3.0 * (b - c) + d - a;
             let square = 2.0 * a - 5.0 * b + 4.0 * c - d;

@@ -1,4 +1,4 @@
-//! Things that lie, stand and hang about, whatever the animal.
+//! Objects in the scene, which do not depend on the animal.
 
 use rand::RngExt;
 
@@ -10,7 +10,7 @@ const PAINTS: [u32; 8] = [
     0xd9_4f_46, 0x3f_7c_b5, 0xf0_b8_3c, 0x58_9c_6a, 0x8a_5f_a6, 0xe9_88_5a, 0xf2_ee_e4, 0x4a_50_5c,
 ];
 
-/// Draws none, one or two things that the animal may hide.
+/// Draws up to two objects behind the animal.
 pub fn behind(canvas: &mut Canvas, random: &mut impl RngExt) {
     for _ in 0..random.random_range(0..3) {
         let at = (random.random_range(0.08..0.92), random.random_range(0.08..0.35));
@@ -26,8 +26,8 @@ pub fn behind(canvas: &mut Canvas, random: &mut impl RngExt) {
     }
 }
 
-/// Draws, one time in three, a thing in a lower corner that may hide a bit of the animal.
-pub fn before(canvas: &mut Canvas, random: &mut impl RngExt) {
+/// With probability 0.35, draws an object in a lower corner, which may hide part of the animal.
+pub fn in_front(canvas: &mut Canvas, random: &mut impl RngExt) {
     if random.random_bool(0.35) {
         let x = random.random_range(0.05..0.2);
         let x = if random.random_bool(0.5) { x } else { 1.0 - x };
@@ -41,7 +41,8 @@ pub fn before(canvas: &mut Canvas, random: &mut impl RngExt) {
     }
 }
 
-/// Places a thing of one unit in radius; `at` and `size` are shares of the canvas.
+/// Places an object, which `draw` draws with a radius of 1. `at` is relative to the canvas's width
+/// and height, `size` to its shorter side.
 fn thing(canvas: &mut Canvas, at: Point, size: f32, draw: impl FnOnce(&mut Canvas)) {
     let (width, height) = (canvas.width(), canvas.height());
     let size = size * width.min(height);

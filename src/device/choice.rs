@@ -1,16 +1,16 @@
-//! What `--device` asks for.
+//! The value of the `--device` option.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Backend;
 
-/// What `--device` asks for.
+/// The value of the `--device` option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// A real GPU if there is one, else the processor.
+    /// The best GPU, or the processor if there is no GPU.
     Auto,
-    /// A backend, and which of its devices; without an index its best one.
+    /// A backend and the index of one of its devices; without an index, its best device.
     Named(Backend, Option<usize>),
 }
 

@@ -4,8 +4,8 @@ use burn::tensor::{Device, DeviceType, FloatDType};
 
 use super::{Backend, DeviceInfo, Kind};
 
-/// The CUDA devices. Opening one without a driver panics on a worker thread, so only those that the
-/// driver enumerates are touched.
+/// The CUDA devices. Opening one without a driver panics on a worker thread, so only devices that
+/// the driver enumerates are opened.
 pub(super) fn devices() -> Vec<DeviceInfo> {
     let describe = |(index, device): (usize, Device)| DeviceInfo {
         device: format!("{}:{index}", Backend::Cuda),
@@ -16,13 +16,13 @@ pub(super) fn devices() -> Vec<DeviceInfo> {
         driver: Some("CUDA".into()),
         memory_bytes: None,
         f16: device.supports_dtype(FloatDType::F16),
-        // What CUDA guarantees is several times what they ask for.
+        // CUDA guarantees several times the limits that the kernels need.
         kernels: true,
     };
     Device::enumerate(DeviceType::Cuda).into_vec().into_iter().enumerate().map(describe).collect()
 }
 
-/// The client of a device that [`devices`] gave, the one that Burn computes with too.
+/// The CubeCL client of a device that [`devices`] returned; Burn computes with the same client.
 pub(super) fn client(info: &DeviceInfo) -> cubecl::client::Client {
     cubecl::Device::Cuda(cubecl::device::CudaDevice::new(info.index)).client()
 }

@@ -11,19 +11,19 @@ use futures_lite::future::block_on;
 use super::{Backend, DeviceError, DeviceInfo, Kind};
 use crate::kernels::Limits;
 
-/// The graphics interfaces of this platform, best first. OpenGL is left out: where it reaches a
-/// GPU at all, Vulkan does too, and its compute shaders lack what Burn's kernels use.
+/// The graphics APIs of this platform, best first. OpenGL is left out: a GPU that supports it well
+/// enough also supports Vulkan, and OpenGL's compute shaders lack features that Burn's kernels use.
 const INTERFACES: [(Api, WgpuBackend, &str); 3] = [
     (Api::Metal, WgpuBackend::Metal, "Metal"),
     (Api::Vulkan, WgpuBackend::Vulkan, "Vulkan"),
     (Api::Dx12, WgpuBackend::Dx12, "DX12"),
 ];
 
-/// Buffers of the kernel that has most: input, weights, bias, shortcut, output, and CubeCL's own with the sizes. WebGPU
-/// guarantees 8, and some adapters have 4.
+/// Storage buffers of the kernel with the most: input, weights, bias, shortcut, output, and
+/// CubeCL's buffer of sizes. WebGPU guarantees 8, but some adapters have only 4.
 const BUFFERS: u32 = 6;
 
-/// An adapter, and how CubeCL names it.
+/// An adapter, with the device by which CubeCL selects it.
 struct Adapter {
     info: AdapterInfo,
     f16: bool,
@@ -33,8 +33,8 @@ struct Adapter {
     device: WgpuDevice,
 }
 
-/// The adapters of the first interface that has a GPU, else of the first that has any. Asked once in
-/// a process: starting a graphics driver takes a tenth of a second.
+/// The adapters of the first API that has a GPU, or else of the first API that has any adapter.
+/// Enumerated once per process, because starting a graphics driver takes a tenth of a second.
 fn adapters() -> &'static [Adapter] {
     static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
     ADAPTERS.get_or_init(enumerate)
@@ -59,7 +59,7 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
         backends: api.into(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    // CubeCL counts adapters of each sort from zero, in this order.
+    // CubeCL numbers the adapters of each kind from zero, in this order.
     let (mut discrete, mut integrated, mut virtual_gpus) = (0.., 0.., 0..);
     let mut cpu_seen = false;
     let mut adapters = Vec::new();
@@ -76,7 +76,7 @@ fn adapters_on(api: Api, interface: WgpuBackend, interface_name: &'static str) -
             DeviceType::VirtualGpu => {
                 (Kind::VirtualGpu, WgpuDeviceKind::VirtualGpu(next(&mut virtual_gpus)))
             }
-            // CubeCL can name only one processor, and nothing that calls itself `Other`.
+            // CubeCL can select only one CPU adapter, and no adapter of type `Other`.
             DeviceType::Cpu if !cpu_seen => {
                 cpu_seen = true;
                 (Kind::Cpu, WgpuDeviceKind::Cpu)
@@ -122,7 +122,7 @@ impl Adapter {
     }
 }
 
-/// What is open already: an adapter is initialised once in a process.
+/// The devices that are already open: an adapter is initialised only once per process.
 static OPEN: Mutex<Vec<(String, Device)>> = Mutex::new(Vec::new());
 
 pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
@@ -140,10 +140,10 @@ pub(super) fn open(asked: &DeviceInfo) -> Result<Device, DeviceError> {
     let setup = RuntimeOptions::with_tasks_max(None)
         .and_then(|options| try_init_setup::<AutoGraphicsApi>(&adapter.device, options))
         .map_err(|error| failed(error.to_string()))?;
-    // CubeCL finds the adapter by counting; what counts is that the same one was opened.
+    // CubeCL selects the adapter by its number; check that it opened the same one.
     let opened = setup.adapter.get_info().name;
     if opened != asked.name {
-        return Err(failed(format!("`{opened}` answered instead of `{}`", asked.name)));
+        return Err(failed(format!("the driver opened `{opened}` instead of `{}`", asked.name)));
     }
     open.push((asked.device.clone(), device.clone()));
     Ok(device)
@@ -155,19 +155,19 @@ fn burn_device(adapter: &Adapter) -> Option<Device> {
     Some(Device::from(adapter.device.clone()))
 }
 
-/// The Burn device for weights and tensors: the processor. `None` for an adapter that does not run
-/// Kindling's kernels, because this build has no others for it.
+/// The Burn device for weights and tensors: the processor. `None` for an adapter that cannot run
+/// Kindling's kernels, because this build has no other kernels for it.
 #[cfg(not(feature = "burn-wgpu"))]
 fn burn_device(adapter: &Adapter) -> Option<Device> {
     super::processor().filter(|_| adapter.kernels)
 }
 
-/// The adapter that `info` describes, if it is still there.
+/// The adapter that `info` describes, if it is still present.
 fn find(info: &DeviceInfo) -> Option<&'static Adapter> {
     adapters().get(info.index).filter(|adapter| adapter.info.name == info.name)
 }
 
-/// The client of an adapter that [`open`] opened, the one that Burn computes with too.
+/// The CubeCL client of an adapter that [`open`] opened; Burn computes with the same client.
 pub(super) fn client(info: &DeviceInfo) -> Option<cubecl::client::Client> {
     Some(cubecl::Device::Wgpu(find(info)?.device.clone()).client())
 }

@@ -1,42 +1,43 @@
-//! Whether probabilities mean what they say.
+//! Calibration: whether predicted probabilities match the accuracy.
 
 use super::Prediction;
 
-/// How often predictions of some confidence are right.
+/// Reliability diagram: the accuracy of predictions by their confidence, the probability of the
+/// predicted class, in bins of equal width.
 ///
 /// Guo, Pleiss, Sun, Weinberger: *On Calibration of Modern Neural Networks*, 2017,
-/// <https://arxiv.org/abs/1706.04599>, section 2: equally wide bins of the predicted class' probability.
+/// <https://arxiv.org/abs/1706.04599>, section 2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// The bins, from probability 0 to 1.
     pub bins: Vec<CalibrationBin>,
-    /// Expected calibration error (their equation 3): the mean of the bins' distances between accuracy
-    /// and confidence, weighted by their photos. 0 is best.
+    /// Expected calibration error (equation 3 of the paper): the mean of |accuracy - confidence|
+    /// over the bins, weighted by their number of photos. 0 is best.
     pub error: f64,
 }
 
-/// Predictions of about the same confidence.
+/// A bin of predictions with similar confidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CalibrationBin {
-    /// Photos.
+    /// Number of photos.
     pub photos: usize,
-    /// Mean probability of the predicted class; 0 where there are no photos.
+    /// Mean probability of the predicted class; 0 if there are no photos.
     pub confidence: f64,
-    /// Share of them that are right; 0 where there are no photos.
+    /// Share of correct predictions; 0 if there are no photos.
     pub accuracy: f64,
 }
 
 impl Calibration {
-    /// That of `predictions`, in `bins` bins.
+    /// Computes the calibration of `predictions` in `bins` bins.
     ///
     /// # Panics
-    /// Where `bins` is 0.
+    /// If `bins` is 0.
     pub fn of(predictions: &[Prediction], bins: usize) -> Self {
         let mut sums = vec![CalibrationBin::default(); bins];
         for prediction in predictions {
-            // Bin m holds the probabilities in ((m - 1) / M, m / M].
-            let place = (prediction.probability * bins as f64).ceil() as usize;
-            let bin = &mut sums[place.clamp(1, bins) - 1];
+            // Bin m of M contains the probabilities in ((m - 1) / M, m / M].
+            let number = (prediction.probability * bins as f64).ceil() as usize;
+            let bin = &mut sums[number.clamp(1, bins) - 1];
             bin.photos += 1;
             bin.confidence += prediction.probability;
             bin.accuracy += f64::from(u8::from(prediction.is_right()));

@@ -1,4 +1,4 @@
-//! How good the predictions are.
+//! Metrics of predictions: accuracy, loss, confusion, calibration and ROC.
 
 mod calibration;
 mod predictions;

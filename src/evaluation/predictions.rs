@@ -1,28 +1,28 @@
-//! What was predicted for each photo whose class is known.
+//! Predictions for photos whose class is known.
 
 use super::scores::{most_probable, probabilities};
 
-/// A photo's prediction beside its true class.
+/// The prediction for a photo and its true class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
     /// Index of the true class.
     pub label: usize,
     /// Index of the most probable class.
     pub predicted: usize,
-    /// How probable that one is.
+    /// Probability of the predicted class.
     pub probability: f64,
-    /// How probable the true class is.
+    /// Probability of the true class.
     pub of_label: f64,
-    /// How many classes are more probable than the true one: 0 where it is right. Of equal logits the
-    /// first is taken, as in [`most_probable`].
+    /// Number of classes ranked above the true class; 0 if the prediction is correct. Of classes
+    /// with equal logits, the first ranks highest, as in [`most_probable`].
     pub rank: usize,
 }
 
 impl Prediction {
-    /// A prediction for each row of `logits`, `[labels, classes]`.
+    /// Returns the prediction of each row of `logits`, `[labels, classes]`.
     ///
     /// # Panics
-    /// Where the lengths do not agree, or a label is no class.
+    /// If the lengths do not match or a label is not less than `classes`.
     pub fn all(classes: usize, logits: &[f32], labels: &[usize]) -> Vec<Self> {
         assert_eq!(logits.len(), classes * labels.len(), "a logit for each class and photo");
         logits.chunks(classes).zip(labels).map(|(row, label)| Self::of(row, *label)).collect()
@@ -45,29 +45,29 @@ impl Prediction {
         }
     }
 
-    /// Whether the most probable class is the true one.
+    /// Whether the predicted class is the true class.
     pub fn is_right(&self) -> bool {
         self.predicted == self.label
     }
 }
 
-/// Share of photos whose true class is among the `k` most probable; 0 where there are none.
+/// Share of photos whose true class is among the `k` most probable; 0 if there are no photos.
 pub fn top_k_accuracy(predictions: &[Prediction], k: usize) -> f64 {
     let within = predictions.iter().filter(|prediction| prediction.rank < k).count();
     if predictions.is_empty() { 0.0 } else { within as f64 / predictions.len() as f64 }
 }
 
-/// Photos whose label is suspected to be wrong: indices, the most suspicious first.
+/// Indices of photos whose label may be wrong, the most suspicious first.
 ///
-/// After Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in Dataset Labels*, 2021,
-/// <https://arxiv.org/abs/1911.00068>, section 3.1, with their thresholds, and stricter: a photo is
-/// suspected where another class than its label's is the most probable one, and at least as probable as
-/// that class is on average for the photos that bear its name. (Theirs counts less probable classes
-/// too, where they reach their threshold.) Ranked by the normalised margin, the probability of the label less that
-/// of the prediction.
+/// Based on Northcutt, Jiang, Chuang: *Confident Learning: Estimating Uncertainty in Dataset
+/// Labels*, 2021, <https://arxiv.org/abs/1911.00068>, section 3.1. A photo is suspected if the
+/// predicted class is not its label and the probability of the predicted class reaches the paper's
+/// threshold: the mean probability of that class over the photos labelled with it. This is stricter
+/// than the paper, which also counts less probable classes that reach their threshold. Photos are
+/// ranked by the normalised margin: the probability of the label minus that of the prediction.
 ///
 /// # Panics
-/// Where a label is none of `classes`.
+/// If a label is not less than `classes`.
 pub fn suspected_label_errors(classes: usize, predictions: &[Prediction]) -> Vec<usize> {
     let (mut sums, mut counts) = (vec![0.0; classes], vec![0_usize; classes]);
     for prediction in predictions {
@@ -76,7 +76,7 @@ pub fn suspected_label_errors(classes: usize, predictions: &[Prediction]) -> Vec
     }
     let is_confident = |prediction: &Prediction| {
         let count = counts[prediction.predicted];
-        // Without a photo of that class there is nothing to compare with.
+        // Without a photo of that class there is no threshold.
         count > 0 && prediction.probability >= sums[prediction.predicted] / count as f64
     };
     let mut suspected: Vec<usize> = (0..predictions.len())
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rank_is_zero_exactly_where_the_prediction_is_right() {
+    fn the_rank_is_zero_exactly_if_the_prediction_is_right() {
         for row in [[1.0, 1.0, 0.0], [f32::MAX, f32::MIN, 0.0], [-0.0, 0.0, 0.0]] {
             for label in 0..3 {
                 let prediction = Prediction::all(3, &row, &[label])[0];
@@ -127,7 +127,8 @@ mod tests {
             prediction(1, 0, 0.6, 0.4),
             prediction(0, 1, 0.65, 0.35),
         ];
-        // Class 0's own: (0.9 + 0.8 + 0.35) / 3 = 0.683; class 1's: (0.7 + 0.05 + 0.4) / 3 = 0.383.
+        // Threshold of class 0: (0.9 + 0.8 + 0.35) / 3 = 0.683; of class 1: (0.7 + 0.05 + 0.4) / 3
+        // = 0.383.
         assert_eq!(suspected_label_errors(2, &predictions), [3, 5]);
     }
 }

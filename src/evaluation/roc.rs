@@ -1,21 +1,21 @@
-//! The trade between false alarms and misses, for two classes.
+//! ROC curve and AUC of a two-class model.
 
-/// A receiver operating characteristic.
+/// A receiver operating characteristic (ROC) curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Roc {
     /// False positive rate and true positive rate at each threshold, from (0, 0) to (1, 1).
     pub points: Vec<(f64, f64)>,
-    /// Area under the curve: how probable it is that a positive photo scores higher than a negative one,
-    /// equal scores counted half (Hanley, McNeil, 1982).
+    /// Area under the curve: the probability that a positive photo scores higher than a negative
+    /// one, with ties counted as one half (Hanley, McNeil, 1982).
     pub auc: f64,
 }
 
 impl Roc {
-    /// That of `scores`, higher for what looks positive; `None` where all photos are positive or none
-    /// is.
+    /// Computes the curve from the `scores` of the photos; a higher score means more likely
+    /// positive. Returns `None` if all photos are positive or all are negative.
     ///
     /// # Panics
-    /// Where the lengths differ.
+    /// If the lengths differ.
     pub fn of(scores: &[f64], is_positive: &[bool]) -> Option<Self> {
         assert_eq!(scores.len(), is_positive.len(), "a score for each photo");
         let positives = is_positive.iter().filter(|positive| **positive).count();
@@ -27,7 +27,7 @@ impl Roc {
         order.sort_by(|one, other| scores[*other].total_cmp(&scores[*one]));
         let (mut points, mut auc) = (vec![(0.0, 0.0)], 0.0);
         let (mut true_positives, mut false_positives) = (0_usize, 0_usize);
-        // Photos of equal score pass the threshold together.
+        // Photos with equal scores pass the threshold together.
         for equal in order.chunk_by(|one, other| scores[*one] == scores[*other]) {
             let positive = equal.iter().filter(|index| is_positive[**index]).count();
             true_positives += positive;

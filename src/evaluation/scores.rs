@@ -1,40 +1,40 @@
-//! Accuracy, loss, confusion and the scores of each class.
+//! Accuracy, loss, confusion matrix and per-class scores.
 
 use serde::Serialize;
 
-/// What predictions came to, over photos whose class is known.
+/// Scores of predictions for photos whose class is known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
-    /// Photos.
+    /// Number of photos.
     pub images: usize,
-    /// Share of them whose most probable class is the right one.
+    /// Share of photos that are classified correctly, 0 to 1.
     pub accuracy: f64,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Photos by true class (row) and predicted class (column).
+    /// Confusion matrix: number of photos by true class (row) and predicted class (column).
     pub confusion: Vec<Vec<usize>>,
 }
 
 /// The scores of one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassScores {
-    /// Its name.
+    /// Class name.
     pub class: String,
-    /// Share of the photos predicted as this class that are of it; 0 where none was predicted so.
+    /// Share of the photos predicted as this class that belong to it; 0 if there are none.
     pub precision: f64,
-    /// Share of the photos of this class that were predicted as it; 0 where there is none.
+    /// Share of the photos of this class that were predicted as it; 0 if there are none.
     pub recall: f64,
-    /// Harmonic mean of precision and recall; 0 where both are.
+    /// Harmonic mean of precision and recall; 0 if both are 0.
     pub f1: f64,
-    /// Photos of this class.
+    /// Number of photos of this class.
     pub support: usize,
 }
 
 impl Scores {
-    /// Scores of `logits`, `[labels, classes]`, against the classes they should tell.
+    /// Scores `logits`, `[labels, classes]`, against the true classes in `labels`.
     ///
     /// # Panics
-    /// Where the lengths do not agree, or a label is no class.
+    /// If the lengths do not match or a label is not less than `classes`.
     pub fn of(classes: usize, logits: &[f32], labels: &[usize]) -> Self {
         assert_eq!(logits.len(), classes * labels.len(), "a logit for each class and photo");
         let mut confusion = vec![vec![0; classes]; classes];
@@ -49,7 +49,7 @@ impl Scores {
         Self { images, accuracy: share(right as f64), loss: share(loss), confusion }
     }
 
-    /// The scores of each class, named by `classes`.
+    /// The scores of each class; `classes` are the class names.
     pub fn per_class(&self, classes: &[String]) -> Vec<ClassScores> {
         let ratio = |part: usize, whole: usize| match whole {
             0 => 0.0,
@@ -66,7 +66,7 @@ impl Scores {
                     class: class.clone(),
                     precision: ratio(right, predicted),
                     recall: ratio(right, support),
-                    // 2pr / (p + r), with the counts put in.
+                    // 2pr / (p + r) in terms of counts.
                     f1: ratio(2 * right, support + predicted),
                     support,
                 }
@@ -75,10 +75,7 @@ impl Scores {
     }
 }
 
-/// The index of the highest logit; the first of them where several are equal.
-///
-/// # Panics
-/// Where there are no logits.
+/// The index of the highest logit; if several are equal, the first. 0 if there are no logits.
 pub fn most_probable(logits: &[f32]) -> usize {
     let mut best = 0;
     for (index, logit) in logits.iter().enumerate() {
@@ -89,12 +86,12 @@ pub fn most_probable(logits: &[f32]) -> usize {
     best
 }
 
-/// Probabilities of a row of logits (softmax, in f64).
+/// The softmax of a row of logits, in f64.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     log_softmax(logits).into_iter().map(f64::exp).collect()
 }
 
-/// `x - max - ln(sum(exp(x - max)))`: no term overflows.
+/// `x - max - ln(sum(exp(x - max)))`. Subtracting the maximum avoids overflow.
 fn log_softmax(logits: &[f32]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let shifted = logits.iter().map(|logit| f64::from(*logit) - f64::from(max));
@@ -113,7 +110,7 @@ mod tests {
         let scores = Scores::of(3, &logits, &[0, 0, 1, 2]);
         assert_eq!(scores.confusion, [[1, 1, 0], [0, 1, 0], [0, 1, 0]]);
         assert_eq!((scores.images, scores.accuracy), (4, 0.5));
-        // ln(e^9 + 2) - 9 where right, the same plus 9 where wrong.
+        // ln(e^9 + 2) - 9 if correct, the same plus 9 if wrong.
         let right = (9f64.exp() + 2.0).ln() - 9.0;
         assert!((scores.loss - (right + 4.5)).abs() < 1e-12);
         let classes = ["a", "b", "c"].map(String::from);

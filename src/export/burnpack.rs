@@ -1,4 +1,4 @@
-//! Backbone and head as one file of Burn's own format.
+//! Exports backbone and head to one file in Burn's own format, burnpack.
 
 use burn::store::burn_pack;
 use burn::tensor::DType;
@@ -7,13 +7,16 @@ use super::numbers::{bytes, values};
 use super::{ExportError, Parts, Precision};
 use crate::backbone::Tensors;
 
-/// The whole network as the bytes of a burnpack file: tensors with the names of the modules' own fields and
-/// with Burn's layouts, the head's under `fc`. [`BurnpackStore`](burn::store::BurnpackStore) loads it into
-/// any module with these fields, such as [`ResNet`](crate::backbone::ResNet) and [`Head`](crate::head::Head). Its metadata are the
-/// [`Description`](crate::weights::Description)'s entries. The same network gives the same bytes.
+/// Returns the whole network as the bytes of a burnpack file.
+///
+/// Tensors are named after the modules' fields and have Burn's layouts; the head's are under `fc`.
+/// [`BurnpackStore`](burn::store::BurnpackStore) loads the file into any module with these fields,
+/// such as [`ResNet`](crate::backbone::ResNet) and [`Head`](crate::head::Head). The metadata are
+/// the entries of the [`Description`](crate::weights::Description). The same network always gives
+/// the same bytes.
 ///
 /// # Errors
-/// Where the device does not give the values back, or the precision cannot hold them.
+/// If the values cannot be read from the device, or the precision cannot represent them.
 pub fn burnpack(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
     let dtype = match precision {
         Precision::Full => DType::F32,
@@ -22,7 +25,7 @@ pub fn burnpack(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportErr
     let mut tensors = Vec::new();
     for tensor in parts.backbone.burn_tensors().into_iter().chain(parts.head.burn_tensors()) {
         let bytes = bytes(&tensor.name, &values(&tensor)?, precision)?;
-        // Parameters' ids are drawn anew for each module: they would make every file another one.
+        // No parameter id: Burn draws a new one for each module, so files would differ each time.
         let (bytes, id) = (burn_pack::Bytes::from_bytes_vec(bytes), None);
         tensors.push(burn_pack::Tensor::new(tensor.name, dtype, tensor.shape, id, bytes));
     }

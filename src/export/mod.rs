@@ -1,4 +1,4 @@
-//! A trained network written down for other programs: a file here for each format.
+//! Exports a trained network to the file formats of other programs, with one module per format.
 
 mod burnpack;
 mod numbers;
@@ -16,76 +16,81 @@ pub use self::safetensors::safetensors;
 
 use crate::backbone::Backbone;
 use crate::head::Head;
+use crate::plan::Unsupported;
 use crate::weights::Description;
 
-/// What is written: the network, and what to say about it.
+/// The network to export and its metadata.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
-    /// The frozen network.
+    /// The frozen backbone.
     pub backbone: &'a Backbone,
-    /// The layer that predicts.
+    /// The trained last layer.
     pub head: &'a Head,
-    /// The classes and the preprocessing.
+    /// The backbone's name, the class names and the preprocessing.
     pub description: &'a Description,
 }
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Named tensors, as PyTorch's and Hugging Face's programs read them.
+    /// Named tensors, for PyTorch and the Hugging Face libraries.
     Safetensors,
-    /// A graph that ONNX Runtime and others run without any of the code that made it.
+    /// A self-contained graph, for ONNX Runtime and other runtimes.
     Onnx,
-    /// Burn's own container.
+    /// Burn's own format.
     Burnpack,
 }
 
-/// The numbers in a file.
+/// The number format of the weights in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// f32: what was trained, bit for bit.
+    /// f32: the trained values, bit for bit.
     #[default]
     Full,
-    /// f16: half the size, each value within 2^-11 of itself, and below 2^-14 within 2^-25.
+    /// f16: half the size. The rounding error is at most 2^-11 of the value, and at most 2^-25 for
+    /// values below 2^-14.
     Half,
 }
 
-/// Why a network could not be written down.
+/// Why a network could not be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The device did not give the values back.
+    /// The values could not be read from the device.
     #[error("the values of `{name}` could not be read from the device")]
     Device {
         /// The tensor.
         name: String,
-        /// What the device said.
+        /// The device's error.
         #[source]
         source: burn_pack::Error,
     },
-    /// A value that half precision cannot hold.
-    #[error("`{name}` holds {value}, and f16 goes no further than ±65504: export it without --f16")]
+    /// A value is outside the range of half precision.
+    #[error("`{name}` holds {value}, which is outside f16's range of ±65504: export without --f16")]
     HalfRange {
         /// The tensor.
         name: String,
-        /// The first value beyond the range.
+        /// The first value outside the range.
         value: f32,
     },
-    /// A value that no format should hold.
-    #[error("`{name}` holds values that are no finite numbers")]
+    /// A value is NaN or infinite.
+    #[error("`{name}` holds NaN or infinite values")]
     NotFinite {
         /// The tensor.
         name: String,
     },
-    /// The container could not be made.
-    #[error("the burnpack file could not be made")]
+    /// The burnpack file could not be created.
+    #[error("the burnpack file could not be created")]
     Burnpack(#[source] burn_pack::Error),
+    /// The network has a step that a graph cannot express.
+    #[error("{0}; export it as safetensors or burnpack")]
+    Unsupported(#[from] Unsupported),
 }
 
 impl Format {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Self; 3] = [Self::Safetensors, Self::Onnx, Self::Burnpack];
 
-    /// How a file's name ends.
+    /// The file name extension.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -94,16 +99,16 @@ impl Format {
         }
     }
 
-    /// The format that a file's name tells, in whatever case.
+    /// The format with the extension of this file name, ignoring case.
     pub fn of_file(path: &Path) -> Option<Self> {
         let ending = path.extension()?;
         Self::ALL.into_iter().find(|format| ending.eq_ignore_ascii_case(format.ending()))
     }
 
-    /// The content of a file of this format.
+    /// Returns the network as the bytes of a file in this format.
     ///
     /// # Errors
-    /// Where the values cannot be read, or cannot be held with this precision.
+    /// If the values cannot be read from the device, or the precision cannot represent them.
     pub fn write(self, parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
         match self {
             Self::Safetensors => safetensors(parts, precision),

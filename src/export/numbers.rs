@@ -1,18 +1,17 @@
-//! Tensors' values as little-endian bytes, in full or half precision.
+//! Converts tensor values to little-endian bytes, in full or half precision.
 
 use burn::store::burn_pack;
 use half::f16;
 
 use super::{ExportError, Precision};
-use crate::backbone;
+use crate::plan;
 
-/// The values of a tensor, read from its device.
+/// Reads the values of a tensor from its device.
 pub(super) fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, ExportError> {
-    backbone::values(tensor)
-        .map_err(|source| ExportError::Device { name: tensor.name.clone(), source })
+    plan::values(tensor).map_err(|source| ExportError::Device { name: tensor.name.clone(), source })
 }
 
-/// The bytes of the tensor `name`.
+/// Encodes `values`; errors refer to the tensor as `name`.
 pub(super) fn bytes(
     name: &str,
     values: &[f32],
@@ -43,7 +42,8 @@ mod tests {
 
     #[test]
     fn a_value_that_half_precision_cannot_hold_names_its_tensor() {
-        // Halfway from f16's largest value, 65504, to the next one that it would have.
+        // 65520 is halfway between f16's largest value, 65504, and the next power of two, 65536,
+        // and rounds to infinity.
         assert!(bytes("fc.bias", &[65519.9, -65519.9], Precision::Half).is_ok());
         for value in [65520.0, -1e6] {
             let error = bytes("fc.bias", &[0.0, value], Precision::Half).unwrap_err();

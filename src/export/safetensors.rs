@@ -1,4 +1,5 @@
-//! Backbone and head as one safetensors file, with the names that the backbone's published files have.
+//! Exports backbone and head to one safetensors file, with the tensor names of the backbone's
+//! published weights.
 
 use ::safetensors::Dtype;
 
@@ -7,12 +8,15 @@ use super::{ExportError, Parts, Precision};
 use crate::backbone::Tensors;
 use crate::weights::safetensors_header;
 
-/// The whole network as the bytes of a safetensors file, so that for a ResNet
-/// `torchvision.models.resnet18(num_classes=N).load_state_dict(load_file(...), strict=True)` takes it.
-/// Its metadata are the [`Description`](crate::weights::Description)'s entries. The same network gives the same bytes.
+/// Returns the whole network as the bytes of a safetensors file.
+///
+/// A ResNet loads in PyTorch with
+/// `torchvision.models.resnet18(num_classes=N).load_state_dict(load_file(...), strict=True)`. The
+/// metadata are the entries of the [`Description`](crate::weights::Description). The same network
+/// always gives the same bytes.
 ///
 /// # Errors
-/// Where the device does not give the values back, or the precision cannot hold them.
+/// If the values cannot be read from the device, or the precision cannot represent them.
 pub fn safetensors(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
     let naming = parts.backbone.architecture().naming();
     let dtype = match precision {
@@ -28,7 +32,7 @@ pub fn safetensors(parts: Parts, precision: Precision) -> Result<Vec<u8>, Export
         .collect();
     tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut metadata = parts.description.entries();
-    // What Hugging Face's loaders look for.
+    // Hugging Face's loaders require this entry.
     metadata.insert("format".to_owned(), "pt".to_owned());
     let named: Vec<_> = tensors
         .iter()

@@ -1,16 +1,17 @@
-//! From photos to rows of features: the frozen part, run once for each photo.
+//! From photos to rows of features: each photo goes through the frozen backbone once.
+//!
+//! [`Extractor`] batches photos, looks them up in the [`cache`], and gives the rest to an
+//! [`Engine`](crate::engine::Engine), whichever it is. [`FeatureTable`] writes the rows to a file.
 
+mod batch;
 pub mod cache;
-mod executor;
 mod extract;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod gpu;
-mod group;
-mod kept;
+mod pending_batch;
 mod self_check;
+mod shared_cache;
 mod table;
 
-pub use executor::PrecisionError;
-pub use extract::{ExtractError, Extraction, Extractor, FeatureBatch, FeatureMap, Stopped};
+pub use batch::{Extraction, FeatureBatch, Stopped};
+pub use extract::Extractor;
 pub use self_check::{SelfCheck, SelfCheckError};
 pub use table::{FeatureTable, TableFormat, TableRow};

@@ -1,21 +1,19 @@
-//! One photo through a GPU and through the processor, before a GPU is believed.
+//! The GPU self-check: one photo through the GPU and through the processor, before training.
 //!
-//! Kernels are compiled by the driver of the user's machine, and a wrong one does not stop anything: a classifier would just
-//! train a little worse. (Burn's kernels have been wrong so: <https://github.com/tracel-ai/burn/issues/5626>.) The photo goes
-//! through at the head and at the end of a whole batch, since kernels also depend on its size.
+//! The driver of the user's machine compiles the kernels, and a wrong kernel does not fail: the classifier
+//! just becomes a little worse. (Burn's kernels have been wrong in this way:
+//! <https://github.com/tracel-ai/burn/issues/5626>.) The photo is the first and the last of a whole
+//! batch, since kernels depend on the batch's size.
 
-use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-use super::executor::Executor;
-use super::extract::{ExtractError, Extractor, one_line};
-use crate::backbone::Planned;
-use crate::backbone::cpu::{Photos, Tuning};
-use crate::backbone::folding::Weights;
+use super::extract::Extractor;
+use crate::engine::{
+    EngineError, NetworkSpec, StepValues, Target, Workload, features_on_processor, normalised,
+};
 use crate::precision::Precision;
 
-/// What a self-check saw.
+/// The result of a self-check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelfCheck {
     /// Whose kernels were checked: `own` or `Burn`.
@@ -24,84 +22,79 @@ pub struct SelfCheck {
     pub precision: String,
     /// Photos in the batch.
     pub photos: usize,
-    /// The largest difference of a feature from the processor's, as a share of the largest feature.
+    /// The largest difference from the processor's features, as a fraction of the largest feature.
     pub error: f32,
-    /// What rounding explains.
+    /// The largest difference that rounding explains.
     pub bound: f32,
 }
 
-/// Why a GPU is not believed.
+/// Why a GPU failed the self-check.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SelfCheckError {
-    /// It computes something else.
+    /// Its features differ from the processor's.
     #[error(
-        "the device computes wrong numbers: the features of a photo are off by {error:.1e} of the largest, and rounding \
-         explains {bound:.0e}{}", place(.layer)
+        "the device computes wrong numbers: a photo's features are off by {error:.1e} of the largest, \
+         and rounding explains {bound:.0e}{}", location(.layer)
     )]
     Disagrees {
-        /// The first step of the network that is wrong, where one is.
+        /// The first step of the network whose output is wrong, if it could be found.
         layer: Option<String>,
-        /// The difference, as a share of the largest feature.
+        /// The difference, as a fraction of the largest feature.
         error: f32,
-        /// What rounding explains.
+        /// The largest difference that rounding explains.
         bound: f32,
     },
     /// It computes nothing.
     #[error(transparent)]
-    Extract(#[from] ExtractError),
+    Engine(#[from] EngineError),
 }
 
-fn place(layer: &Option<String>) -> String {
+fn location(layer: &Option<String>) -> String {
     match layer {
-        Some(layer) => format!("; it begins in the layer `{layer}`"),
+        Some(layer) => format!("; the first wrong layer is `{layer}`"),
         None => String::new(),
     }
 }
 
-/// What rounding explains, as a share of the largest value: in f32 what is promised for logits; in f16, 2^-11 a rounding,
-/// twice the square root of 49 layers, and four for the largest of many values.
-fn bound(precision: Precision) -> f32 {
+/// The depth of EfficientNet-Lite0, the deepest network that the bound in f16 was checked on: shallower
+/// ones get its bound too.
+const CHECKED_DEPTH: usize = 49;
+
+/// The largest difference that rounding explains, as a fraction of the largest value. In f32: what is
+/// promised for logits. In f16: 2^-11 per rounding, twice the square root of the number of layers, and
+/// four for the largest of many values.
+fn bound(precision: Precision, depth: usize) -> f32 {
     match precision {
         Precision::F32 => 1e-4,
-        Precision::F16 => 4.0 * 2.0 * 7.0 / 2048.0,
+        Precision::F16 => 4.0 * 2.0 * (depth.max(CHECKED_DEPTH) as f32).sqrt() / 2048.0,
     }
 }
 
 impl Extractor<'_> {
-    /// Whether it computes on a GPU, so that a [`self_check`](Self::self_check) does something.
-    pub fn is_on_gpu(&self) -> bool {
-        self.is_gpu
-    }
-
-    /// Compares the features of a prepared photo, `[crop, crop, 3]`, with those that the network compiled for the processor
-    /// gives. Nothing is checked, and nothing told, where no GPU computes.
+    /// Compares the features of a preprocessed photo, `[crop, crop, 3]`, with those that the processor
+    /// computes. `None` if the engine does not run on a GPU.
     ///
     /// # Errors
-    /// Where they differ by more than rounding explains; says in which layer that begins. And where the device fails.
+    /// If they differ by more than rounding explains: names the first wrong layer. Also if the device
+    /// fails.
     pub fn self_check(&self, photo: &[u8]) -> Result<Option<SelfCheck>, SelfCheckError> {
-        if !self.is_gpu {
+        if !self.is_on_gpu() {
             return Ok(None);
         }
+        let Target { backbone, preprocessing, .. } = &self.target;
         let photos = batch(photo, self.batch_size);
         let ends = [&photos[..photo.len()], &photos[photos.len() - photo.len()..]].concat();
-        let failed = |error: &dyn std::fmt::Debug| ExtractError::Device(one_line(&error));
-
-        let side = self.recipe.crop as usize;
-        let reference = self
-            .backbone
-            .compiled_with([side; 2], Tuning::for_one_photo())
-            .map_err(|error| failed(&error))?;
-        let expected = reference.features(Photos::Bytes(&ends, &self.recipe.normalised()));
-        drop(reference);
-
-        let precision = self.executor.precision();
-        let actual = self.features_of(photos.clone())?;
-        let width = self.backbone.architecture().features();
+        let expected = features_on_processor(backbone, preprocessing, &ends)?;
+        let precision = self.precision();
+        let actual = self.engine.launch(photos.clone(), Workload::Many)?.wait()?;
+        let width = backbone.architecture().features();
         let actual = [&actual[..width], &actual[actual.len() - width..]].concat();
-        let (error, bound) = (difference(&actual, &expected), bound(precision));
+        let spec = NetworkSpec::of(backbone);
+        let depth = spec.as_ref().map_or(CHECKED_DEPTH, |spec| spec.plan.depth());
+        let (error, bound) = (difference(&actual, &expected), bound(precision, depth));
         if error <= bound {
             return Ok(Some(SelfCheck {
-                kernels: self.executor.kernels().to_owned(),
+                kernels: self.engine.kernels().to_owned(),
                 precision: precision.to_string(),
                 photos: self.batch_size,
                 error,
@@ -109,52 +102,35 @@ impl Extractor<'_> {
             }));
         }
         if precision == Precision::F16 && !error.is_finite() {
-            // Beyond 65504, which is the network's and no driver's fault.
-            return Err(ExtractError::NotFinite.into());
+            // Beyond 65504: that is the network's fault, not the driver's.
+            return Err(EngineError::NotFinite.into());
         }
-        // Where that cannot be told, what was seen is told all the same.
-        let layer = self.first_wrong_step(photos, &ends, bound).unwrap_or(None);
+        // The difference is reported even if its layer cannot be found.
+        let layer = match (self.engine.steps(photos), spec) {
+            (Ok(Some(steps)), Ok(spec)) => self.first_wrong_step(&steps, &spec, &ends, bound),
+            _ => None,
+        };
         Err(SelfCheckError::Disagrees { layer, error, bound })
     }
 
-    /// The features of photos, whatever runs the network.
-    fn features_of(&self, photos: Vec<u8>) -> Result<Vec<f32>, ExtractError> {
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        if let Executor::Gpu(gpu) = &self.executor {
-            let thread = gpu.get(self.backbone, &self.recipe)?;
-            return thread.features(thread.launch(photos));
-        }
-        super::extract::read(self.backbone.forward(self.upload(&photos)))
-    }
-
-    /// The first step of the plan whose values differ by more than `bound` of its largest. `None` where that cannot be told:
-    /// Burn's operations are not observed, and a fault may not come twice.
+    /// The first step whose values differ by more than `bound` of its largest value. `None` if there is no
+    /// such step: a fault may not occur twice.
     fn first_wrong_step(
         &self,
-        photos: Vec<u8>,
+        steps: &StepValues,
+        spec: &NetworkSpec,
         ends: &[u8],
         bound: f32,
-    ) -> Result<Option<String>, ExtractError> {
-        let (Some(steps), Some(processor)) = (self.steps(photos)?, crate::device::processor())
-        else {
-            return Ok(None);
-        };
-        let weights =
-            Weights::of(self.backbone).map_err(|error| ExtractError::Device(one_line(&error)))?;
-        let side = self.recipe.crop as usize;
-        let values: Vec<f32> = ends
-            .chunks_exact(self.recipe.values())
-            .flat_map(|photo| self.recipe.normalise(photo))
-            .collect();
-        let ends = Tensor::<4>::from_data(TensorData::new(values, [2, 3, side, side]), &processor);
+    ) -> Option<String> {
+        let ends = normalised(ends, &self.target.preprocessing, &crate::device::processor()?);
         let mut wrong = None;
-        self.backbone.plan().interpreted(&weights, ends, |name, expected| {
-            // A sum comes with the convolution that it is part of.
-            let own = |step: &&(String, Vec<f32>)| {
+        spec.plan.interpreted(&spec.weights, ends, |name, expected| {
+            // A fused sum comes with its convolution.
+            let is_own = |step: &&(String, Vec<f32>)| {
                 step.0.rsplit(" + ").next().is_some_and(|last| last == name)
             };
             if wrong.is_none()
-                && let Some((_, actual)) = steps.iter().find(own)
+                && let Some((_, actual)) = steps.iter().find(is_own)
             {
                 let expected: Vec<f32> = expected.to_data().iter::<f32>().collect();
                 if difference(actual, &expected) > bound {
@@ -162,29 +138,11 @@ impl Extractor<'_> {
                 }
             }
         });
-        Ok(wrong)
-    }
-
-    /// What each step of our own kernels gives for the first and the last of some photos.
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    fn steps(&self, photos: Vec<u8>) -> Result<Option<StepValues>, ExtractError> {
-        match &self.executor {
-            Executor::Gpu(gpu) => gpu.get(self.backbone, &self.recipe)?.steps(photos).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// This build has no kernels.
-    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-    fn steps(&self, _photos: Vec<u8>) -> Result<Option<StepValues>, ExtractError> {
-        Ok(None)
+        wrong
     }
 }
 
-/// What each step gives, by its name in the plan.
-type StepValues = Vec<(String, Vec<f32>)>;
-
-/// So many photos made of one: itself, and then each turned by some bytes, so that none is like another.
+/// A batch made of one photo: itself, then copies that are each rotated by some bytes, so that all differ.
 fn batch(photo: &[u8], count: usize) -> Vec<u8> {
     let mut photos = Vec::with_capacity(photo.len() * count);
     for at in 0..count {
@@ -194,7 +152,7 @@ fn batch(photo: &[u8], count: usize) -> Vec<u8> {
     photos
 }
 
-/// The largest difference as a share of the largest expected value. What is no number differs from everything.
+/// The largest difference as a fraction of the largest expected value. NaN differs from everything.
 fn difference(actual: &[f32], expected: &[f32]) -> f32 {
     let larger = |largest: f32, value: f32| match value > largest || value.is_nan() {
         true => value,
@@ -214,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_differs_from_everything() {
+    fn nan_differs_from_everything() {
         assert_eq!(difference(&[1.0, f32::NAN, 3.0], &[1.0, 2.0, 3.0]), f32::INFINITY);
         assert_eq!(difference(&[1.0], &[1.0, 2.0]), f32::INFINITY);
         assert_eq!(difference(&[1.0, 2.5], &[1.0, 2.0]), 0.25);

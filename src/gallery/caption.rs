@@ -1,8 +1,8 @@
-//! A photo's class and its probability, written on a bar at the photo's foot.
+//! Draws captions: a bar at the bottom of a photo with its class and probability.
 //!
-//! White on translucent black: at least 7:1 in contrast whatever the photo (see [`BAR_OPACITY`]), and no
-//! colour that anyone could mistake. The bar is set as an SVG, which takes any text once it is escaped,
-//! and laid over the photo's last rows; no more than those is ever drawn.
+//! The text is white on translucent black, so its contrast is at least 7:1 on any photo (see
+//! [`BAR_OPACITY`]). The bar is rendered from an SVG, which can hold any text once it is escaped,
+//! and blended over the photo's last rows. Only the bar is rendered, never the whole photo.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,50 +13,50 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::{Database, FaceInfo, ID, Source, Stretch, Style, Weight};
 use resvg::usvg::{FallbackSelectionFn, FontResolver, Options, Tree};
 
-/// The font that is always there; the program brings it along.
+/// The bundled font, which is always available.
 const FAMILY: &str = "DejaVu Sans";
-/// Of the bar. Over white it leaves a grey of 0.35, luminance 0.10, and WCAG's contrast to white is
-/// (1 + 0.05) / (0.10 + 0.05) = 7.
+/// Opacity of the bar. Over white it gives a grey of 0.35 with a luminance of 0.10, whose WCAG
+/// contrast with white is (1 + 0.05) / (0.10 + 0.05) = 7.
 const BAR_OPACITY: f32 = 0.65;
-/// Font size, of the square root of the photo's area.
-const SIZE: f32 = 0.05;
-/// Font size in pixels that can just be read. Small photos get it, and no text is shrunk below it
-/// while it can be shortened instead.
-const READABLE: f32 = 11.0;
-/// Font size, at most, of the photo's height.
-const TALLEST: f32 = 0.3;
-/// How far a text that is too long is shrunk before it is shortened.
-const SHRINK: f32 = 0.6;
-/// What a class that is cut off keeps at least, in units of the font size: some three letters, as wide
-/// as a letter and an ellipsis.
-const FEW_LETTERS: f32 = 2.0;
-/// Height of a bar with one line, of the font size.
-const BAR: f32 = 1.7;
-/// From one line to the next, of the font size.
+/// Font size relative to the square root of the photo's area.
+const FONT_SIZE: f32 = 0.05;
+/// The smallest readable font size, in pixels. Small photos use it, and text is shortened rather
+/// than shrunk below it.
+const READABLE_SIZE: f32 = 11.0;
+/// Maximum font size relative to the photo's height.
+const MAX_FONT_SIZE: f32 = 0.3;
+/// Text that is too long is shrunk to this share of its size before it is shortened.
+const MIN_SHRINK: f32 = 0.6;
+/// Minimum width of a shortened class name, relative to the font size: about three letters, or one
+/// letter and an ellipsis.
+const MIN_LABEL_WIDTH: f32 = 2.0;
+/// Height of a bar with one line, relative to the font size.
+const BAR_HEIGHT: f32 = 1.7;
+/// Distance between two baselines, relative to the font size.
 const LEADING: f32 = 1.25;
-/// How much of a photo's height a bar with two lines may take.
-const TWO_LINES: f32 = 0.5;
-/// Space at both ends of the bar, and between class and probability, of the font size.
+/// Maximum height of a bar with two lines, relative to the photo's height.
+const MAX_TWO_LINE_HEIGHT: f32 = 0.5;
+/// Space at both ends of the bar and between class and probability, relative to the font size.
 const SPACE: f32 = 0.5;
-/// Most characters of a class that are looked at.
-const LONGEST: usize = 300;
-/// Font size that widths are measured at.
-const MEASURED: f32 = 100.0;
+/// Characters of a class name beyond this number are ignored.
+const MAX_CHARACTERS: usize = 300;
+/// Font size at which text widths are measured.
+const MEASURING_SIZE: f32 = 100.0;
 
-/// Sets text on photos. Fonts are loaded once; the system's only when a text needs them.
+/// Draws captions on photos. Fonts are loaded once, and system fonts only when a text needs them.
 pub struct Captions {
     options: Options<'static>,
 }
 
-/// What is written, and how large.
+/// The text of a caption and its layout.
 struct Text {
     label: String,
     percent: String,
-    /// Font size, pixels.
+    /// Font size in pixels.
     size: f32,
-    /// Pixels.
+    /// Width of the label in pixels.
     label_width: f32,
-    /// The probability stands below the class, not behind it.
+    /// Whether the probability is below the class instead of beside it.
     stacked: bool,
 }
 
@@ -67,7 +67,7 @@ impl Default for Captions {
 }
 
 impl Captions {
-    /// With the font that the program brings along, and the system's for what that lacks.
+    /// Loads the bundled font. System fonts supply the characters it lacks.
     pub fn new() -> Self {
         let mut fonts = Database::new();
         fonts.load_font_source(Source::Binary(Arc::new(dejavu::sans::regular())));
@@ -77,7 +77,7 @@ impl Captions {
                 font_family: FAMILY.to_owned(),
                 font_resolver: FontResolver {
                     select_font: FontResolver::default_font_selector(),
-                    select_fallback: from_the_system(fonts.clone()),
+                    select_fallback: system_fallback(fonts.clone()),
                 },
                 fontdb: fonts,
                 ..Options::default()
@@ -85,14 +85,16 @@ impl Captions {
         }
     }
 
-    /// Captions, in a build that has them.
+    /// Returns `Some`, because this build has the cargo feature `captions`.
     pub fn if_compiled_in() -> Option<Self> {
         Some(Self::new())
     }
 
-    /// Draws the class and its probability (0 to 1) on the photo's foot. What does not fit beside each
-    /// other is set smaller, then in two lines where the photo is high enough; then the class is cut
-    /// off with an ellipsis. The probability is always whole.
+    /// Draws the class and its probability (0 to 1) at the bottom of the photo.
+    ///
+    /// If they do not fit side by side, the text is shrunk, then set in two lines if the photo is
+    /// tall enough, and finally the class is shortened with an ellipsis. The probability is never
+    /// shortened.
     pub fn draw(&self, photo: &mut RgbImage, class: &str, probability: f64) {
         let (width, height) = photo.dimensions();
         if width == 0 || height == 0 {
@@ -100,11 +102,11 @@ impl Captions {
         }
         let Text { label, percent, size, label_width, stacked } =
             self.text(class, probability, width as f32, height as f32);
-        let lines = if stacked { BAR + LEADING } else { BAR };
+        let lines = if stacked { BAR_HEIGHT + LEADING } else { BAR_HEIGHT };
         let bar = ((lines * size).ceil() as u32).clamp(1, height);
         let left = SPACE * size;
-        // Capitals are 0.73 of the size high: they stand in the middle of a line's bar.
-        let first = (BAR + 0.73) / 2.0 * size;
+        // Capitals are 0.73 times the font size high. This baseline centres them in a one-line bar.
+        let first = (BAR_HEIGHT + 0.73) / 2.0 * size;
         let (right, second) = match stacked {
             true => (left, first + LEADING * size),
             false => (left + label_width + SPACE * size, first),
@@ -117,11 +119,11 @@ impl Captions {
             }
         };
         let drawn = self.tree(width, bar, &text);
-        let mut pixels = Pixmap::new(width, bar).expect("a part of a photo is no larger than it");
+        let mut pixels = Pixmap::new(width, bar).expect("the bar is at most as large as the photo");
         resvg::render(&drawn, Transform::identity(), &mut pixels.as_mut());
         let rows = photo.rows_mut().skip((height - bar) as usize).flatten();
         for (pixel, over) in rows.zip(pixels.pixels()) {
-            // Premultiplied: what is drawn, and of the photo what shows through.
+            // Alpha blending with premultiplied colours.
             let through = 255 - u32::from(over.alpha());
             let drawn = [over.red(), over.green(), over.blue()];
             for (value, drawn) in pixel.0.iter_mut().zip(drawn) {
@@ -131,68 +133,72 @@ impl Captions {
         }
     }
 
-    /// The text as it fits a photo of `width` by `height` pixels.
+    /// Lays out the text for a photo of `width` by `height` pixels.
     fn text(&self, class: &str, probability: f64, width: f32, height: f32) -> Text {
-        let label: String = class.chars().take(LONGEST).map(printable).collect();
+        let label: String = class.chars().take(MAX_CHARACTERS).map(printable).collect();
         let percent = format!("{:.1} %", probability * 100.0);
         let percent_width = self.width(&percent);
-        let wanted = (SIZE * (width * height).sqrt()).max(READABLE).min(TALLEST * height);
-        // Not below what can be read, unless the photo itself asks for less.
-        let smallest = (SHRINK * wanted).max(READABLE).min(wanted);
-        let largest_of_two = TWO_LINES * height / (BAR + LEADING);
-        // With the space around, in units of the font size.
-        let whole = |label_width: f32, stacked| match stacked {
+        let wanted =
+            (FONT_SIZE * (width * height).sqrt()).max(READABLE_SIZE).min(MAX_FONT_SIZE * height);
+        // At least the readable size, unless the photo is so small that `wanted` is below it.
+        let smallest = (MIN_SHRINK * wanted).max(READABLE_SIZE).min(wanted);
+        let largest_of_two = MAX_TWO_LINE_HEIGHT * height / (BAR_HEIGHT + LEADING);
+        // Width of the whole caption, including padding, relative to the font size.
+        let total_width = |label_width: f32, stacked| match stacked {
             true => label_width.max(percent_width) + 2.0 * SPACE,
             false => label_width + percent_width + 3.0 * SPACE,
         };
 
         let label_width = self.width(&label);
         for (stacked, largest) in [(false, wanted), (true, wanted.min(largest_of_two))] {
-            let size = largest.min(width / whole(label_width, stacked));
+            let size = largest.min(width / total_width(label_width, stacked));
             if size >= smallest {
                 return Text { label, percent, size, label_width: label_width * size, stacked };
             }
         }
         let stacked = largest_of_two >= smallest;
-        let (taken, least) =
-            if stacked { (2.0 * SPACE, percent_width) } else { (whole(0.0, false), FEW_LETTERS) };
-        let room = (width / smallest - taken).max(least);
+        let (used, min_room) = if stacked {
+            (2.0 * SPACE, percent_width)
+        } else {
+            (total_width(0.0, false), MIN_LABEL_WIDTH)
+        };
+        let room = (width / smallest - used).max(min_room);
         let (label, label_width) = match label_width <= room {
             true => (label, label_width),
             false => self.shortened(&label, room),
         };
-        // Where not even that fits, all of it is set smaller.
-        let size = smallest.min(width / whole(label_width, stacked));
+        // If even that does not fit, shrink the whole text.
+        let size = smallest.min(width / total_width(label_width, stacked));
         Text { label, percent, size, label_width: label_width * size, stacked }
     }
 
-    /// The longest beginning of `label` that is at most `room` wide with an ellipsis, and its width;
-    /// both in units of the font size.
+    /// The longest prefix of `label` that, with an ellipsis, is at most `room` wide, and its width.
+    /// Both widths are relative to the font size.
     fn shortened(&self, label: &str, room: f32) -> (String, f32) {
         let ends: Vec<usize> =
             label.char_indices().map(|(at, _)| at).chain([label.len()]).collect();
-        let beginning = |characters: usize| {
-            let beginning = label[..ends[characters]].trim_end();
-            // Keeps the ellipsis at the end of a text that runs from right to left.
-            let mark = if beginning.ends_with(runs_leftwards) { "\u{200f}" } else { "" };
-            let text = format!("{beginning}…{mark}");
+        let shortened = |characters: usize| {
+            let prefix = label[..ends[characters]].trim_end();
+            // The right-to-left mark keeps the ellipsis at the end of right-to-left text.
+            let mark = if prefix.ends_with(is_right_to_left) { "\u{200f}" } else { "" };
+            let text = format!("{prefix}…{mark}");
             let width = self.width(&text);
             (text, width)
         };
         let (mut fits, mut too_long) = (0, ends.len() - 1);
         while too_long - fits > 1 {
             let middle = (fits + too_long) / 2;
-            if beginning(middle).1 <= room { fits = middle } else { too_long = middle }
+            if shortened(middle).1 <= room { fits = middle } else { too_long = middle }
         }
-        beginning(fits)
+        shortened(fits)
     }
 
-    /// How wide the text is, in units of the font size.
+    /// Width of the text relative to the font size.
     fn width(&self, text: &str) -> f32 {
         let text = html! {
-            text font-family=(FAMILY) font-size=(MEASURED) xml:space="preserve" { (text) }
+            text font-family=(FAMILY) font-size=(MEASURING_SIZE) xml:space="preserve" { (text) }
         };
-        let width = self.tree(1, 1, &text).root().bounding_box().width() / MEASURED;
+        let width = self.tree(1, 1, &text).root().bounding_box().width() / MEASURING_SIZE;
         if width.is_finite() { width } else { 0.0 }
     }
 
@@ -204,7 +210,7 @@ impl Captions {
     }
 }
 
-/// XML has no way to write control characters, and no two others.
+/// Replaces the characters that XML cannot represent: control characters, U+FFFE and U+FFFF.
 fn printable(character: char) -> char {
     match character {
         '\t' | '\n' | '\r' => ' ',
@@ -214,8 +220,8 @@ fn printable(character: char) -> char {
     }
 }
 
-/// Hebrew, Arabic and the other scripts that run from right to left.
-fn runs_leftwards(character: char) -> bool {
+/// Whether the character belongs to a right-to-left script, such as Hebrew or Arabic.
+fn is_right_to_left(character: char) -> bool {
     matches!(
         character,
         '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
@@ -223,28 +229,29 @@ fn runs_leftwards(character: char) -> bool {
     )
 }
 
-/// Finds a font for a character that the fonts in use lack, among the system's, which are loaded
-/// when the first such character comes.
-fn from_the_system(own: Arc<Database>) -> FallbackSelectionFn<'static> {
+/// Finds a system font for a character that the bundled font lacks. The system fonts are loaded
+/// when the first such character occurs.
+fn system_fallback(bundled: Arc<Database>) -> FallbackSelectionFn<'static> {
     let all: OnceLock<Arc<Database>> = OnceLock::new();
     let known: Mutex<HashMap<char, Option<ID>>> = Mutex::new(HashMap::new());
     let search = FontResolver::default_fallback_selector();
     Box::new(move |character, used, fonts| {
-        // The same fonts under the same identifiers, and the system's.
-        *fonts = all.get_or_init(|| Arc::new(with_the_systems(&own))).clone();
+        // The bundled fonts keep their identifiers; the system fonts are appended.
+        *fonts = all.get_or_init(|| Arc::new(with_system_fonts(&bundled))).clone();
         let [_] = used else { return search(character, used, fonts) };
         let mut known = known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         *known.entry(character).or_insert_with(|| search(character, used, fonts))
     })
 }
 
-/// The search takes the first font that has the character, so plain faces come first.
-fn with_the_systems(own: &Database) -> Database {
+/// Appends the system fonts, regular faces first, because the search takes the first font that has
+/// the character.
+fn with_system_fonts(bundled: &Database) -> Database {
     let mut system = Database::new();
     system.load_system_fonts();
     let mut faces: Vec<FaceInfo> = system
         .faces()
-        // macOS's last resort has every character, as a box.
+        // The LastResort font of macOS draws every character as a box.
         .filter(|face| !face.families.iter().any(|(family, _)| family.contains("LastResort")))
         .cloned()
         .collect();
@@ -256,7 +263,7 @@ fn with_the_systems(own: &Database) -> Database {
             face.monospaced,
         )
     });
-    let mut all = own.clone();
+    let mut all = bundled.clone();
     for face in faces {
         all.push_face_info(face);
     }

@@ -1,4 +1,4 @@
-//! The folder that photos with their predictions are saved to.
+//! Saves photos with their predictions to a folder.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -19,69 +19,69 @@ use super::no_captions::Captions;
 use crate::output::hidden_file;
 use crate::photos::{DecodeError, decode};
 
-/// Of the JPEGs that are written, of 100.
+/// JPEG quality, 1 to 100.
 const QUALITY: u8 = 90;
-/// Longest side of a JPEG, in pixels.
+/// Maximum width and height of a JPEG in pixels.
 const LONGEST_SIDE: u32 = 65535;
 
-/// A photo and what was predicted for it.
+/// A photo and its prediction.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The file.
+    /// Path of the photo.
     pub photo: &'a Path,
-    /// Index of its most probable class.
+    /// Index of the most probable class.
     pub class: usize,
-    /// Of that class, 0 to 1.
+    /// Probability of that class, 0 to 1.
     pub probability: f64,
 }
 
-/// Why nothing can be saved any more.
+/// Why photos cannot be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum GalleryError {
-    /// The build cannot write on photos.
-    #[error(
-        "this build cannot write on photos: build with `--features captions`, or leave --save out"
-    )]
+    /// The build lacks the cargo feature `captions`.
+    #[error("this build cannot draw captions: rebuild with `--features captions`, or omit --save")]
     NoCaptions,
-    /// The folder holds something.
-    #[error("`{}` holds something already; give --save a new or an empty folder", .0.display())]
+    /// The folder is not empty.
+    #[error("`{}` is not empty; give --save a new or an empty folder", .0.display())]
     NotEmpty(PathBuf),
-    /// Something else is there.
-    #[error("`{}` is no folder; give --save a new or an empty one", .0.display())]
+    /// The path exists and is not a folder.
+    #[error("`{}` is not a folder; give --save a new or an empty folder", .0.display())]
     NotAFolder(PathBuf),
-    /// The file system refused.
+    /// A folder or file cannot be read or written.
     #[error("`{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
 }
 
-/// Why one photo is not saved, as the end of a sentence that starts with its path.
+/// Why one photo is not saved. Messages continue a sentence that starts with the photo's path.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// It gave no photo this time.
+    /// The photo could not be decoded again.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// No JPEG is that large.
-    #[error("is {width} x {height} pixels, and a JPEG has at most {LONGEST_SIDE} on a side")]
+    /// The photo is too large for a JPEG.
+    #[error("is {width} x {height} pixels; a JPEG can have at most {LONGEST_SIDE} per side")]
     TooLarge {
-        /// Pixels.
+        /// Width in pixels.
         width: u32,
-        /// Pixels.
+        /// Height in pixels.
         height: u32,
     },
-    /// The text broke off: class names and the system's fonts may be anything.
-    #[error("cannot have its class drawn on it")]
+    /// Drawing the caption panicked, for example because of a broken system font.
+    #[error("cannot be captioned: drawing the text failed")]
     Draw,
 }
 
-/// A folder that was free when it was looked at.
+/// A folder that was absent or empty when it was checked.
 #[derive(Debug)]
-pub struct GalleryPlace(PathBuf);
+pub struct GalleryDir(PathBuf);
 
-impl GalleryPlace {
-    /// Sees that nothing is at `folder`, or an empty folder. Asked before the work, and changes nothing.
+impl GalleryDir {
+    /// Checks that `folder` does not exist or is empty. Changes nothing; call it before the work
+    /// starts.
     ///
     /// # Errors
-    /// If something is there, or the build lacks the cargo feature `captions`.
+    /// If `folder` is not empty, is not a folder or cannot be read, or if the build lacks the cargo
+    /// feature `captions`.
     pub fn reserve(folder: &Path) -> Result<Self, GalleryError> {
         if !cfg!(feature = "captions") {
             return Err(GalleryError::NoCaptions);
@@ -97,10 +97,10 @@ impl GalleryPlace {
         }
     }
 
-    /// Makes the folder, for photos of these classes.
+    /// Creates the folder, for photos of these classes.
     ///
     /// # Errors
-    /// Where the file system refuses.
+    /// If the folder cannot be created, or the build lacks the cargo feature `captions`.
     pub fn open(self, classes: &[String]) -> Result<Gallery, GalleryError> {
         fs::create_dir_all(&self.0).map_err(|error| GalleryError::Write(self.0.clone(), error))?;
         Ok(Gallery {
@@ -118,56 +118,58 @@ impl GalleryPlace {
     }
 }
 
-/// Photos with their predictions, in a folder for each class.
+/// Writes photos with their predictions, in one folder per class.
 pub struct Gallery {
     folder: PathBuf,
     captions: Captions,
     classes: Vec<Class>,
-    /// Files that have been given a name: their class and the name in lower case.
+    /// The file names in use, as (class, name in lower case).
     taken: HashSet<(usize, String)>,
-    /// The last number that a name was given, likewise.
+    /// The last number used for each (class, name in lower case).
     last: HashMap<(usize, String), usize>,
     saved: usize,
 }
 
 struct Class {
     label: String,
-    /// Of its folder.
+    /// Preferred name of its folder.
     name: String,
-    /// Once there is one.
+    /// Path of its folder, once created.
     folder: Option<PathBuf>,
 }
 
-/// Where a photo goes.
-struct Place {
+/// The file that a photo is saved to.
+struct PhotoFile {
     folder: PathBuf,
     stem: String,
     number: usize,
 }
 
 impl Gallery {
-    /// How many photos are in it.
+    /// Number of photos saved.
     pub fn saved(&self) -> usize {
         self.saved
     }
 
-    /// Where it is.
+    /// Path of the gallery.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Decodes each photo once more, draws its class and probability on it and writes it as a JPEG to
-    /// its class's folder: on all cores, each of which holds one photo. The photos that could not be
-    /// saved come back with the reason, as indices into `shown`, ascending. Which of two photos of one
-    /// name gets the number depends on nothing but their order.
+    /// Decodes each photo again, draws its class and probability on it and writes it as a JPEG to
+    /// the folder of its class.
+    ///
+    /// All cores work in parallel, with one photo in memory per thread. Returns the photos that
+    /// could not be saved, as ascending indices into `shown`, with the reason. Photos with the same
+    /// name are numbered in the order of `shown`.
     ///
     /// # Errors
-    /// Where the file system refuses.
+    /// If a folder or file cannot be written.
     ///
     /// # Panics
-    /// Where there is no such class.
+    /// If a class index is out of range.
     pub fn save(&mut self, shown: &[Shown]) -> Result<Vec<(usize, SaveError)>, GalleryError> {
-        let places = shown.iter().map(|shown| self.place(shown)).collect::<Result<Vec<_>, _>>()?;
+        let files = shown.iter().map(|shown| self.file(shown)).collect::<Result<Vec<_>, _>>()?;
         let next = AtomicUsize::new(0);
         let threads = thread::available_parallelism().map_or(1, usize::from).min(shown.len());
         let gallery = &*self;
@@ -175,11 +177,11 @@ impl Gallery {
             let mut failed = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some((shown, place)) = shown.get(index).zip(places.get(index)) else {
+                let Some((shown, file)) = shown.get(index).zip(files.get(index)) else {
                     return Ok(failed);
                 };
                 match gallery.captioned(shown) {
-                    Ok(photo) => place.write(&photo)?,
+                    Ok(photo) => file.write(&photo)?,
                     Err(error) => failed.push((index, error)),
                 }
             }
@@ -197,7 +199,8 @@ impl Gallery {
         Ok(failed)
     }
 
-    fn place(&mut self, shown: &Shown) -> Result<Place, GalleryError> {
+    /// Chooses a free file name for the photo.
+    fn file(&mut self, shown: &Shown) -> Result<PhotoFile, GalleryError> {
         let folder = self.class_folder(shown.class)?;
         let stem = shown.photo.file_stem().unwrap_or_default().to_string_lossy();
         let stem = safe_name(&stem);
@@ -207,14 +210,15 @@ impl Gallery {
                 let name = numbered(&stem, *number).to_lowercase();
                 self.taken.insert((shown.class, name))
             })
-            .expect("one of all numbers is free");
+            .expect("some number is free");
         *last = number;
-        Ok(Place { folder, stem, number })
+        Ok(PhotoFile { folder, stem, number })
     }
 
-    /// Made when the first photo of the class comes. Whether two names are one folder the file system
-    /// knows best (some take `é` in two spellings for one), so a folder that is there already is another
-    /// class's.
+    /// The folder of a class, created with its first photo.
+    ///
+    /// Only the file system knows whether two names are the same folder (some normalise the two
+    /// encodings of `é`), so a folder that already exists is assumed to belong to another class.
     fn class_folder(&mut self, class: usize) -> Result<PathBuf, GalleryError> {
         let class = &mut self.classes[class];
         if let Some(folder) = &class.folder {
@@ -231,11 +235,11 @@ impl Gallery {
                 Err(error) => return Err(GalleryError::Write(folder, error)),
             }
         }
-        unreachable!("one of all numbers is free")
+        unreachable!("some number is free")
     }
 
     fn captioned(&self, shown: &Shown) -> Result<RgbImage, SaveError> {
-        // What panics on one photo must not take the others with it.
+        // A panic on one photo must not stop the others.
         let mut photo = catch_unwind(AssertUnwindSafe(|| decode(shown.photo)))
             .unwrap_or(Err(DecodeError::Panic))?;
         let (width, height) = photo.dimensions();
@@ -249,10 +253,10 @@ impl Gallery {
     }
 }
 
-impl Place {
-    /// Into a file of a name of its own, which is renamed when it is whole.
+impl PhotoFile {
+    /// Writes to a temporary file, which is renamed once complete.
     fn write(&self, photo: &RgbImage) -> Result<(), GalleryError> {
-        // The kind alone: the error itself may name the hidden file.
+        // Keep only the error's kind, because its message may name the temporary file.
         let failed =
             |error: io::Error| GalleryError::Write(self.folder.clone(), error.kind().into());
         let mut file = hidden_file(&self.folder).map_err(failed)?;
@@ -269,7 +273,7 @@ impl Place {
             let path = self.folder.join(format!("{}.jpg", numbered(&self.stem, number)));
             match file.persist_noclobber(path) {
                 Ok(_) => return Ok(()),
-                // The file system takes another photo's name for this one.
+                // The file system considers another photo's name equal to this one.
                 Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
                     (file, number) = (refused.file, number + 1);
                 }

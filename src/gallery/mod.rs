@@ -1,8 +1,8 @@
-//! Predictions to look at: photos with their class written on them, a folder for each class.
+//! A gallery of predictions: captioned copies of the photos, in one folder per class.
 //!
-//! [`GalleryPlace`] sees that the folder is free before any work is done; [`Gallery`] fills it. The
-//! text is set by `Captions`, which need the cargo feature `captions`; what classes and photos may be
-//! called as files is decided in `names`.
+//! [`GalleryDir`] checks that the folder is new or empty before any work is done, and [`Gallery`]
+//! writes the photos. `Captions` draws the text and requires the cargo feature `captions`. The
+//! module `names` turns classes and photos into safe file names.
 
 #[cfg(feature = "captions")]
 mod caption;
@@ -13,4 +13,4 @@ mod no_captions;
 
 #[cfg(feature = "captions")]
 pub use caption::Captions;
-pub use folder::{Gallery, GalleryError, GalleryPlace, SaveError, Shown};
+pub use folder::{Gallery, GalleryDir, GalleryError, SaveError, Shown};

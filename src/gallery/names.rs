@@ -1,15 +1,18 @@
-//! Names of folders and files made from text that may be anything.
+//! Makes safe folder and file names from arbitrary text.
 
 use std::collections::HashSet;
 
-/// Longest name, in bytes of UTF-8. File systems take 255; numbers and endings are added to it.
-const LONGEST: usize = 160;
-/// Names that Windows takes for devices, whatever ending they have.
+/// Maximum length of a name in bytes of UTF-8. File systems allow 255; the rest is for numbers and
+/// extensions.
+const MAX_BYTES: usize = 160;
+/// Names that Windows reserves for devices, with any extension.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The text as a name that every system takes for one file of the folder it is put into: what
-/// separates or has a meaning somewhere becomes `_`, and so do dots at the front (hidden, or the folder
-/// above), dots and blanks at the end (which Windows drops), and names of Windows' devices get one.
+/// Turns the text into a file name that is valid on every system and stays inside its folder.
+///
+/// Separators, control characters and characters with a special meaning become `_`. So do dots and
+/// spaces at the start (hidden files, parent folders) and at the end (Windows drops them). Empty
+/// names and names of Windows devices get a `_` in front.
 pub fn safe_name(text: &str) -> String {
     let replaced = |character: char| {
         let special = r#"/\:*?"<>|"#.contains(character);
@@ -17,7 +20,7 @@ pub fn safe_name(text: &str) -> String {
     };
     let mut name = String::new();
     for character in text.chars().map(replaced) {
-        if name.len() + character.len_utf8() > LONGEST {
+        if name.len() + character.len_utf8() > MAX_BYTES {
             break;
         }
         name.push(character);
@@ -45,24 +48,24 @@ fn is_device(name: &str) -> bool {
     RESERVED.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
 
-/// The name itself, then `name-2`, `name-3`.
+/// Returns the name itself for number 1, then `name-2`, `name-3` and so on.
 pub fn numbered(name: &str, number: usize) -> String {
     if number == 1 { name.to_owned() } else { format!("{name}-{number}") }
 }
 
-/// A folder name for each class, no two the same, not even where case does not count. A class that
-/// can be a folder as it is has its own name before another is given it.
+/// Returns a folder name for each class. All are different, even on file systems that ignore case.
+/// Classes whose names are already safe keep them; the others are numbered if necessary.
 pub fn folder_names(classes: &[String]) -> Vec<String> {
     let safe: Vec<String> = classes.iter().map(|class| safe_name(class)).collect();
-    let (as_they_are, changed): (Vec<usize>, Vec<usize>) =
+    let (unchanged, changed): (Vec<usize>, Vec<usize>) =
         (0..classes.len()).partition(|class| safe[*class] == classes[*class]);
     let mut taken = HashSet::new();
     let mut names = vec![String::new(); classes.len()];
-    for class in as_they_are.into_iter().chain(changed) {
+    for class in unchanged.into_iter().chain(changed) {
         names[class] = (1..)
             .map(|number| numbered(&safe[class], number))
             .find(|name| taken.insert(name.to_lowercase()))
-            .expect("one of all numbers is free");
+            .expect("some number is free");
     }
     names
 }
@@ -96,7 +99,7 @@ mod tests {
             assert_eq!(safe_name(text), name, "{text:?}");
         }
         let long = safe_name(&"猫".repeat(500));
-        assert!(long.len() <= LONGEST && long.chars().all(|character| character == '猫'));
+        assert!(long.len() <= MAX_BYTES && long.chars().all(|character| character == '猫'));
     }
 
     #[test]
@@ -105,7 +108,7 @@ mod tests {
         let names = folder_names(&classes);
         let different: HashSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
         assert_eq!(different.len(), classes.len(), "{names:?}");
-        assert_eq!((&names[1], &names[4]), (&"a_b".into(), &"__".into()), "as they are");
+        assert_eq!((&names[1], &names[4]), (&"a_b".into(), &"__".into()), "unchanged");
         let long: Vec<String> = ["x", "y"].map(|end| "n".repeat(400) + end).into();
         assert_ne!(folder_names(&long)[0], folder_names(&long)[1]);
     }

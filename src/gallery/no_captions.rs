@@ -1,17 +1,17 @@
-//! Captions in a build without the cargo feature `captions`: there are none.
+//! Stands in for captions in a build without the cargo feature `captions`.
 
 use image::RgbImage;
 
-/// Has no value.
+/// An empty type, so it can never be created.
 pub enum Captions {}
 
 impl Captions {
-    /// `None`.
+    /// Always returns `None`.
     pub fn if_compiled_in() -> Option<Self> {
         None
     }
 
-    /// Never called.
+    /// Never called, because no value of this type exists.
     pub fn draw(&self, _photo: &mut RgbImage, _class: &str, _probability: f64) {
         match *self {}
     }

@@ -1,4 +1,4 @@
-//! The training loop: Adam and cross-entropy on features that are there already.
+//! The training loop: Adam and cross-entropy on precomputed features.
 
 use std::time::Instant;
 
@@ -14,80 +14,80 @@ use super::Head;
 use crate::evaluation::Scores;
 use crate::seed::{Purpose, generator};
 
-/// Features with labels.
+/// Features and labels of a set of photos.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Examples {
-    /// Values in a row.
+    /// Number of features of an example.
     pub width: usize,
-    /// The rows one after another, `[examples, width]`.
+    /// The features, `[examples, width]`.
     pub rows: Vec<f32>,
-    /// A class index for each row.
+    /// The class index of each example.
     pub labels: Vec<usize>,
 }
 
-/// How to train.
+/// Training options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FitOptions {
-    /// Passes over the training examples, at most.
+    /// Maximum number of epochs.
     pub epochs: usize,
-    /// Examples in a step of the optimiser.
+    /// Examples per step of the optimiser.
     pub batch_size: usize,
-    /// Adam's step size.
+    /// Learning rate of Adam.
     pub learning_rate: f64,
     /// L2 penalty added to the gradient, as in PyTorch's `Adam(weight_decay=...)`.
     pub weight_decay: f64,
-    /// Of the head's first weights and of the order of examples.
+    /// Seed of the head's initial weights and of the order of the examples.
     pub seed: u64,
-    /// Stop after so many epochs without a better one.
+    /// Stop after this number of epochs without improvement.
     pub patience: Option<usize>,
 }
 
-/// What an epoch came to, measured with the weights at its end.
+/// Metrics of an epoch, measured with the weights at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
-    /// Counted from 1.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
     /// Mean cross-entropy over the training examples, in nats.
     pub train_loss: f64,
-    /// Share of training examples whose most probable class is the right one.
+    /// Share of training examples that are classified correctly, 0 to 1.
     pub train_accuracy: f64,
-    /// As `train_loss`, over the validation examples.
+    /// Mean cross-entropy over the validation examples, in nats.
     pub val_loss: f64,
-    /// As `train_accuracy`, over the validation examples.
+    /// Share of validation examples that are classified correctly, 0 to 1.
     pub val_accuracy: f64,
-    /// Wall-clock time of the epoch.
+    /// Wall-clock time of the epoch, in seconds.
     pub seconds: f64,
 }
 
 impl EpochMetrics {
-    /// Better on photos that were not trained on: more of them right, or as many and a lower loss.
+    /// Whether the validation accuracy is higher, or equal with a lower validation loss.
     fn is_better_than(&self, other: &Self) -> bool {
         (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
     }
 }
 
-/// What the observer of [`fit`] is told.
+/// Progress that [`fit`] reports to its observer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
     /// The optimiser took a step.
     Step {
-        /// The running epoch, counted from 1.
+        /// The current epoch, from 1.
         epoch: usize,
-        /// Steps taken in this epoch.
+        /// Steps done in this epoch.
         done: usize,
-        /// Steps in an epoch.
+        /// Steps per epoch.
         of: usize,
     },
     /// An epoch ended.
     Epoch(&'a EpochMetrics),
 }
 
-/// What the observer of [`fit`] answers; `()` is [`Next::GoOn`].
+/// What the observer of [`fit`] returns; `()` means [`Next::GoOn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Train on.
+    /// Continue training.
     GoOn,
-    /// Let the running epoch be the last. Answered to the end of an epoch: that one.
+    /// Stop at the end of the current epoch, or now if it has just ended.
     Stop,
 }
 
@@ -100,18 +100,18 @@ impl From<()> for Next {
 /// A trained head.
 #[derive(Debug)]
 pub struct Fitted {
-    /// The head of the best epoch, on the plain device.
+    /// The head of the best epoch, on the device without autodiff.
     pub head: Head,
-    /// Every epoch that was run.
+    /// Metrics of all epochs.
     pub epochs: Vec<EpochMetrics>,
-    /// The epoch that `head` is from.
+    /// Metrics of the best epoch, which `head` is from.
     pub best: EpochMetrics,
 }
 
-/// Why there is no trained head.
+/// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
-    /// Loss without a number.
+    /// The loss is NaN or infinite.
     #[error(
         "training diverged in epoch {epoch}: the loss is {loss}; try a lower --lr than \
          {learning_rate:e} or a lower --weight-decay"
@@ -119,25 +119,26 @@ pub enum FitError {
     Diverged {
         /// The epoch.
         epoch: usize,
-        /// Its loss.
+        /// Training loss of the epoch.
         loss: f64,
-        /// The step size that led there.
+        /// The learning rate.
         learning_rate: f64,
     },
 }
 
-/// Trains a head for `classes` classes on `device` (a plain one; autodiff is switched on here) and
-/// keeps the epoch that does best on `val`.
+/// Trains a head for `classes` classes on `device` and keeps the weights of the epoch with the best
+/// validation scores. `device` is a device without autodiff; this function enables autodiff.
 ///
-/// `observe` sees each step of the optimiser, thousands a second perhaps, and each epoch as it ends.
-/// Once it has answered [`Next::Stop`] the running epoch is the last one; the best of those that were
-/// run is kept.
+/// `observe` is called after each step of the optimiser, possibly thousands of times a second, and
+/// at the end of each epoch. If it returns [`Next::Stop`], training stops at the end of the current
+/// epoch, and the best epoch so far is kept.
 ///
 /// # Errors
-/// Where the loss stops being a number.
+/// If the loss becomes NaN or infinite.
 ///
 /// # Panics
-/// Where there are no examples, no epochs, or the widths differ.
+/// If there are no training or validation examples, `epochs` or `batch_size` is 0, or the widths of
+/// `train` and `val` differ.
 pub fn fit<R: Into<Next>>(
     train: &Examples,
     val: &Examples,
@@ -150,7 +151,7 @@ pub fn fit<R: Into<Next>>(
     assert!(train.width == val.width && options.batch_size > 0);
     let autodiff = device.clone().autodiff();
     let mut head = Head::seeded(train.width, classes, options.seed, &autodiff);
-    // PyTorch's defaults; Burn's own epsilon is 1e-5.
+    // PyTorch's default epsilon; Burn's is 1e-5.
     let mut adam = AdamConfig::new().with_epsilon(1e-8);
     if options.weight_decay > 0.0 {
         adam = adam.with_weight_decay(Some(WeightDecayConfig::new(options.weight_decay as f32)));
@@ -208,7 +209,7 @@ pub fn fit<R: Into<Next>>(
 }
 
 impl Examples {
-    /// The examples with these indices: `[batch, width]` and `[batch]`.
+    /// Features, `[batch, width]`, and labels, `[batch]`, of the examples with these indices.
     fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
         let mut rows = Vec::with_capacity(indices.len() * self.width);
         let mut labels = Vec::with_capacity(indices.len());

@@ -7,21 +7,22 @@ use rand::RngExt;
 
 use crate::seed::{Purpose, generator};
 
-/// A ResNet's `fc` layer, under torchvision's name for it.
+/// The classification layer, called `fc` as in torchvision's ResNets.
 #[derive(Module, Debug)]
 pub struct Head {
     fc: Linear,
 }
 
 impl Head {
-    /// A head whose weights are zero, to be imported into.
+    /// Creates a head with zero weights, into which trained weights are loaded.
     pub fn zeros(features: usize, classes: usize, device: &Device) -> Self {
         let fc = LinearConfig::new(features, classes).with_initializer(Initializer::Zeros);
         Self { fc: fc.init(device) }
     }
 
-    /// A head to train, drawn from our own generator so that the same seed gives the same head on
-    /// every backend: weight and bias uniform in ±1/sqrt(features), as PyTorch's `nn.Linear`.
+    /// Creates a head to train, with weight and bias uniform in ±1/sqrt(features), as in PyTorch's
+    /// `nn.Linear`. The crate's own generator is used, so the same seed gives the same head on
+    /// every backend.
     pub fn seeded(features: usize, classes: usize, seed: u64, device: &Device) -> Self {
         let bound = 1.0 / (features as f32).sqrt();
         let mut generator = generator(seed, Purpose::Head);
@@ -38,52 +39,55 @@ impl Head {
         }
     }
 
-    /// Logits of a batch of features.
+    /// Computes the logits of a batch of features.
     ///
     /// # Shapes
     /// - `features`: `[batch, features]`
     /// - output: `[batch, classes]`
     ///
     /// # Panics
-    /// Where the width differs from the head's.
+    /// If the number of features differs from the head's.
     pub fn forward(&self, features: Tensor<2>) -> Tensor<2> {
         self.fc.forward(features)
     }
 
-    /// The weight as PyTorch lays it out, `[classes, features]`, in the processor's memory.
+    /// The weight in PyTorch's layout, `[classes, features]`, in host memory.
     ///
     /// # Panics
-    /// Where the device fails.
+    /// If the device fails.
     pub fn weight(&self) -> Vec<f32> {
         self.fc.weight.val().transpose().into_data().iter::<f32>().collect()
     }
 
-    /// The bias, `[classes]`, likewise.
+    /// The bias, `[classes]`, in host memory.
     ///
     /// # Panics
-    /// Where the device fails.
+    /// If the device fails.
     pub fn bias(&self) -> Vec<f32> {
         let bias = self.fc.bias.as_ref().expect("every head here has a bias");
         bias.val().into_data().iter::<f32>().collect()
     }
 
-    /// How many classes it tells apart.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.fc.weight.dims()[1]
     }
 
-    /// How many features it takes.
+    /// Number of input features.
     pub fn features(&self) -> usize {
         self.fc.weight.dims()[0]
     }
 
-    /// Logits of rows of features that are in the processor's memory, `[rows, features]` in and
-    /// `[rows, classes]` out.
+    /// Computes the logits of features in host memory.
+    ///
+    /// # Shapes
+    /// - `rows`: `[rows, features]`
+    /// - output: `[rows, classes]`
     ///
     /// # Panics
-    /// Where `rows` is no whole number of rows, or the device fails.
+    /// If the length of `rows` is not a multiple of the number of features, or the device fails.
     pub fn logits(&self, rows: &[f32], device: &Device) -> Vec<f32> {
-        /// Bounds what is on the device at a time: 16 MiB for 512 features.
+        /// Limits the device memory used at a time: 16 MiB for 512 features.
         const ROWS_AT_ONCE: usize = 8192;
         let mut logits = Vec::with_capacity(rows.len() / self.features() * self.classes());
         for chunk in rows.chunks(ROWS_AT_ONCE * self.features()) {

@@ -1,4 +1,4 @@
-//! The only part that is trained: a linear layer on the backbone's features.
+//! The head, the only part that is trained: a linear layer on the backbone's features.
 
 mod fit;
 mod linear;

@@ -1,35 +1,41 @@
-//! Convolutions of all channels: the stem, strided and 1x1 ones, and 3x3 ones where Winograd's way cannot run.
+//! Dense (ungrouped) convolutions: the stem, strided and 1x1 convolutions, and 3x3 convolutions for
+//! which the Winograd kernel cannot run.
 //!
-//! An implicit matrix product: `pixels x (kernel * kernel * channels in)` by `(kernel * kernel * channels in) x channels
-//! out`, whose first factor is never written but gathered from the input as it is needed.
+//! An implicit matrix product (implicit GEMM) of `pixels x (kernel * kernel * in_channels)` by
+//! `(kernel * kernel * in_channels) x out_channels`. The first factor is never written to memory:
+//! its values are gathered from the input as they are needed.
 //!
-//! **Memory**: input, shortcut and output as [`Map`]s; weights `[kernel, kernel, channels in, channels out]`, channels
-//! filled up to fours with zeros, so that a vector holds four channels out of one input.
-//! **Launch**: a work-group of `rows x lanes` units computes `rows * pixels` pixels by `4 * lanes` channels. It stages
-//! `depth` vectors of inputs for each of its pixels and the weights that meet them in shared memory; each unit then adds
-//! its `pixels` by 4 sums up in registers. Nothing is asked of sub-groups.
-//! **Arithmetic intensity**: a work-group of the largest tile does `64 * 64 * 2` operations for `64 + 64` values, 16 a
-//! byte; a unit does 128 operations for 8 + 4 vectors from shared memory. Bias, shortcut and activation are worked in
-//! before the one write of each output.
+//! **Memory**: input, shortcut and output are [`DeviceTensor`]s; weights are
+//! `[kernel, kernel, in_channels, out_channels]`, with both channel counts padded with zeros to a
+//! multiple of four, so that a vector holds the weights of one input channel for four output
+//! channels.
+//! **Launch**: a work-group of `rows x lanes` units computes `rows * pixels` pixels by `4 * lanes`
+//! channels. It stages `depth` vectors of inputs for each of its pixels, and the matching weights,
+//! in shared memory; each unit then accumulates `pixels` by 4 sums in registers. It uses no
+//! sub-group operations.
+//! **Arithmetic intensity**: a work-group of the largest tile does `64 * 64 * 2` operations for
+//! `64 + 64` values, which is 16 operations a byte; a unit does 128 operations for 8 + 4 vectors
+//! from shared memory. Bias, shortcut and activation are applied in registers, and each output is
+//! written once.
 
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
-use super::finish::activated;
-use super::map::{Constants, Map};
+use super::device_tensor::{Constants, DeviceTensor};
+use super::epilogue::activated;
 use super::tile::{self, Limits, Tile};
 use super::{Four, WIDTH};
-use crate::backbone::folding::Folded;
-use crate::backbone::plan::{self, Activation, Padding};
+use crate::plan::Folded;
+use crate::plan::{self, Activation, Padding};
 
 /// A convolution whose weights are on the device.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     weight: Constants,
     bias: Constants,
-    from: usize,
-    to: usize,
+    in_channels: usize,
+    out_channels: usize,
     kernel: usize,
     stride: usize,
     padding: Padding,
@@ -39,11 +45,11 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Puts the weights of `convolution` on the device; `activation` comes after the shortcut, where there is one. `None`
-    /// where the adapter's limits do not allow the kernel.
+    /// Uploads the weights of `convolution`. `activation` is applied last, after the shortcut if
+    /// there is one. Returns `None` if no tile fits the adapter's limits.
     ///
     /// # Panics
-    /// Where it is grouped.
+    /// If `convolution` is grouped.
     pub fn new(
         client: &Client,
         convolution: &plan::Convolution,
@@ -51,14 +57,14 @@ impl Convolution {
         activation: Activation,
         precision: Precision,
     ) -> Option<Self> {
-        let tile = Tile::within(Limits::of(client), convolution.to.div_ceil(WIDTH))?;
+        let tile = Tile::within(Limits::of(client), convolution.out_channels.div_ceil(WIDTH))?;
         Some(Self::with_tile(client, convolution, folded, activation, precision, tile))
     }
 
-    /// The same with a tile of one's own.
+    /// As [`new`](Self::new), with a given tile.
     ///
     /// # Panics
-    /// Where it is grouped.
+    /// If `convolution` is grouped.
     pub fn with_tile(
         client: &Client,
         convolution: &plan::Convolution,
@@ -67,20 +73,24 @@ impl Convolution {
         precision: Precision,
         tile: Tile,
     ) -> Self {
-        let plan::Convolution { from, to, kernel, stride, padding, groups, .. } = *convolution;
-        assert_eq!(groups, 1, "a convolution of all channels");
-        let [stored_from, stored_to] = [from, to].map(|count| count.next_multiple_of(WIDTH));
+        let plan::Convolution {
+            in_channels, out_channels, kernel, stride, padding, groups, ..
+        } = *convolution;
+        assert_eq!(groups, 1, "the convolution must not be grouped");
+        let [stored_in, stored_out] =
+            [in_channels, out_channels].map(|count| count.next_multiple_of(WIDTH));
         let taps = kernel * kernel;
-        let mut weight = vec![0.0; taps * stored_from * stored_to];
+        let mut weight = vec![0.0; taps * stored_in * stored_out];
         for (at, value) in folded.weight.iter().enumerate() {
-            let (out, channel, tap) = (at / (from * taps), at / taps % from, at % taps);
-            weight[(tap * stored_from + channel) * stored_to + out] = *value;
+            let (out, channel, tap) =
+                (at / (in_channels * taps), at / taps % in_channels, at % taps);
+            weight[(tap * stored_in + channel) * stored_out + out] = *value;
         }
         Self {
             weight: Constants::new(client, &weight, precision),
             bias: bias(client, folded),
-            from,
-            to,
+            in_channels,
+            out_channels,
             kernel,
             stride,
             padding,
@@ -90,18 +100,28 @@ impl Convolution {
         }
     }
 
-    /// The shape of what comes of `[channels, height, width]`.
+    /// The output shape for an input of `[channels, height, width]`.
     pub fn output(&self, [_, height, width]: [usize; 3]) -> [usize; 3] {
         let side = |side| self.padding.output(side, self.kernel, self.stride);
-        [self.to, side(height), side(width)]
+        [self.out_channels, side(height), side(width)]
     }
 
-    /// Computes `output`, which `shortcut` is added to.
+    /// Convolves `input`, adds `shortcut` if there is one, applies the activation and writes
+    /// `output`.
     ///
     /// # Panics
-    /// Where the shapes do not belong together.
-    pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
-        assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
+    /// If the shapes, the numbers of photos or the precisions do not match.
+    pub fn run(
+        &self,
+        client: &Client,
+        input: &DeviceTensor,
+        shortcut: Option<&DeviceTensor>,
+        output: &DeviceTensor,
+    ) {
+        assert_eq!(
+            (input.channels, output.shape()),
+            (self.in_channels, self.output(input.shape()))
+        );
         output.assert_follows(input, shortcut, self.precision);
         let lanes = self.tile.lanes;
         let (cubes, across) = tile::grid(
@@ -141,7 +161,7 @@ impl Convolution {
             input.argument(),
             self.weight.argument(),
             self.bias.argument(),
-            // One that is not read where there is none.
+            // Dummy binding, unread without a shortcut.
             shortcut.unwrap_or(input).argument(),
             output.argument(),
             sizes,
@@ -149,33 +169,33 @@ impl Convolution {
         );
     }
 
-    /// Bytes of weights.
+    /// Size of weights and biases in bytes.
     pub fn bytes(&self) -> usize {
         self.weight.bytes() + self.bias.bytes()
     }
 
-    /// Multiplications for so many pixels of output.
+    /// Number of multiplications for `pixels` output pixels.
     pub fn multiplications(&self, pixels: usize) -> usize {
-        pixels * self.kernel * self.kernel * self.from * self.to
+        pixels * self.kernel * self.kernel * self.in_channels * self.out_channels
     }
 }
 
-/// Biases on the device, filled up to fours with zeros.
+/// Uploads the biases, padded with zeros to a multiple of four.
 pub(super) fn bias(client: &Client, folded: &Folded) -> Constants {
     let mut bias = folded.bias.clone();
     bias.resize(bias.len().next_multiple_of(WIDTH), 0.0);
     Constants::new(client, &bias, Precision::F32)
 }
 
-/// What differs from layer to layer without asking for another kernel.
+/// Run-time sizes: layers that differ only in these share a compiled kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub(super) struct Sizes {
     height: usize,
     width: usize,
-    from: usize,
+    in_vectors: usize,
     out_height: usize,
     out_width: usize,
-    to: usize,
+    out_vectors: usize,
     pixels: usize,
     top: usize,
     left: usize,
@@ -215,17 +235,17 @@ fn convolution<F: Float>(
     let mut staged = Shared::<[Four<f32>]>::new_slice(comptime!(block * depth));
     let mut filters = Shared::<[Four<f32>]>::new_slice(comptime!(WIDTH * depth * lanes));
 
-    // Where the patches begin whose inputs this unit stages, counted with the padding.
+    // Top left corners, in padded coordinates, of the patches whose inputs this unit stages.
     let loads = comptime!(block * depth / units);
     let mut photos = Array::<usize>::new(loads);
     let mut tops = Array::<usize>::new(loads);
     let mut lefts = Array::<usize>::new(loads);
-    let of_photo = sizes.out_height * sizes.out_width;
+    let photo_pixels = sizes.out_height * sizes.out_width;
     #[unroll]
     for load in 0..loads {
         let pixel = first + (unit + comptime!(load * units)) / depth;
-        let within = pixel % of_photo;
-        photos[load] = pixel / of_photo * sizes.height;
+        let within = pixel % photo_pixels;
+        photos[load] = pixel / photo_pixels * sizes.height;
         tops[load] = within / sizes.out_width * comptime!(config.stride);
         lefts[load] = within % sizes.out_width * comptime!(config.stride);
     }
@@ -236,13 +256,13 @@ fn convolution<F: Float>(
         sums[pixel] = Four::<f32>::new(0.0);
     }
 
-    let terms = comptime!(kernel * kernel) * sizes.from;
+    let terms = comptime!(kernel * kernel) * sizes.in_vectors;
     let steps = terms.div_ceil(depth);
     let filter_loads = comptime!((WIDTH * depth * lanes).div_ceil(units));
     for step in 0..steps {
         let term = step * depth + unit % depth;
-        let tap = term / sizes.from;
-        let channel = term % sizes.from;
+        let tap = term / sizes.in_vectors;
+        let channel = term % sizes.in_vectors;
         #[unroll]
         for load in 0..loads {
             let pixel = (unit + comptime!(load * units)) / depth;
@@ -255,7 +275,7 @@ fn convolution<F: Float>(
             let mut value = Four::<f32>::new(0.0);
             if inside && term < terms && first + pixel < sizes.pixels {
                 let at = (photos[load] + y - sizes.top) * sizes.width + x - sizes.left;
-                value = Four::<f32>::cast_from(input[at * sizes.from + channel]);
+                value = Four::<f32>::cast_from(input[at * sizes.in_vectors + channel]);
             }
             staged[unit % depth * block + pixel] = value;
         }
@@ -263,11 +283,11 @@ fn convolution<F: Float>(
         for load in 0..filter_loads {
             let at = unit + comptime!(load * units);
             if at < comptime!(WIDTH * depth * lanes) {
-                let value_of = step * comptime!(depth * WIDTH) + at / lanes;
+                let weight_row = step * comptime!(depth * WIDTH) + at / lanes;
                 let vector = first_vector + at % lanes;
                 let mut value = Four::<f32>::new(0.0);
-                if value_of < terms * WIDTH && vector < sizes.to {
-                    value = Four::<f32>::cast_from(weight[value_of * sizes.to + vector]);
+                if weight_row < terms * WIDTH && vector < sizes.out_vectors {
+                    value = Four::<f32>::cast_from(weight[weight_row * sizes.out_vectors + vector]);
                 }
                 filters[at] = value;
             }
@@ -292,17 +312,17 @@ fn convolution<F: Float>(
     }
 
     let vector = first_vector + lane;
-    if vector < sizes.to {
+    if vector < sizes.out_vectors {
         #[unroll]
         for pixel in 0..pixels {
             let at = first + row * pixels + pixel;
             if at < sizes.pixels {
                 let mut value = sums[pixel] + bias[vector];
                 if comptime!(config.shortcut) {
-                    value += Four::<f32>::cast_from(shortcut[at * sizes.to + vector]);
+                    value += Four::<f32>::cast_from(shortcut[at * sizes.out_vectors + vector]);
                 }
                 let value = activated(value, comptime!(config.activation));
-                output[at * sizes.to + vector] = Four::<F>::cast_from(value);
+                output[at * sizes.out_vectors + vector] = Four::<F>::cast_from(value);
             }
         }
     }

@@ -1,26 +1,26 @@
-//! Depthwise convolutions: each channel alone.
+//! Depthwise convolutions: one filter per channel.
 //!
-//! **Memory**: input and output as [`Map`]s; weights `[kernel, kernel, channels]`.
-//! **Launch**: a unit for [`RUN`] neighbouring pixels of a row and four channels, units of one pixel side by side along
-//! the channels; work-groups in a line.
-//! **Arithmetic intensity**: `kernel * kernel` multiplications a value for one value read and one written: it is the
-//! memory that takes the time. A run shares the columns that its windows overlap in, which lie in registers; rows are
-//! shared through the cache.
+//! **Memory**: input and output are [`DeviceTensor`]s; weights are `[kernel, kernel, channels]`.
+//! **Launch**: one unit per [`RUN`] neighbouring pixels of a row and four channels; neighbouring
+//! units take neighbouring channels; a 1D launch.
+//! **Arithmetic intensity**: `kernel * kernel` multiplications for one value read and one written,
+//! so the kernel is memory-bound. The windows of a run overlap in columns, which are read once into
+//! registers; rows are shared through the cache.
 
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::convolution::bias;
-use super::finish::activated;
-use super::map::{Constants, Map};
+use super::device_tensor::{Constants, DeviceTensor};
+use super::epilogue::activated;
 use super::tile;
 use super::window::{Sizes, sizes};
 use super::{Four, WIDTH};
-use crate::backbone::folding::Folded;
-use crate::backbone::plan::{self, Activation, Padding};
+use crate::plan::Folded;
+use crate::plan::{self, Activation, Padding};
 
-/// Pixels of a unit.
+/// Pixels per unit.
 const RUN: usize = 4;
 
 /// A depthwise convolution whose weights are on the device.
@@ -37,20 +37,28 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    /// Puts the weights of `convolution` on the device.
+    /// Uploads the weights of `convolution`.
     ///
     /// # Panics
-    /// Where it is not depthwise.
+    /// If `convolution` is not depthwise.
     pub fn new(
         client: &Client,
         convolution: &plan::Convolution,
         folded: &Folded,
         precision: Precision,
     ) -> Self {
-        let plan::Convolution { from, to, kernel, stride, padding, groups, activation, .. } =
-            *convolution;
-        assert_eq!((from, to), (groups, groups), "a channel a group");
-        let (stored, taps) = (from.next_multiple_of(WIDTH), kernel * kernel);
+        let plan::Convolution {
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            groups,
+            activation,
+            ..
+        } = *convolution;
+        assert_eq!((in_channels, out_channels), (groups, groups), "one channel per group");
+        let (stored, taps) = (in_channels.next_multiple_of(WIDTH), kernel * kernel);
         let mut weight = vec![0.0; taps * stored];
         for (at, value) in folded.weight.iter().enumerate() {
             weight[at % taps * stored + at / taps] = *value;
@@ -58,7 +66,7 @@ impl Depthwise {
         Self {
             weight: Constants::new(client, &weight, precision),
             bias: bias(client, folded),
-            channels: from,
+            channels: in_channels,
             kernel,
             stride,
             padding,
@@ -67,17 +75,17 @@ impl Depthwise {
         }
     }
 
-    /// The shape of what comes of `[channels, height, width]`.
+    /// The output shape for an input of `[channels, height, width]`.
     pub fn output(&self, [_, height, width]: [usize; 3]) -> [usize; 3] {
         let side = |side| self.padding.output(side, self.kernel, self.stride);
         [self.channels, side(height), side(width)]
     }
 
-    /// Computes `output`.
+    /// Convolves `input`, applies the activation and writes `output`.
     ///
     /// # Panics
-    /// Where the shapes do not belong together.
-    pub fn run(&self, client: &Client, input: &Map, output: &Map) {
+    /// If the shapes, the numbers of photos or the precisions do not match.
+    pub fn run(&self, client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
         assert_eq!((input.channels, output.shape()), (self.channels, self.output(input.shape())));
         output.assert_follows(input, None, self.precision);
         let runs = output.width.div_ceil(RUN);
@@ -103,12 +111,12 @@ impl Depthwise {
         );
     }
 
-    /// Bytes of weights.
+    /// Size of weights and biases in bytes.
     pub fn bytes(&self) -> usize {
         self.weight.bytes() + self.bias.bytes()
     }
 
-    /// Multiplications for so many pixels of output.
+    /// Number of multiplications for `pixels` output pixels.
     pub fn multiplications(&self, pixels: usize) -> usize {
         pixels * self.kernel * self.kernel * self.channels
     }

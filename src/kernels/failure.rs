@@ -1,23 +1,23 @@
-//! What a device's errors say.
+//! Device errors: a one-line message, and whether memory ran out.
 
 use cubecl::server::{IoError, ServerError};
 
-/// The reason at the root of an error, in one line, without the traces that follow.
+/// The root cause of `error` on one line, without its backtrace.
 pub fn reason(error: &ServerError) -> String {
     match error {
         ServerError::Unwritten { root, .. } => reason(root),
         ServerError::Several { errors, .. } if !errors.is_empty() => reason(&errors[0]),
         _ => {
             let text = error.to_string();
-            let told = text.split("Backtrace").next().unwrap_or(&text);
-            let told = told.split("\n   0:").next().unwrap_or(told);
-            told.split_whitespace().collect::<Vec<_>>().join(" ")
+            let message = text.split("Backtrace").next().unwrap_or(&text);
+            let message = message.split("\n   0:").next().unwrap_or(message);
+            message.split_whitespace().collect::<Vec<_>>().join(" ")
         }
     }
 }
 
-/// Whether the device's memory was full. wgpu gives no error for that where it happens: the memory is then not there when
-/// it is asked for.
+/// Whether `error` means that the device ran out of memory. wgpu does not report the failed
+/// allocation itself; the buffer is then missing when it is used, which is `NotFound`.
 pub fn is_out_of_memory(error: &ServerError) -> bool {
     match error {
         ServerError::Io(

@@ -1,49 +1,52 @@
 //! The backbone's compute shaders, written in CubeCL: one source for Vulkan, Metal, DX12 and CUDA.
 //!
-//! | file | |
+//! | file | subject |
 //! | --- | --- |
-//! | `map` | how activations lie on the device |
-//! | `tile` | how much a work-group takes on, by what the adapter allows |
-//! | `window` | a window that moves over an input |
-//! | `finish` | what follows a sum before it is written: bias, shortcut, activation |
+//! | `device_tensor` | activations in device memory |
+//! | `tile` | the work of a work-group, chosen within the adapter's limits |
+//! | `window` | sizes and padding of a sliding window |
+//! | `epilogue` | bias, shortcut and activation, applied before the output is written |
 //! | `preprocess` | photos of bytes to normalised values |
 //! | `convolution` | the stem, strided and 1x1 convolutions |
-//! | `winograd` | 3x3 convolutions |
-//! | `depthwise`, `pool` | the rest |
-//! | `failure` | what a device's errors say |
-//! | `exact`, `trust` | what each must give in f64, and how far off it is on an adapter |
+//! | `winograd` | 3x3 convolutions of stride 1 |
+//! | `depthwise` | depthwise convolutions |
+//! | `pool` | max-pooling and global average pooling |
+//! | `failure` | device errors as one-line messages |
+//! | `reference` | expected values in f64, with error bounds |
+//! | `conformance` | each kernel checked against the reference on an adapter |
 //!
-//! Every kernel computes in f32 and stores f32 or f16, and keeps its own indices within its buffers: CubeCL's checked mode is
-//! on, but what it does for a buffer depends on the compiler below.
+//! Every kernel computes in f32 and stores f32 or f16. Every kernel also keeps its indices within
+//! its buffers: CubeCL's checked mode is on, but what it guarantees depends on the shader compiler.
 
+pub mod conformance;
 pub mod convolution;
 pub mod depthwise;
-pub mod exact;
+mod device_tensor;
+mod epilogue;
 pub(crate) mod failure;
-mod finish;
-mod map;
 pub mod pool;
 pub mod preprocess;
+pub mod reference;
 mod tile;
-pub mod trust;
 mod window;
 pub mod winograd;
 
 pub use crate::precision::Precision;
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
-pub use map::{Map, Reading};
+pub use device_tensor::{DeviceTensor, Reading};
 pub use pool::MaxPool;
 pub use tile::{Limits, Tile, WinogradTile};
 pub use winograd::Winograd;
 
 use cubecl::prelude::*;
 
-/// Changes with the kernels' numbers: features that others computed are not told for theirs.
+/// Changes whenever the kernels' results change, so that features cached by another version are not
+/// reused.
 pub const VERSION: u32 = if cfg!(feature = "faulty-kernel") { 0 } else { 1 };
 
-/// What one unit reads and writes at a time: four channels of a pixel.
+/// Four channels of a pixel: what a unit reads or writes at a time.
 pub(crate) type Four<F> = Vector<F, Const<4>>;
 
-/// Four channels, the width of [`Four`].
+/// Channels in a [`Four`].
 pub(crate) const WIDTH: usize = 4;

@@ -1,42 +1,43 @@
-//! The maximum under a window, and the mean over height and width.
+//! Max-pooling, and global average pooling over height and width.
 //!
-//! **Memory**: [`Map`]s in and out; the means are f32 in either precision.
-//! **Launch**: a unit for four channels of a pixel of output (of a photo for the mean), units of one pixel side by side
-//! along the channels; work-groups in a line.
-//! **Arithmetic intensity**: a comparison or a sum for each value read; windows overlap in the cache.
+//! **Memory**: input and output are [`DeviceTensor`]s; the means are always f32.
+//! **Launch**: one unit per four channels of an output pixel (of a photo for the mean);
+//! neighbouring units take neighbouring channels; a 1D launch.
+//! **Arithmetic intensity**: one comparison or addition for each value read; overlapping windows
+//! read from the cache.
 
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
-use super::map::Map;
+use super::device_tensor::DeviceTensor;
 use super::window::{Sizes, sizes};
 use super::{Four, tile};
-use crate::backbone::plan::Padding;
+use crate::plan::Padding;
 
-/// The maximum under a square window. What lies outside counts for nothing.
+/// Max-pooling with a square window. Padding is ignored, as if it were negative infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool {
     /// Side of the window.
     pub kernel: usize,
-    /// How far it moves.
+    /// Step of the window.
     pub stride: usize,
-    /// What lies around the input.
+    /// Padding around the input.
     pub padding: Padding,
 }
 
 impl MaxPool {
-    /// The shape of what comes of `[channels, height, width]`.
+    /// The output shape for an input of `[channels, height, width]`.
     pub fn output(&self, [channels, height, width]: [usize; 3]) -> [usize; 3] {
         let side = |side| self.padding.output(side, self.kernel, self.stride);
         [channels, side(height), side(width)]
     }
 
-    /// Computes `output`.
+    /// Pools `input` and writes `output`.
     ///
     /// # Panics
-    /// Where the shapes do not belong together.
-    pub fn run(&self, client: &Client, input: &Map, output: &Map) {
+    /// If the shapes, the numbers of photos or the precisions do not match.
+    pub fn run(&self, client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
         assert_eq!(output.shape(), self.output(input.shape()));
         assert_eq!(output.batch(), input.batch());
         let units = output.pixels() * output.vectors();
@@ -51,11 +52,12 @@ impl MaxPool {
     }
 }
 
-/// Writes the means of `input` over height and width to `output`, `[photos, channels, 1, 1]` in f32.
+/// Writes the means of `input` over height and width to `output`, `[photos, channels, 1, 1]` in
+/// f32.
 ///
 /// # Panics
-/// Where the shapes do not belong together.
-pub fn means(client: &Client, input: &Map, output: &Map) {
+/// If the shapes or the numbers of photos do not match, or if `output` is not f32.
+pub fn means(client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
     assert_eq!(
         (output.photos, output.shape(), output.precision),
         (input.photos, [input.channels, 1, 1], Precision::F32)
@@ -84,7 +86,7 @@ fn max_pool<F: Float>(
         let pixel = ABSOLUTE_POS / sizes.vectors;
         let line = pixel / sizes.out_width;
         let photo = line / sizes.out_height;
-        let mut most = Four::<F>::new(F::min_value());
+        let mut maximum = Four::<F>::new(F::min_value());
         for row in 0..kernel {
             let y = line % sizes.out_height * stride + row;
             if y >= sizes.top && y < sizes.top + sizes.height {
@@ -93,12 +95,12 @@ fn max_pool<F: Float>(
                     let x = pixel % sizes.out_width * stride + column;
                     if x >= sizes.left && x < sizes.left + sizes.width {
                         let value = input[(start + x - sizes.left) * sizes.vectors + vector];
-                        most = select_many(value.less_than(&most), most, value);
+                        maximum = select_many(value.less_than(&maximum), maximum, value);
                     }
                 }
             }
         }
-        output[ABSOLUTE_POS] = most;
+        output[ABSOLUTE_POS] = maximum;
     }
 }
 

@@ -1,19 +1,21 @@
 //! Photos of bytes to normalised values.
 //!
-//! **Memory**: reads `[photos, height, width, 3]` bytes, four to a word; writes `[photos, height, width, 4]` values, the
-//! fourth zero. A quarter of the bytes that f32 photos take cross the bus.
-//! **Launch**: a unit for four pixels, which are three words; work-groups in a line.
-//! **Arithmetic intensity**: none, 3 bytes read and 16 written a pixel. What a byte of a channel stands for is looked up
-//! among 768 values, which are those that the processor's executor uses: the results are its bits.
+//! **Memory**: reads `[photos, height, width, 3]` bytes, four to a word; writes
+//! `[photos, height, width, 4]` values, the fourth of which is zero. Uploading bytes takes a
+//! quarter of the transfer that f32 photos would take.
+//! **Launch**: one unit per four pixels, which are three words; a 1D launch.
+//! **Arithmetic intensity**: none; 3 bytes are read and 16 written per pixel. Each byte is looked
+//! up in a table of 768 values, the same table that the CPU engine uses, so that the results are
+//! bit-identical.
 
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
-use super::map::{Constants, Map};
+use super::device_tensor::{Constants, DeviceTensor};
 use super::{Four, tile};
 
-/// What bytes stand for, on the device.
+/// The preprocessing kernel with its lookup table on the device.
 #[derive(Clone, Debug)]
 pub struct Preprocess {
     table: Constants,
@@ -21,40 +23,42 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// From what each byte of each channel stands for.
+    /// Uploads the table of the normalised value of each byte in each channel.
     pub fn new(client: &Client, normalised: &[[f32; 256]; 3], precision: Precision) -> Self {
         let table = Constants::new(client, normalised.as_flattened(), Precision::F32);
         Self { table, precision }
     }
 
-    /// Photos of `height` rows and `width` columns from `pixels`, `[photos, height, width, 3]`.
+    /// Converts `pixels`, `[photos, height, width, 3]`, to a tensor of photos.
     ///
     /// # Panics
-    /// Where those are no whole photos.
-    pub fn run(&self, client: &Client, pixels: &[u8], [height, width]: [usize; 2]) -> Map {
+    /// If the number of bytes is not a multiple of `3 * height * width`.
+    pub fn run(&self, client: &Client, pixels: &[u8], [height, width]: [usize; 2]) -> DeviceTensor {
         let photo = 3 * height * width;
-        assert!(pixels.len().is_multiple_of(photo), "whole photos");
-        let photos = Map::empty(client, pixels.len() / photo, [3, height, width], self.precision);
+        assert!(pixels.len().is_multiple_of(photo), "the pixels must fill whole photos");
+        let photos =
+            DeviceTensor::empty(client, pixels.len() / photo, [3, height, width], self.precision);
         self.run_into(client, pixels, &photos);
         photos
     }
 
-    /// The same, written to `photos`.
+    /// As [`run`](Self::run), but writes to `photos`.
     ///
     /// # Panics
-    /// Where it has not the shape of what comes out.
-    pub fn run_into(&self, client: &Client, pixels: &[u8], photos: &Map) {
+    /// If `photos` does not have three channels, or if its number of pixels is not that of
+    /// `pixels`.
+    pub fn run_into(&self, client: &Client, pixels: &[u8], photos: &DeviceTensor) {
         assert_eq!(
             (photos.channels, photos.pixels() * 3),
             (3, pixels.len()),
-            "a map of the photos"
+            "the tensor must have the shape of the photos"
         );
         let (cubes, dimension) = tile::line(client, photos.pixels().div_ceil(4));
-        // Three whole words for the last four pixels too.
+        // Pad to three whole words for the last four pixels.
         let mut bytes = pixels.to_vec();
         bytes.resize(pixels.len().next_multiple_of(12), 0);
         let words = bytes.len() / 4;
-        // SAFETY: the handle was made of exactly so many words.
+        // SAFETY: the handle is created from `bytes`, which are exactly `words` words.
         let input = unsafe { BufferArg::from_raw_parts(client.create_from_slice(&bytes), words) };
         let launch = match photos.precision {
             Precision::F32 => preprocess::launch::<f32>,
@@ -64,7 +68,7 @@ impl Preprocess {
         launch(client, cubes, dimension, input, table, output, photos.pixels());
     }
 
-    /// Bytes that it reads for so many pixels.
+    /// Bytes that the kernel reads for `pixels` pixels.
     pub fn bytes_read(&self, pixels: usize) -> usize {
         3 * pixels + self.table.bytes()
     }

@@ -1,11 +1,11 @@
-//! A window that moves over an input, a unit for some of its places in the output.
+//! Sizes of a sliding window: max-pooling and depthwise convolutions.
 
 use cubecl::prelude::*;
 
-use super::map::Map;
-use crate::backbone::plan::Padding;
+use super::device_tensor::DeviceTensor;
+use crate::plan::Padding;
 
-/// What differs from layer to layer without asking for another kernel.
+/// Run-time sizes: layers that differ only in these share a compiled kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Sizes {
     pub height: usize,
@@ -14,16 +14,16 @@ pub struct Sizes {
     pub out_width: usize,
     pub vectors: usize,
     pub units: usize,
-    /// Rows that the window reaches above the input.
+    /// Rows of padding above the input.
     pub top: usize,
-    /// Columns that it reaches to its left.
+    /// Columns of padding to the left of the input.
     pub left: usize,
 }
 
-/// Those of a window of side `kernel` that moves by `stride`, for so many units.
+/// The sizes for a `kernel x kernel` window with this stride, in a launch of `units` units.
 pub fn sizes(
-    input: &Map,
-    output: &Map,
+    input: &DeviceTensor,
+    output: &DeviceTensor,
     units: usize,
     [kernel, stride]: [usize; 2],
     padding: Padding,

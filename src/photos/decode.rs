@@ -1,4 +1,4 @@
-//! One file to one upright RGB photo.
+//! Decodes an image file to an upright RGB photo.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -6,23 +6,23 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 
-/// Most bytes that a file, and the pixels in it, may take: 178 megapixels of RGB. A kilobyte of JPEG
-/// can claim to be 65500 pixels square, and every core decodes one at a time.
+/// Size limit of a file and of its decoded pixels, in bytes: 178 megapixels of RGB. A JPEG of one
+/// kilobyte can claim to be 65500 pixels square, and every core decodes a photo at the same time.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// Why a file gave no photo.
+/// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The file could not be read.
     #[error("cannot be read")]
     Read(#[source] io::Error),
-    /// It is a folder, a pipe or a device: reading one might never end.
-    #[error("is no regular file")]
+    /// It is a folder, a pipe or a device: reading a pipe or a device might never end.
+    #[error("is not a regular file")]
     NotAFile,
-    /// More than is taken.
-    #[error("is too large: {0} MiB, and at most {max} are taken", max = MAX_BYTES >> 20)]
+    /// The file or its decoded pixels exceed the size limit; the size in MiB.
+    #[error("is too large: {0} MiB, and the limit is {max} MiB", max = MAX_BYTES >> 20)]
     TooLarge(u64),
-    /// The content is of no format that is compiled in.
+    /// The content is not in a supported format.
     #[error("is not a JPEG, PNG, WebP, BMP or GIF image")]
     UnknownFormat,
     /// The content is damaged.
@@ -31,25 +31,27 @@ pub enum DecodeError {
     /// The image has no pixels.
     #[error("has no pixels")]
     Empty,
-    /// A decoder broke off on this content.
-    #[error("cannot be decoded: the decoder broke off on it")]
+    /// The decoder panicked on this content.
+    #[error("cannot be decoded: the decoder panicked")]
     Panic,
 }
 
-/// Reads a photo: the format by its content (not its name), the first frame of an animation, turned
-/// as its EXIF orientation says, and made RGB. Transparency is dropped, as PIL's `convert("RGB")`
-/// does; CMYK and grey are converted.
+/// Reads and decodes a photo.
+///
+/// The format is detected from the content, not from the file name. Of an animation, the first
+/// frame is used. The EXIF orientation is applied. CMYK and grey are converted to RGB, and the
+/// alpha channel is dropped, as PIL's `convert("RGB")` does.
 ///
 /// # Errors
-/// Where the file cannot be read, is of no known format, is damaged or too large.
+/// If the file cannot be read, has an unknown format, is damaged or is too large.
 pub fn decode(path: &Path) -> Result<RgbImage, DecodeError> {
     decode_bytes(&read(path)?)
 }
 
-/// The bytes of a photo's file, to be decoded.
+/// Reads the bytes of an image file, for [`decode_bytes`].
 ///
 /// # Errors
-/// Where the file cannot be read or is too large.
+/// If the file cannot be read, is not a regular file or is too large.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
     let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
     if !metadata.is_file() {
@@ -59,10 +61,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
     fs::read(path).map_err(DecodeError::Read)
 }
 
-/// The photo in a file's bytes, as [`decode`] says.
+/// Decodes the bytes of an image file, as [`decode`] does.
 ///
 /// # Errors
-/// Where they are of no known format, damaged or too large.
+/// If the bytes have an unknown format, are damaged or are too large.
 pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DecodeError::Read)?;
@@ -72,7 +74,7 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     let mut decoder = reader.into_decoder().map_err(DecodeError::Decode)?;
     // The reader's own limits do not cover what `from_decoder` allocates.
     check_size(decoder.total_bytes())?;
-    // A photo whose EXIF block is damaged is still a photo: it stays as it was stored.
+    // If the EXIF block is damaged, the photo keeps its stored orientation.
     let orientation = decoder.orientation().ok();
     let mut photo = DynamicImage::from_decoder(decoder).map_err(DecodeError::Decode)?;
     if let Some(orientation) = orientation {

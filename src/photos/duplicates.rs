@@ -1,4 +1,4 @@
-//! The same photo twice: among those that were trained on, and those that should be new.
+//! Finds evaluation photos that are copies of training photos.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -7,11 +7,10 @@ use std::path::Path;
 
 use crate::sha256::Sha256;
 
-/// Photos of `others` whose file has, byte for byte, the content of one of `photos`: the index of the
-/// first such one for each, as pairs of indices into `others` and `photos`, ascending. A file that
-/// cannot be read is no duplicate.
+/// Finds files of `others` that are byte-for-byte copies of a file of `photos`.
 ///
-/// Only files of equal length are read.
+/// Returns pairs of indices into `others` and `photos`, in ascending order; if several of `photos`
+/// match, the first. Files that cannot be read are ignored. Only files of equal length are read.
 pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize)> {
     let length = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
     let mut by_length: HashMap<u64, Vec<usize>> = HashMap::new();
@@ -64,7 +63,7 @@ mod tests {
         let [trained, others] =
             [&trained, &others].map(|paths| paths.each_ref().map(|path| path.as_path()));
         assert_eq!(exact_duplicates(&trained, &others), [(1, 1)]);
-        // A file is its own duplicate: whoever evaluates what was trained on is told.
+        // A file is its own duplicate: evaluating on the training photos is reported.
         assert_eq!(exact_duplicates(&trained, &trained), [(0, 0), (1, 1), (2, 1)]);
     }
 }

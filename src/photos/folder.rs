@@ -1,4 +1,4 @@
-//! Which photos there are and what each one shows: read off folder and file names.
+//! Finds the photos in a folder and reads their classes from folder and file names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use super::folder_error::MAX_CLASSES;
 use super::walk::{entries, is_photo_name, not_a_photo, walk};
 use super::{FolderError, PassedOver, Walked};
 
-/// Names of the parts that people divide their photos into.
+/// Usual folder names of the parts of a data set.
 const PARTS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
-/// Those that are read as validation photos.
+/// Folder names of the validation part.
 const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
 
 /// A photo and the index of its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledPhoto {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
     /// Index into the classes.
     pub label: usize,
@@ -24,20 +24,21 @@ pub struct LabelledPhoto {
 /// Photos with their classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhotoSet {
-    /// Class names in byte order; a label is an index into them.
+    /// Class names in byte order; labels are indices into them.
     pub classes: Vec<String>,
-    /// The photos, by class and then by path.
+    /// The photos, sorted by class, then by path.
     pub photos: Vec<LabelledPhoto>,
-    /// What was there and is no photo.
+    /// Files that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
 }
 
 impl PhotoSet {
-    /// Reads `folder/<class>/**/photo`, or, where there are no class folders, photos named
-    /// `<class>.<anything>.<ending>` (the way Kaggle ships Dogs vs. Cats).
+    /// Reads `folder/<class>/**/photo`, or, if there are no class folders with photos, photos named
+    /// `<class>.<anything>.<extension>` (as in Kaggle's Dogs vs. Cats).
     ///
     /// # Errors
-    /// Where there is no photo, a class folder is empty, or a photo's class cannot be told.
+    /// If there are no photos, a class folder is empty or cannot be read, or the class of a photo
+    /// cannot be determined.
     pub fn read(folder: &Path) -> Result<Self, FolderError> {
         if folder.is_file() {
             return Err(FolderError::NotAFolder(folder.to_owned()));
@@ -82,7 +83,7 @@ impl PhotoSet {
         set.passed_over.extend(
             loose
                 .into_iter()
-                .map(|path| PassedOver { path, reason: "lies in no class folder".into() }),
+                .map(|path| PassedOver { path, reason: "is not in a class folder".into() }),
         );
         set.check_count(folder)
     }
@@ -124,10 +125,10 @@ impl PhotoSet {
         }
     }
 
-    /// The same set, where it has the two classes that training needs.
+    /// Checks that the set has more than one class, which training needs.
     ///
     /// # Errors
-    /// Where there is only one.
+    /// If there is only one class.
     pub fn with_several_classes(self, folder: &Path) -> Result<Self, FolderError> {
         match self.classes.as_slice() {
             [class] => {
@@ -143,11 +144,11 @@ impl PhotoSet {
     }
 }
 
-/// The photos under `folder` with labels into `classes`, those of a model. Photos under
-/// `folder/val` are taken where there is such a folder, else those of `folder` itself.
+/// Reads the photos in `folder/val`, or in `folder` itself if there is no validation folder, with
+/// labels that are indices into `classes`, the class names of a model.
 ///
 /// # Errors
-/// Where there is none, or one of a class that is not in `classes`.
+/// If [`PhotoSet::read`] fails or a class is not in `classes`.
 pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, FolderError> {
     let folder = &validation_part(folder).unwrap_or_else(|| folder.to_owned());
     let mut set = PhotoSet::read(folder)?;
@@ -171,30 +172,30 @@ pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, Folder
     Ok(set)
 }
 
-/// The folder of training photos in `data`, where it is divided into parts.
+/// The folder of training photos in `data`, if `data` is divided into parts.
 pub(super) fn training_part(data: &Path) -> Option<PathBuf> {
     subfolder(data, &["train"]).filter(|folder| is_part(folder))
 }
 
-/// The folder of validation photos in `data`, where it is divided into parts.
+/// The folder of validation photos in `data`, if `data` is divided into parts.
 pub fn validation_part(data: &Path) -> Option<PathBuf> {
     let folder = subfolder(data, &VALIDATION)?;
     (training_part(data).is_some() || is_part(&folder)).then_some(folder)
 }
 
-/// The first of `names` that is a folder in `data`, in whatever case.
+/// The first of `names` that is a folder in `data`, ignoring case.
 fn subfolder(data: &Path, names: &[&str]) -> Option<PathBuf> {
     let (folders, _) = entries(data).ok()?;
     names.iter().find_map(|name| {
-        let called = |folder: &&PathBuf| {
+        let has_name = |folder: &&PathBuf| {
             folder.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
         };
-        folders.iter().find(called).cloned()
+        folders.iter().find(has_name).cloned()
     })
 }
 
-/// Whether a folder is divided into classes itself: by folders, or by the names of its photos. One
-/// that is called `train` and is not may be a class of trains.
+/// Whether a folder is itself divided into classes, by subfolders or by the names of its photos. If
+/// not, a folder called `train` may be a class: photos of trains.
 fn is_part(folder: &Path) -> bool {
     entries(folder).is_ok_and(|(folders, files)| {
         !folders.is_empty()
@@ -202,7 +203,7 @@ fn is_part(folder: &Path) -> bool {
     })
 }
 
-/// The class in `<class>.<anything>.<ending>`; with a single dot there is none.
+/// The class in `<class>.<anything>.<extension>`; `None` if the name has a single dot.
 fn class_in_name(path: &Path) -> Option<&str> {
     let (class, rest) = path.file_name()?.to_str()?.split_once('.')?;
     (rest.contains('.') && !class.is_empty()).then_some(class)

@@ -1,33 +1,33 @@
-//! What can be wrong with a folder of photos, and what to do about it.
+//! Errors in the layout of a folder of photos, with their remedies.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::PassedOver;
 
-/// Most classes that are taken.
+/// Largest supported number of classes.
 pub(super) const MAX_CLASSES: usize = 1000;
 
-/// Why a folder gives no set of photos.
+/// Why a folder cannot be read as a set of photos.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Nothing is there, or it cannot be looked into.
+    /// The folder does not exist or cannot be read.
     #[error("`{}` cannot be opened", .0.display())]
     Open(PathBuf, #[source] io::Error),
-    /// It is a file.
+    /// The path is a file.
     #[error("`{}` is not a folder; give the folder that holds the photos", .0.display())]
     NotAFolder(PathBuf),
-    /// No photo anywhere.
+    /// There are no photos.
     #[error(
-        "no photo in `{folder}`: looked for class folders with photos ({folder}/<class>/*.jpg), for \
-         {folder}/train/<class>/*.jpg, and for photos named <class>.<anything>.jpg; JPEG, PNG, WebP, \
-         BMP and GIF are read", folder = .0.display()
+        "no photo in `{folder}`: looked for {folder}/<class>/*.jpg, {folder}/train/<class>/*.jpg, \
+         and photos named <class>.<anything>.jpg; the formats are JPEG, PNG, WebP, BMP and GIF",
+        folder = .0.display()
     )]
     NoPhotos(PathBuf),
-    /// Photos whose names tell no class.
+    /// Neither class folders nor file names give the photos a class.
     #[error(
-        "`{}` holds photos of no class, such as `{example}`: put each into a folder named after its \
-         class, or name them <class>.<anything>.jpg", .folder.display()
+        "`{}` has photos without a class, such as `{example}`: put each into a folder named after \
+         its class, or name it <class>.<anything>.jpg", .folder.display()
     )]
     Unlabelled {
         /// The folder.
@@ -35,30 +35,31 @@ pub enum FolderError {
         /// One of the photos.
         example: String,
     },
-    /// A class folder without photos.
+    /// A class folder has no photos.
     #[error(
-        "the class folder `{}` holds no photo (JPEG, PNG, WebP, BMP or GIF); add some or remove the \
-         folder", .0.display()
+        "the class folder `{}` holds no photo (JPEG, PNG, WebP, BMP or GIF); add some or remove \
+         the folder", .0.display()
     )]
     EmptyClass(PathBuf),
-    /// Something inside cannot be looked into, so photos may be missing.
+    /// A file or folder inside cannot be read, so photos may be missing.
     #[error("`{}` {}", .0.path.display(), .0.reason)]
     Unreadable(PassedOver),
-    /// What looks like a part of the data and not like a class.
+    /// A folder looks like a part of the data set, not like a class.
     #[error(
-        "`{}` holds folders of its own, so it is no class: photos to train on belong in train/<class>/, \
-         those to validate on in val/<class>/; to evaluate, give the folder itself", .0.display()
+        "`{}` is itself divided into classes, so it cannot be a class: put training photos \
+         into train/<class>/ and validation photos into val/<class>/; to evaluate, pass that folder",
+        .0.display()
     )]
     PartAsClass(PathBuf),
-    /// A name that cannot be a class name.
+    /// A name cannot be a class name.
     #[error(
         "the name of `{}` cannot be a class name: it must be UTF-8 text on one line", .0.display()
     )]
     ClassName(PathBuf),
-    /// Only one class.
+    /// There is only one class.
     #[error(
-        "only one class, `{class}`, in `{}`: a classifier needs at least two, each in a folder of \
-         its own", .folder.display()
+        "only one class, `{class}`, in `{}`: a classifier needs at least two, each in its own \
+         folder", .folder.display()
     )]
     SingleClass {
         /// The folder.
@@ -66,47 +67,54 @@ pub enum FolderError {
         /// The class.
         class: String,
     },
-    /// More classes than are taken.
-    #[error("{classes} classes in `{}`: at most {MAX_CLASSES} are taken", .folder.display())]
+    /// There are too many classes.
+    #[error("{classes} classes in `{}`: at most {MAX_CLASSES} are supported", .folder.display())]
     TooManyClasses {
         /// The folder.
         folder: PathBuf,
-        /// How many there are.
+        /// Number of classes.
         classes: usize,
     },
-    /// Too few photos to keep one back.
-    #[error("no photo of `{}` can be kept back for validation: each class has only one", .0.display())]
-    NoValidation(PathBuf),
-    /// A class on one side only.
+    /// There are too few photos to hold one out.
     #[error(
-        "the class `{class}` has photos in `{}` but none in `{}`", .present.display(), .absent.display()
+        "no photo in `{}` can be held out for validation: each class has only one; add more photos",
+        .0.display()
+    )]
+    NoValidation(PathBuf),
+    /// A class has photos in only one of the train and val folders.
+    #[error(
+        "the class `{class}` has photos in `{}` but none in `{}`",
+        .present.display(), .absent.display()
     )]
     OneSided {
         /// The class.
         class: String,
-        /// Where it has photos.
+        /// The folder that has photos of it.
         present: PathBuf,
-        /// Where it has none.
+        /// The folder that has none.
         absent: PathBuf,
     },
-    /// A class that the model does not know.
+    /// The model does not know a class.
     #[error(
-        "the class `{class}` in `{}` is none of the model's: {}", .folder.display(), first_of(.known)
+        "the class `{class}` in `{}` is not one of the model's classes: {}",
+        .folder.display(), first_of(.known)
     )]
     UnknownClass {
         /// The class.
         class: String,
-        /// Where it was found.
+        /// The folder that has photos of it.
         folder: PathBuf,
-        /// What the model knows.
+        /// The model's classes.
         known: Vec<String>,
     },
-    /// A share that was asked for and does not apply.
-    #[error("`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.display())]
+    /// A validation share was given, but the data has its own validation photos.
+    #[error(
+        "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.display()
+    )]
     SplitTwice(PathBuf),
 }
 
-/// The first few names of many.
+/// The first few of the names.
 fn first_of(names: &[String]) -> String {
     const SHOWN: usize = 10;
     let more = if names.len() > SHOWN { ", ..." } else { "" };

@@ -1,4 +1,4 @@
-//! Every photo that there is, with its class where that can be told.
+//! Lists all photos of a data set, with their classes if they are known.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use super::folder::{training_part, validation_part};
 use super::walk::entries;
 use super::{FolderError, PassedOver, PhotoSet, walk};
 
-/// Which part of divided data a photo is in.
+/// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// To train on.
+    /// Photos to train on.
     Train,
-    /// To validate on.
+    /// Photos to validate on.
     Val,
 }
 
 impl Part {
-    /// Its name, as that of the folder.
+    /// Name of the part, as in folder names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -25,36 +25,38 @@ impl Part {
     }
 }
 
-/// A photo, and what its place says about it.
+/// A photo with the class and part that its path gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPhoto {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Index into the classes.
+    /// Index into the classes, if the photos have classes.
     pub label: Option<usize>,
-    /// The part that it is in, where the data is divided.
+    /// The part that it is in, if the data is divided into parts.
     pub part: Option<Part>,
 }
 
-/// Photos that may have classes: all of them, or none.
+/// A list of photos: either all of them have a class, or none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Class names in byte order; a label is an index into them. None where the photos are of no class.
+    /// Class names in byte order; labels are indices into them. Empty if the photos have no class.
     pub classes: Vec<String>,
-    /// The photos: those to train on first, then by class, then by path.
+    /// The photos: training photos first, then sorted by class, then by path.
     pub photos: Vec<ListedPhoto>,
-    /// What was there and is no photo.
+    /// Files and folders that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
 }
 
-/// The photos of `data`: those of its train and val parts where it has such; else those of its class
-/// folders, or with the class in their names; else all that are under it, of no class. A file is a photo of
-/// no class.
+/// Lists the photos of `data`.
+///
+/// If `data` has train and val folders, these are the photos in them. Otherwise they are the photos
+/// in its class folders, or those with the class in their names. Otherwise they are all photos
+/// under `data`, without classes. If `data` is a file, it is the only photo and has no class.
 ///
 /// # Errors
-/// Where there is no photo, a class folder is empty, or something cannot be looked into.
+/// If there are no photos, a class folder is empty, or a file or folder cannot be read.
 pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
-    // What is neither is told of by the decoder.
+    // If the path is neither a file nor a folder, the decoder reports it.
     if data.exists() && !data.is_dir() {
         let photo = ListedPhoto { path: data.to_owned(), label: None, part: None };
         return Ok(Listing { photos: vec![photo], ..Listing::default() });
@@ -72,20 +74,20 @@ pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
         };
     }
     let (folders, _) = entries(data).map_err(|error| FolderError::Open(data.to_owned(), error))?;
-    let beside = folders.into_iter().filter(|folder| parts.iter().all(|(_, part)| part != folder));
-    let reason = "is beside the train and val folders and not taken: name it by itself";
-    let beside: Vec<PassedOver> =
-        beside.map(|path| PassedOver { path, reason: reason.into() }).collect();
+    let unused = folders.into_iter().filter(|folder| parts.iter().all(|(_, part)| part != folder));
+    let reason = "is next to the train and val folders and is not read; pass it separately";
+    let unused: Vec<PassedOver> =
+        unused.map(|path| PassedOver { path, reason: reason.into() }).collect();
     let sets = parts
         .into_iter()
         .map(|(part, folder)| Ok((Some(part), PhotoSet::read(&folder)?)))
         .collect::<Result<_, FolderError>>()?;
     let mut listing = labelled(sets);
-    listing.passed_over.extend(beside);
+    listing.passed_over.extend(unused);
     Ok(listing)
 }
 
-/// The photos of several sets, under the classes of them all.
+/// Merges several sets; the classes are the union of their classes.
 fn labelled(sets: Vec<(Option<Part>, PhotoSet)>) -> Listing {
     let mut classes: Vec<String> =
         sets.iter().flat_map(|(_, set)| set.classes.iter().cloned()).collect();

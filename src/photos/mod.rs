@@ -1,4 +1,4 @@
-//! From a folder of photos to decoded, preprocessed batches.
+//! Reads a folder of photos into decoded, preprocessed batches.
 
 mod decode;
 mod duplicates;
@@ -16,7 +16,7 @@ pub use duplicates::exact_duplicates;
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
 pub use listing::{ListedPhoto, Listing, Part, every_photo};
-pub use preprocess::{Filter, Recipe, RecipeError};
+pub use preprocess::{Filter, Preprocessing, PreprocessingError};
 pub use split::{Split, training_split};
 pub use stream::{Batch, for_each_batch, for_each_file, for_each_photo};
 pub use walk::{PassedOver, Walked, walk};

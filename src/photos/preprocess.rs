@@ -1,4 +1,4 @@
-//! A photo made ready for a backbone: resize the short side, crop the centre, normalise.
+//! Preprocesses a photo for a backbone: resize the short side, crop the centre, normalise.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,32 +9,32 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-/// How a backbone wants its photos, in torchvision's words: `Resize(resize)`, `CenterCrop(crop)`,
-/// `ToTensor()`, `Normalize(mean, std)`.
+/// How photos are preprocessed for a backbone, as torchvision's `Resize(resize)`,
+/// `CenterCrop(crop)`, `ToTensor()` and `Normalize(mean, std)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
+pub struct Preprocessing {
     /// Length of the short side after resizing, in pixels.
     pub resize: u32,
-    /// What resizing weighs pixels by. Runs of before it could be chosen have none written down.
+    /// Interpolation filter of the resizing. Absent in older runs, which used the default.
     #[serde(default)]
     pub filter: Filter,
     /// Side of the square cut from the centre, in pixels.
     pub crop: u32,
     /// Mean of each channel (red, green, blue) on a scale of 0 to 1.
     pub mean: [f32; 3],
-    /// Standard deviation of each channel, likewise.
+    /// Standard deviation of each channel (red, green, blue) on a scale of 0 to 1.
     pub std: [f32; 3],
 }
 
-/// What a resized pixel is the weighted mean by; widened by the scale when shrinking (antialiased),
-/// as PIL does.
+/// Interpolation filter for resizing. When shrinking, the filter is widened by the scale
+/// (antialiasing), as PIL does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
-    /// A triangle: PIL's `BILINEAR`.
+    /// Triangle filter: PIL's `BILINEAR`.
     #[default]
     Bilinear,
-    /// Keys' cubic with a = -1/2 (Catmull-Rom): PIL's `BICUBIC`.
+    /// Keys' cubic filter with a = -1/2 (Catmull-Rom): PIL's `BICUBIC`.
     Bicubic,
 }
 
@@ -56,21 +56,21 @@ impl fmt::Display for Filter {
     }
 }
 
-/// A recipe that cannot be followed.
+/// The preprocessing is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "its preprocessing cannot be followed (resize {}, crop {}, mean {:?}, std {:?}): the crop must \
-     be 1 to 4096 pixels and no more than the resized side, and the standard deviations positive",
+    "its preprocessing is invalid (resize {}, crop {}, mean {:?}, std {:?}): the crop must be 1 to \
+     4096 pixels, the resized side at least the crop and at most 8192, and the deviations positive",
     .0.resize, .0.crop, .0.mean, .0.std
 )]
-pub struct RecipeError(Recipe);
+pub struct PreprocessingError(Preprocessing);
 
 thread_local! {
-    /// A resizer keeps its intermediate rows; one a thread saves allocating them for each photo.
+    /// One resizer per thread, because it reuses the buffer of its intermediate rows.
     static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
-impl Recipe {
+impl Preprocessing {
     /// torchvision's preset for its ImageNet classifiers (`ImageClassification(crop_size=224)`).
     pub const IMAGENET: Self = Self {
         resize: 256,
@@ -80,30 +80,35 @@ impl Recipe {
         std: [0.229, 0.224, 0.225],
     };
 
-    /// Whether the recipe can be followed: for one that was read from a file.
+    /// Checks that the preprocessing is valid, for instance after reading it from a file.
     ///
     /// # Errors
-    /// Where a size is out of range or a deviation not positive.
-    pub fn check(self) -> Result<Self, RecipeError> {
+    /// If a size is out of range, a standard deviation is not positive, or a mean or standard
+    /// deviation is NaN or infinite.
+    pub fn check(self) -> Result<Self, PreprocessingError> {
         let sizes =
             (1..=4096).contains(&self.crop) && self.crop <= self.resize && self.resize <= 8192;
         let numbers = self.std.iter().all(|std| *std > 0.0 && std.is_finite())
             && self.mean.iter().all(|mean| mean.is_finite());
-        if sizes && numbers { Ok(self) } else { Err(RecipeError(self)) }
+        if sizes && numbers { Ok(self) } else { Err(PreprocessingError(self)) }
     }
 
-    /// Values in one preprocessed photo: `3 * crop * crop`.
+    /// Number of values in one preprocessed photo: `3 * crop * crop`.
     pub fn values(&self) -> usize {
         3 * (self.crop as usize).pow(2)
     }
 
-    /// Resizes and crops: `crop * crop` pixels, rows from the top, three bytes a pixel.
+    /// Resizes and crops a photo to RGB bytes.
     ///
-    /// Only what lies inside the crop is computed, so a panorama of any length takes no more
-    /// memory than a square. The result is that of resizing the whole photo and cropping then.
+    /// Only the pixels inside the crop are computed, so a panorama of any length takes no more
+    /// memory than a square photo. The result is the same as resizing the whole photo and then
+    /// cropping it.
+    ///
+    /// # Shapes
+    /// - output: `[crop, crop, 3]`, rows from top to bottom
     ///
     /// # Panics
-    /// Where the photo has no pixels: a decoder gives none such.
+    /// If the photo has no pixels, which the decoder rejects.
     pub fn crop(&self, photo: &RgbImage) -> Vec<u8> {
         let (width, height) = photo.dimensions();
         let (resized_width, resized_height) = self.resized(width, height);
@@ -112,7 +117,7 @@ impl Recipe {
         let (left, top) =
             (self.margin(resized_width) * scale_x, self.margin(resized_height) * scale_y);
         let side = f64::from(self.crop);
-        // Where the crop is the whole side, rounding may put its far edge beyond the photo's.
+        // If the crop spans the whole side, rounding may put its far edge outside the photo.
         let (crop_width, crop_height) = (
             (side * scale_x).min(f64::from(width) - left),
             (side * scale_y).min(f64::from(height) - top),
@@ -120,13 +125,15 @@ impl Recipe {
         let source = (photo.as_raw().as_slice(), (width, height));
         let kernel = self.filter.kernel();
         match self.filter {
-            // Weights between 0 and 1 never leave the range of a byte: the order does not matter.
+            // The weights lie between 0 and 1, so no value leaves the range of a byte, and the
+            // order of the two passes does not matter.
             Filter::Bilinear => {
                 let area = (left, top, crop_width, crop_height);
                 convolve(source, kernel, area, (self.crop, self.crop))
             }
-            // A cubic overshoots, and what is cut off at 0 and 255 depends on which way comes first: in
-            // PIL the rows, then the columns. Only the rows that the second way reads are computed.
+            // A cubic filter overshoots, and clamping to 0..=255 after each pass makes the order
+            // matter. PIL resizes horizontally first, then vertically. Only the rows that the
+            // vertical pass reads are computed.
             Filter::Bicubic => {
                 let reach = 2.0 * scale_y.max(1.0) + 1.0;
                 let first = (top - reach).floor().max(0.0);
@@ -140,8 +147,8 @@ impl Recipe {
         }
     }
 
-    /// Size after resizing the short side, the long side truncated (torchvision's
-    /// `_compute_resized_output_size`).
+    /// Width and height after resizing the short side to `resize`; the long side is truncated to
+    /// whole pixels (torchvision's `_compute_resized_output_size`).
     fn resized(&self, width: u32, height: u32) -> (u64, u64) {
         let long =
             |long: u32, short: u32| u64::from(self.resize) * u64::from(long) / u64::from(short);
@@ -151,13 +158,13 @@ impl Recipe {
         }
     }
 
-    /// Pixels left of (or above) the crop: torchvision's `int(round((side - crop) / 2.0))`, and
-    /// Python rounds halves to even.
+    /// Pixels left of (or above) the crop: torchvision's `int(round((side - crop) / 2.0))`, with
+    /// Python's rounding of halves to even.
     fn margin(&self, side: u64) -> f64 {
         ((side as f64 - f64::from(self.crop)) / 2.0).round_ties_even()
     }
 
-    /// Normalises `crop * crop` pixels of three bytes into planes, `[3, crop, crop]`.
+    /// Normalises RGB bytes, `[crop, crop, 3]`, to planes, `[3, crop, crop]`.
     pub fn normalise(&self, pixels: &[u8]) -> Vec<f32> {
         let mut planes = Vec::with_capacity(pixels.len());
         for (channel, table) in self.normalised().iter().enumerate() {
@@ -167,7 +174,8 @@ impl Recipe {
         planes
     }
 
-    /// What each byte of each channel stands for: 256 divisions a channel instead of one a pixel.
+    /// Lookup table of the normalised value of each byte for each channel. It takes 256 divisions
+    /// per channel instead of one per pixel.
     pub fn normalised(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             std::array::from_fn(|value| {
@@ -177,11 +185,10 @@ impl Recipe {
     }
 }
 
-/// The `area` (left, top, width, height) of `pixels`, resized to `size` (width, height); three bytes
-/// a pixel.
+/// Resizes the `area` (left, top, width, height) of RGB `pixels` to `size` (width, height).
 ///
-/// The pixel's type is known when this is compiled: chosen at run time, it would have the resizer
-/// compiled for fifteen of them.
+/// The pixel type is fixed at compile time: if it were chosen at run time, the resizer would be
+/// compiled for fifteen pixel types.
 fn convolve(
     (pixels, (source_width, source_height)): (&[u8], (u32, u32)),
     kernel: FilterType,
@@ -211,8 +218,8 @@ mod tests {
         for (width, height) in [(1, 20_000), (20_000, 1), (1, 1), (3, 2)] {
             let photo = RgbImage::from_pixel(width, height, image::Rgb([9, 99, 199]));
             for filter in [Filter::Bilinear, Filter::Bicubic] {
-                let crop = Recipe { filter, ..Recipe::IMAGENET }.crop(&photo);
-                assert_eq!(crop.len(), Recipe::IMAGENET.values());
+                let crop = Preprocessing { filter, ..Preprocessing::IMAGENET }.crop(&photo);
+                assert_eq!(crop.len(), Preprocessing::IMAGENET.values());
                 assert!(crop.chunks(3).all(|pixel| pixel == [9, 99, 199]), "{width}x{height}");
             }
         }
@@ -224,8 +231,9 @@ mod tests {
             for (width, height) in [(side, 224), (225, side)] {
                 let photo = RgbImage::new(width, height);
                 for filter in [Filter::Bilinear, Filter::Bicubic] {
-                    let recipe = Recipe { resize: 224, filter, ..Recipe::IMAGENET };
-                    assert_eq!(recipe.crop(&photo).len(), recipe.values());
+                    let preprocessing =
+                        Preprocessing { resize: 224, filter, ..Preprocessing::IMAGENET };
+                    assert_eq!(preprocessing.crop(&photo).len(), preprocessing.values());
                 }
             }
         }
@@ -233,27 +241,27 @@ mod tests {
 
     #[test]
     fn normalising_puts_each_channel_in_its_own_plane() {
-        let recipe = Recipe {
+        let preprocessing = Preprocessing {
             resize: 2,
             crop: 2,
             mean: [0.0, 0.5, 1.0],
             std: [1.0, 0.5, 0.25],
-            ..Recipe::IMAGENET
+            ..Preprocessing::IMAGENET
         };
-        let planes = recipe.normalise(&[0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 255]);
+        let planes = preprocessing.normalise(&[0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 255]);
         assert_eq!(planes, [0.0, 1.0, 0.0, 1.0, -1.0, 1.0, 1.0, -1.0, -4.0, 0.0, -4.0, 0.0]);
     }
 
     #[test]
-    fn a_recipe_that_cannot_be_followed_is_refused() {
-        let good = Recipe::IMAGENET;
+    fn invalid_preprocessing_is_rejected() {
+        let good = Preprocessing::IMAGENET;
         assert!(good.check().is_ok());
         for bad in [
-            Recipe { crop: 0, ..good },
-            Recipe { crop: 300, ..good },
-            Recipe { resize: 1 << 20, ..good },
-            Recipe { std: [0.2, 0.0, 0.2], ..good },
-            Recipe { mean: [f32::NAN, 0.0, 0.0], ..good },
+            Preprocessing { crop: 0, ..good },
+            Preprocessing { crop: 300, ..good },
+            Preprocessing { resize: 1 << 20, ..good },
+            Preprocessing { std: [0.2, 0.0, 0.2], ..good },
+            Preprocessing { mean: [f32::NAN, 0.0, 0.0], ..good },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

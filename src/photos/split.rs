@@ -1,4 +1,4 @@
-//! Photos to train on and photos to validate on.
+//! Splits photos into a training set and a validation set.
 
 use std::path::Path;
 
@@ -10,25 +10,25 @@ use crate::printable::hexadecimal;
 use crate::seed::{Purpose, generator};
 use crate::sha256::Sha256;
 
-/// The share of each class that is kept for validation where nothing else is said.
+/// Default share of each class that is held out for validation.
 const DEFAULT_SHARE: f64 = 0.2;
 
-/// Photos to train on and photos to validate on, of the same classes.
+/// Training and validation photos of the same classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// Class names in byte order.
     pub classes: Vec<String>,
-    /// To train on, by class and then by path.
+    /// Training photos, sorted by class, then by path.
     pub train: Vec<LabelledPhoto>,
-    /// To validate on, likewise.
+    /// Validation photos, sorted by class, then by path.
     pub val: Vec<LabelledPhoto>,
-    /// What was there and is no photo.
+    /// Files that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
 }
 
 impl Split {
-    /// What tells this division of the photos in `data` from any other: the SHA-256, in lower-case
-    /// hexadecimal, of the classes, and of each photo's part, class and path below `data`.
+    /// Identifies this split of the photos in `data`: the SHA-256, in lower-case hexadecimal, of
+    /// the classes and of the part, class and path below `data` of each photo.
     pub fn digest(&self, data: &Path) -> String {
         let mut hasher = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -48,13 +48,15 @@ impl Split {
     }
 }
 
-/// Reads `data` the way its folders say: `train` with `val` (or `valid`, `validation`) as they are;
-/// else the share `val_split` (0.2 where `None`) of each class for validation, drawn with `seed`: at
-/// least one photo of every class that has two, and never all of them.
+/// Reads the training and validation photos in `data`.
+///
+/// If `data` has the folders `train` and `val` (or `valid`, `validation`), they are the split.
+/// Otherwise the share `val_split` (default 0.2) of each class is drawn at random with `seed` for
+/// validation: at least one photo of each class that has two or more, but never all of them.
 ///
 /// # Errors
-/// Where the photos are not there, fewer than two classes are, `train` and `val` disagree on the
-/// classes, or a share is given where there is a `val`.
+/// If the photos cannot be read, there are fewer than two classes, `train` and `val` have different
+/// classes, no photo can be held out, or `val_split` is given although there is a `val` folder.
 pub fn training_split(
     data: &Path,
     val_split: Option<f64>,

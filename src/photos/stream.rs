@@ -1,4 +1,4 @@
-//! Photos decoded on all cores, delivered in order, never far ahead of the consumer.
+//! Decodes photos on all cores and delivers them in order, a limited number ahead of the consumer.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,20 +9,20 @@ use std::thread;
 
 use image::RgbImage;
 
-use super::{DecodeError, Recipe, decode};
+use super::{DecodeError, Preprocessing, decode};
 
-/// Some photos ready for a backbone.
+/// A batch of preprocessed photos.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Which photos these are: indices into the list that was asked for, ascending.
+    /// Indices of the photos in the list of paths, ascending.
     pub photos: Vec<usize>,
-    /// Their pixels, resized and cropped: `[photos, crop, crop, 3]`.
+    /// Resized and cropped pixels, `[photos, crop, crop, 3]`.
     pub pixels: Vec<u8>,
-    /// Files met since the last batch that gave no photo.
+    /// Files since the last batch that could not be decoded.
     pub failed: Vec<(usize, DecodeError)>,
 }
 
-/// What decoders and consumer share.
+/// State shared by the decoder threads and the consumer.
 struct Window<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -36,7 +36,7 @@ struct State<T> {
 
 impl<T> Window<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing panics while it holds the lock, and a half-made change would be no worse than none.
+        // No thread panics while it holds the lock, and a partial change would do no harm.
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -45,7 +45,7 @@ impl<T> Window<T> {
     }
 }
 
-/// Stops the decoders however the consumer leaves: at the end, with an error, or by a panic.
+/// Stops the decoders when the consumer ends, returns an error or panics.
 struct StopOnDrop<'a, T>(&'a Window<T>);
 
 impl<T> Drop for StopOnDrop<'_, T> {
@@ -55,18 +55,18 @@ impl<T> Drop for StopOnDrop<'_, T> {
     }
 }
 
-/// Decodes and preprocesses `paths` on all cores and hands them to `consume` in order, `batch_size`
-/// photos at a time (the last batch may be smaller, and may hold nothing but failures). While
-/// `consume` computes, the next photos are decoded; at most two batches wait for it.
+/// Decodes and preprocesses `paths` on all cores and passes them to `consume` in order, in batches
+/// of `batch_size` photos. The last batch may be smaller, and may contain only failures. The next
+/// photos are decoded while `consume` runs; at most two batches wait for it.
 ///
 /// # Errors
-/// The first error of `consume`, after which nothing more is decoded.
+/// Returns the first error of `consume`, and stops decoding.
 ///
 /// # Panics
-/// Where `batch_size` is zero.
+/// If `batch_size` is 0.
 pub fn for_each_batch<P, E>(
     paths: &[P],
-    recipe: &Recipe,
+    preprocessing: &Preprocessing,
     batch_size: usize,
     mut consume: impl FnMut(Batch) -> Result<(), E>,
 ) -> Result<(), E>
@@ -74,7 +74,7 @@ where
     P: AsRef<Path> + Sync,
 {
     assert!(batch_size > 0, "a batch holds at least one photo");
-    let prepare = |photo: RgbImage| recipe.crop(&photo);
+    let prepare = |photo: RgbImage| preprocessing.crop(&photo);
     let mut batch = Batch::default();
     for_each_photo(paths, 2 * batch_size, prepare, |index, prepared| {
         match prepared {
@@ -95,11 +95,11 @@ where
     }
 }
 
-/// Decodes `paths` and makes something of each photo with `prepare`, on all cores, and hands that to
-/// `consume` in order, with the photo's index. At most `ahead` photos wait for `consume`.
+/// Decodes `paths` on all cores, applies `prepare` to each photo, and passes the results to
+/// `consume` in order, with the index of the photo. At most `ahead` photos wait for `consume`.
 ///
 /// # Errors
-/// The first error of `consume`, after which nothing more is decoded.
+/// Returns the first error of `consume`, and stops decoding.
 pub fn for_each_photo<P, T, E>(
     paths: &[P],
     ahead: usize,
@@ -113,11 +113,11 @@ where
     for_each_file(paths, ahead, |path| decode(path).map(&prepare), consume)
 }
 
-/// Makes something of each of `paths` with `read`, on all cores, and hands that to `consume` in order,
-/// with the path's index. At most `ahead` of them wait for `consume`.
+/// Applies `read` to each of `paths` on all cores, and passes the results to `consume` in order,
+/// with the index of the path. At most `ahead` results wait for `consume`.
 ///
 /// # Errors
-/// The first error of `consume`, after which nothing more is read.
+/// Returns the first error of `consume`, and stops reading.
 pub fn for_each_file<P, T, E>(
     paths: &[P],
     ahead: usize,
@@ -147,8 +147,8 @@ where
                 return;
             }
             drop(state);
-            // Decoders meet arbitrary bytes. One that panics must not take the run with it, and the
-            // consumer waits for every photo, so there is a result whatever happens.
+            // Decoders read arbitrary bytes. A panic must not end the run, and the consumer waits
+            // for every photo, so a panic becomes an error.
             let prepared = catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
                 .unwrap_or(Err(DecodeError::Panic));
             window.lock().ready.insert(index, prepared);
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// Photo `i` is grey of level `i`; every seventh file is no image.
+    /// Every pixel of photo `i` is grey with value `i`; every seventh file is not an image.
     fn some_photos(folder: &Path, count: usize) -> Vec<PathBuf> {
         (0..count)
             .map(|index| {
@@ -201,8 +201,14 @@ mod tests {
             .collect()
     }
 
-    fn plain() -> Recipe {
-        Recipe { resize: 4, crop: 2, mean: [0.0; 3], std: [1.0 / 255.0; 3], ..Recipe::IMAGENET }
+    fn plain() -> Preprocessing {
+        Preprocessing {
+            resize: 4,
+            crop: 2,
+            mean: [0.0; 3],
+            std: [1.0 / 255.0; 3],
+            ..Preprocessing::IMAGENET
+        }
     }
 
     #[test]

@@ -1,68 +1,70 @@
-//! What lies in folders: photos by their names, the rest with a reason.
+//! Walks folders: collects photos by file name, and the other files with the reason they are
+//! skipped.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// File name endings of the formats that are decoded, in lower case.
-const ENDINGS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif"];
-/// Files that systems put beside photos, besides those whose name starts with a dot.
+/// File name extensions of the supported formats, in lower case.
+const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif"];
+/// Files that operating systems put next to photos, other than hidden files.
 const CLUTTER: [&str; 2] = ["thumbs.db", "desktop.ini"];
 
-/// A file that was left out.
+/// A file or folder that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Where it is.
+    /// Path of the file or folder.
     pub path: PathBuf,
-    /// Why, as the end of a sentence that starts with the path.
+    /// Why it was skipped, as a predicate: `it {reason}` is a sentence.
     pub reason: String,
 }
 
-/// What a walk through a folder found.
+/// Result of walking a folder.
 #[derive(Clone, Debug, Default)]
 pub struct Walked {
-    /// Files whose name says that they are photos, in byte order.
+    /// Files with the extension of a supported format, in byte order.
     pub photos: Vec<PathBuf>,
-    /// The others, and links that lead back up.
+    /// Other files, and symbolic links to a parent folder.
     pub passed_over: Vec<PassedOver>,
-    /// What could not be looked into.
+    /// Files and folders that could not be read.
     pub unreadable: Vec<PassedOver>,
 }
 
-/// Everything under `folder`, following links, without hidden files and folders. A link to a folder
-/// above it is not followed: what is there belongs to other classes.
+/// Walks everything under `folder`, without hidden files and folders. Symbolic links are followed,
+/// except links to a folder above: photos there belong to other classes.
 pub fn walk(folder: &Path) -> Walked {
     let mut walked = Walked::default();
     let top = folder.canonicalize().ok();
-    let leads_back = |path: &Path| {
+    let links_to_parent = |path: &Path| {
         path.is_symlink()
             && path.canonicalize().is_ok_and(|target| {
                 target.is_dir() && top.as_ref().is_some_and(|top| top.starts_with(&target))
             })
     };
-    let back = |path: &Path| PassedOver {
+    let parent_link = |path: &Path| PassedOver {
         path: path.to_owned(),
-        reason: "is a link that leads back to a folder above it".into(),
+        reason: "is a symbolic link to a folder above it".into(),
     };
-    let mut links_back = Vec::new();
+    let mut parent_links = Vec::new();
     let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     for entry in entries.filter_entry(|entry| {
         if entry.depth() == 0 {
             return true;
         }
         let follow = !is_clutter(entry.path());
-        if follow && leads_back(entry.path()) {
-            links_back.push(back(entry.path()));
+        if follow && links_to_parent(entry.path()) {
+            parent_links.push(parent_link(entry.path()));
             return false;
         }
         follow
     }) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
-            Ok(entry) if !entry.file_type().is_file() => walked
-                .passed_over
-                .push(PassedOver { path: entry.into_path(), reason: "is no regular file".into() }),
+            Ok(entry) if !entry.file_type().is_file() => walked.passed_over.push(PassedOver {
+                path: entry.into_path(),
+                reason: "is not a regular file".into(),
+            }),
             Ok(entry) if is_photo_name(entry.path()) => walked.photos.push(entry.into_path()),
             Ok(entry) => walked.passed_over.push(not_a_photo(entry.into_path())),
             Err(error) => {
@@ -70,25 +72,25 @@ pub fn walk(folder: &Path) -> Walked {
                 match error.io_error() {
                     Some(error) => walked.unreadable.push(PassedOver {
                         path: path.to_owned(),
-                        reason: format!("cannot be looked into: {error}"),
+                        reason: format!("cannot be read: {error}"),
                     }),
-                    None => walked.passed_over.push(back(path)),
+                    None => walked.passed_over.push(parent_link(path)),
                 }
             }
         }
     }
-    walked.passed_over.extend(links_back);
+    walked.passed_over.extend(parent_links);
     walked
 }
 
 pub(super) fn not_a_photo(path: PathBuf) -> PassedOver {
     PassedOver {
         path,
-        reason: format!("is no photo: its name ends in none of {}", ENDINGS.join(", ")),
+        reason: format!("is not a photo: its extension is not one of {}", EXTENSIONS.join(", ")),
     }
 }
 
-/// Subfolders and files of `folder`, each in byte order.
+/// Subfolders and files of `folder`, without hidden ones, each in byte order.
 pub(super) fn entries(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder)? {
@@ -107,8 +109,8 @@ pub(super) fn entries(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)>
 }
 
 pub(super) fn is_photo_name(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| {
-        ENDINGS.iter().any(|known| ending.to_string_lossy().eq_ignore_ascii_case(known))
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS.iter().any(|known| extension.to_string_lossy().eq_ignore_ascii_case(known))
     })
 }
 

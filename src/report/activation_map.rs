@@ -1,54 +1,57 @@
-//! Where in a photo a network saw a class.
+//! Class activation maps: where in a photo the network sees a class.
 
 use std::path::Path;
 
-use crate::features::{ExtractError, Extractor, FeatureMap};
+use crate::engine::{EngineError, FeatureMap};
+use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Batch, for_each_batch};
 
-/// The evidence for a class in each part of a photo's crop.
+/// The evidence for a class at each position of a photo's crop.
 ///
-/// Zhou, Khosla, Lapedriza, Oliva, Torralba: *Learning Deep Features for Discriminative Localization*,
-/// 2016, <https://arxiv.org/abs/1512.04150>, equation 2: the last feature map, each channel weighted as
-/// the head weights it. Exact for a network that ends in global average pooling and a linear head: the
-/// map's mean and the head's bias add up to the logit.
+/// The sum over the channels of the last feature map, each weighted by the head's weight for the
+/// class: equation 2 of Zhou, Khosla, Lapedriza, Oliva, Torralba: *Learning Deep Features for
+/// Discriminative Localization*, 2016, <https://arxiv.org/abs/1512.04150>. It is exact for a
+/// network that ends in global average pooling and a linear head: the map's mean plus the head's
+/// bias is the logit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActivationMap {
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Columns.
+    /// Number of columns.
     pub width: usize,
-    /// The evidence, `[height, width]`, rows from the top; negative where it speaks against the class.
+    /// The evidence, `[height, width]`, top row first; negative values are evidence against the
+    /// class.
     pub values: Vec<f32>,
 }
 
-/// A photo, and the classes whose maps are wanted.
+/// A photo and the classes to compute maps for.
 #[derive(Clone, Debug)]
 pub struct MapRequest<'a> {
-    /// The photo.
+    /// Path of the photo.
     pub photo: &'a Path,
-    /// Indices of classes.
+    /// Class indices.
     pub classes: Vec<usize>,
 }
 
-/// Maps of each photo that is asked for, in the order of the requests; none where the file gives no
-/// photo any more.
+/// Computes the maps of each requested photo, in the order of the requests. A photo that can no
+/// longer be decoded has no maps.
 ///
 /// # Errors
-/// Where the device fails.
+/// If the device fails.
 ///
 /// # Panics
-/// Where a class is not one of the head's, or the head is for other features.
+/// If a class index is out of range, or the head expects a different number of features.
 pub fn activation_maps(
     extractor: &Extractor,
     head: &Head,
     requests: &[MapRequest],
-) -> Result<Vec<Vec<ActivationMap>>, ExtractError> {
+) -> Result<Vec<Vec<ActivationMap>>, EngineError> {
     let paths: Vec<&Path> = requests.iter().map(|request| request.photo).collect();
     let weight = head.weight();
     let mut maps = vec![Vec::new(); requests.len()];
-    let (recipe, batch_size) = (extractor.recipe(), extractor.batch_size());
-    let result = for_each_batch(&paths, &recipe, batch_size, |batch: Batch| {
+    let (preprocessing, batch_size) = (extractor.preprocessing(), extractor.batch_size());
+    let result = for_each_batch(&paths, &preprocessing, batch_size, |batch: Batch| {
         if batch.photos.is_empty() {
             return Ok(());
         }
@@ -57,7 +60,7 @@ pub fn activation_maps(
         for (photo, index) in photos.zip(batch.photos) {
             let class_map = |class: &usize| {
                 let row = &weight[class * channels..][..channels];
-                ActivationMap { height, width, values: weighted(photo, row, height * width) }
+                ActivationMap { height, width, values: weighted_sum(photo, row, height * width) }
             };
             maps[index] = requests[index].classes.iter().map(class_map).collect();
         }
@@ -66,10 +69,10 @@ pub fn activation_maps(
     result.map(|()| maps)
 }
 
-/// The sum of the channels of `photo`, `[channels, places]`, weighted by `row`.
-fn weighted(photo: &[f32], row: &[f32], places: usize) -> Vec<f32> {
-    let mut sums = vec![0.0_f64; places];
-    for (channel, weight) in photo.chunks(places).zip(row) {
+/// Sums the channels of `photo`, `[channels, positions]`, weighted by `row`, `[channels]`.
+fn weighted_sum(photo: &[f32], row: &[f32], positions: usize) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; positions];
+    for (channel, weight) in photo.chunks(positions).zip(row) {
         for (sum, value) in sums.iter_mut().zip(channel) {
             *sum += f64::from(*value) * f64::from(*weight);
         }

@@ -1,7 +1,7 @@
-//! The drawings: curves of the epochs, reliability, receiver operating characteristic.
+//! The SVG charts: loss and accuracy curves, reliability diagram and ROC curve.
 //!
-//! Each is an SVG drawing of its own, dark on white. In the page, style sheets take the colours over:
-//! the colours here are names that `style.css` knows.
+//! Each is a standalone drawing, dark on white. On the page, `style.css` replaces these colours to
+//! suit the theme, so it must list the same values.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -12,16 +12,16 @@ use crate::head::EpochMetrics;
 
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-/// Blue and vermilion of Okabe and Ito's palette, told apart by the colour-blind too.
+/// Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can distinguish.
 const TRAIN: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 const VALIDATION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const FONT: &str = "sans-serif";
 
-/// What plotters says where it cannot draw; with text as its canvas it always can.
+/// The result of drawing with plotters. Drawing into a string never fails.
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Loss and accuracy of each epoch, side by side, the epoch that was kept marked.
+/// Loss and accuracy of each epoch, side by side, with a line at the epoch that was kept.
 pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
     let extreme = |values: [fn(&EpochMetrics) -> f64; 2], of: fn(f64, f64) -> f64, start| {
         epochs.iter().flat_map(|epoch| values.map(|value| value(epoch))).fold(start, of)
@@ -29,7 +29,8 @@ pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
     let losses: [fn(&EpochMetrics) -> f64; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
     let accuracies: [fn(&EpochMetrics) -> f64; 2] =
         [|epoch| epoch.train_accuracy, |epoch| epoch.val_accuracy];
-    // Below the lowest, on a round number: a curve between 0.97 and 0.99 is to be seen.
+    // Start the axis at a round number below the lowest accuracy, so that a curve between 0.97 and
+    // 0.99 is not flat.
     let bottom = ((extreme(accuracies, f64::min, 1.0) * 20.0).floor() / 20.0 - 0.05).max(0.0);
     let loss = Panel {
         caption: "Loss (cross-entropy, nats)",
@@ -48,10 +49,10 @@ pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
     })
 }
 
-/// A drawing of the epochs.
+/// One chart over the epochs.
 struct Panel {
     caption: &'static str,
-    /// Of the training and of the validation photos.
+    /// The metric on the training and on the validation photos.
     values: [fn(&EpochMetrics) -> f64; 2],
     range: (f64, f64),
 }
@@ -62,7 +63,7 @@ impl Panel {
         let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
         let mut chart = ChartBuilder::on(area)
             .margin(10)
-            .margin_top(HEAD)
+            .margin_top(HEADER_HEIGHT)
             .x_label_area_size(38)
             .y_label_area_size(52)
             .build_cartesian_2d(0.5..last + 0.5, bottom..top)?;
@@ -90,13 +91,13 @@ impl Panel {
                 epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch))).collect();
             chart.draw_series(LineSeries::new(thinned(&points), colour.stroke_width(2)))?;
             let dots =
-                points.iter().filter(|point| point.0 == best as f64 || epochs.len() <= MOST_DOTS);
+                points.iter().filter(|point| point.0 == best as f64 || epochs.len() <= MAX_DOTS);
             chart.draw_series(dots.map(|point| {
                 let size = if point.0 == best as f64 { 5 } else { 2 };
                 Circle::new(*point, size, colour.filled())
             }))?;
         }
-        // Above the curves, where nothing lies under it.
+        // Caption and legend above the plot, so that they cover no curve.
         let text = |size: i32| (FONT, size).into_font().color(&INK);
         area.draw(&Text::new(caption, (62, 12), text(16)))?;
         for (x, colour, name) in [(270, TRAIN, "train"), (340, VALIDATION, "validation")] {
@@ -107,22 +108,23 @@ impl Panel {
     }
 }
 
-/// Height above the curves, in pixels: for what they are, and whose.
-const HEAD: i32 = 40;
-/// Up to so many epochs each has a dot.
-const MOST_DOTS: usize = 200;
-/// Most corners of a line: more than it has pixels.
-const MOST_POINTS: usize = 1000;
+/// Height of the caption and the legend above the plot, in pixels.
+const HEADER_HEIGHT: i32 = 40;
+/// Up to this number of epochs, each has a dot.
+const MAX_DOTS: usize = 200;
+/// Maximum number of points in a line: more than the chart has pixels across.
+const MAX_POINTS: usize = 1000;
 
-/// The points, or evenly as many of them as can be told apart, the last one among them.
+/// At most about `MAX_POINTS` of the points, evenly spaced, always including the last one.
 fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
-    let step = points.len().div_ceil(MOST_POINTS).max(1);
+    let step = points.len().div_ceil(MAX_POINTS).max(1);
     let last = points.len().saturating_sub(1);
     let kept = points.iter().enumerate().filter(move |(at, _)| at % step == 0 || *at == last);
     kept.map(|(_, point)| *point)
 }
 
-/// Accuracy by confidence: a bar a bin, beside the diagonal of perfect calibration.
+/// Reliability diagram: accuracy by confidence, one bar per bin. The diagonal is perfect
+/// calibration.
 pub fn reliability(calibration: &Calibration) -> String {
     let bins = calibration.bins.len() as f64;
     svg((440, 400), |area| {
@@ -147,9 +149,9 @@ pub fn reliability(calibration: &Calibration) -> String {
     })
 }
 
-/// The share of `positive`'s photos found against the share of the other class' taken for it.
+/// ROC curve: the true positive rate for the class `positive` against the false positive rate.
 pub fn roc(roc: &Roc, positive: &str) -> String {
-    // What an axis has room for.
+    // The axes have room for 24 characters.
     let positive = match positive.char_indices().nth(24) {
         Some((end, _)) => format!("{}…", &positive[..end]),
         None => positive.to_owned(),
@@ -157,8 +159,8 @@ pub fn roc(roc: &Roc, positive: &str) -> String {
     svg((440, 400), |area| {
         let mut chart = unit_square(
             area,
-            &format!("others taken for {positive}"),
-            &format!("photos of {positive} found"),
+            &format!("false positive rate for {positive}"),
+            &format!("true positive rate for {positive}"),
         )?;
         diagonal(&mut chart)?;
         chart.draw_series(LineSeries::new(thinned(&roc.points), TRAIN.stroke_width(3)))?;
@@ -212,7 +214,7 @@ fn svg(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Drawn) -> String {
             .and_then(|()| canvas.present())
             .expect("a drawing into text cannot fail");
     }
-    // So that it is known for ours wherever it lies.
+    // The mark identifies the drawing as written by Kindling.
     text.replacen("<svg ", &format!("<svg data-generator=\"{MARK}\" "), 1)
 }
 

@@ -1,18 +1,18 @@
-//! Which classes are taken for which, and how good each one is.
+//! Per-class scores and the confusion matrix.
 
 use maud::{Markup, html};
 
 use super::Findings;
 use super::gallery::percent;
 
-/// Most classes for which the whole matrix is shown.
+/// Maximum number of classes for which the full matrix is shown.
 const MATRIX_CLASSES: usize = 30;
-/// Up to this number their names stand upright over the columns.
-const UPRIGHT_CLASSES: usize = 5;
-/// Most pairs of classes that are named where it is not.
-const PAIRS: usize = 50;
+/// Up to this number of classes, the column headings are horizontal.
+const MAX_HORIZONTAL_HEADINGS: usize = 5;
+/// Maximum number of confused pairs listed instead of the matrix.
+const MAX_PAIRS: usize = 50;
 
-/// The scores of each class, and the confusion of each pair.
+/// The scores of each class, and the confusion matrix or its most frequent pairs.
 pub fn section(findings: &Findings) -> Markup {
     let classes = findings.content.classes;
     let per_class = findings.scores.per_class(classes);
@@ -26,7 +26,7 @@ pub fn section(findings: &Findings) -> Markup {
                         th scope="col" { "class" } th scope="col" { "precision" } th scope="col" { "recall" }
                         th scope="col" { "F1" } th scope="col" { "photos" }
                     } }
-                    // Of a thousand classes those that were met are of interest.
+                    // With many classes, list only those that have photos.
                     tbody { @for one in per_class.iter().filter(|one| one.support > 0 || classes.len() <= 20) {
                         tr {
                             th scope="row" { bdi { (one.class) } }
@@ -37,8 +37,8 @@ pub fn section(findings: &Findings) -> Markup {
                 }
             }
             p .note {
-                "Precision: how many of those predicted as the class are of it. Recall: how many of the class were found. "
-                "F1 is their harmonic mean."
+                "Precision: of the photos predicted as this class, the share that are. "
+                "Recall: of the photos of this class, the share that were predicted as it. F1: the harmonic mean of the two."
             }
         }
         section #confusion {
@@ -56,7 +56,7 @@ fn matrix(findings: &Findings) -> Markup {
     };
     html! {
         div .scroll {
-            table #matrix .many[classes.len() > UPRIGHT_CLASSES] {
+            table #matrix .many[classes.len() > MAX_HORIZONTAL_HEADINGS] {
                 thead {
                     tr {
                         th scope="col" { "true ↓ predicted →" }
@@ -76,7 +76,7 @@ fn matrix(findings: &Findings) -> Markup {
                 } }
             }
         }
-        p .note { "Rows are the true class and add up to 100 %; columns are the predicted class." }
+        p .note { "Each row is a true class and adds up to 100 %; each column is a predicted class." }
     }
 }
 
@@ -88,16 +88,16 @@ fn pairs(findings: &Findings) -> Markup {
             row.iter().enumerate().filter(|(predicted, count)| *predicted != label && **count > 0);
         pairs.extend(others.map(|(predicted, count)| (*count, label, predicted)));
     }
-    // The most frequent first, then in the order of the classes.
+    // Most frequent first; ties in class order.
     pairs.sort_by_key(|(count, label, predicted)| (std::cmp::Reverse(*count), *label, *predicted));
     html! {
         p .note {
-            "A matrix of " (classes.len()) " classes is too large to read. The pairs that are confused most, of "
-            (pairs.len()) "; " code { "kindling evaluate --json" } " prints the whole matrix."
+            "A matrix of " (classes.len()) " classes is too large to read. The table lists the most frequently confused of "
+            (pairs.len()) " pairs; " code { "kindling evaluate --json" } " prints the whole matrix."
         }
         table #pairs {
             thead { tr { th scope="col" { "true" } th scope="col" { "predicted" } th scope="col" { "photos" } } }
-            tbody { @for (count, label, predicted) in pairs.iter().take(PAIRS) {
+            tbody { @for (count, label, predicted) in pairs.iter().take(MAX_PAIRS) {
                 tr {
                     th scope="row" { bdi { (classes[*label]) } } td { bdi { (classes[*predicted]) } } td { (count) }
                 }

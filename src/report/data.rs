@@ -1,16 +1,16 @@
-//! The photos themselves, and how everything came about.
+//! Facts about the photos, and how the model and the page were made.
 
 use maud::{Markup, html};
 
-use super::pictures::shown;
+use super::pictures::path_text;
 use super::{Findings, ReportPhoto};
-use crate::photos::Recipe;
+use crate::photos::Preprocessing;
 
-/// Most files that are listed by name.
-const LISTED: usize = 200;
+/// Maximum number of files listed by name.
+const MAX_LISTED: usize = 200;
 
-/// Counts, sizes, files left out, photos that were met before.
-pub fn section(findings: &Findings, recipe: &Recipe) -> Markup {
+/// Counts, sizes, training photos among the evaluated ones, and skipped files.
+pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
     let content = findings.content;
     let mut evaluated = vec![0_usize; content.classes.len()];
     content.photos.iter().for_each(|photo| evaluated[photo.label] += 1);
@@ -20,12 +20,12 @@ pub fn section(findings: &Findings, recipe: &Recipe) -> Markup {
             evaluated[*class] > 0 || trained_on.is_some_and(|counts| counts[*class] > 0)
         })
         .collect();
-    let is_small = |photo: &&ReportPhoto| photo.size.0.min(photo.size.1) < recipe.resize;
+    let is_small = |photo: &&ReportPhoto| photo.size.0.min(photo.size.1) < preprocessing.resize;
     let small = content.photos.iter().filter(is_small).count();
     html! {
         section #data {
             h2 { "Data" }
-            p { "Evaluated: " (content.source) "." }
+            p { "Evaluated on " (content.source) "." }
             div .scroll {
                 table #counts {
                     thead { tr {
@@ -52,8 +52,8 @@ pub fn section(findings: &Findings, recipe: &Recipe) -> Markup {
             (sizes(findings))
             @if small > 0 {
                 p .note {
-                    (small) " of the photos evaluated have a side of less than " (recipe.resize)
-                    " pixels: they were enlarged for the network."
+                    "Evaluated photos with a side shorter than " (preprocessing.resize) " pixels: " (small)
+                    ". They were enlarged for the network."
                 }
             }
             (leaked(findings))
@@ -62,7 +62,7 @@ pub fn section(findings: &Findings, recipe: &Recipe) -> Markup {
     }
 }
 
-/// The smallest, the middle and the largest photo, by its pixels.
+/// Dimensions of the smallest, median and largest photo, ordered by number of pixels.
 fn sizes(findings: &Findings) -> Markup {
     let mut sizes: Vec<(u32, u32)> =
         findings.content.photos.iter().map(|photo| photo.size).collect();
@@ -79,21 +79,21 @@ fn sizes(findings: &Findings) -> Markup {
 
 fn leaked(findings: &Findings) -> Markup {
     html! {
-        h3 #leaked { "Photos that were trained on" }
+        h3 #leaked { "Evaluated photos that were also trained on" }
         @match &findings.content.leaked {
-            Err(reason) => { p .warning { "Not looked for: " (reason) "." } }
+            Err(reason) => { p .warning { "Not checked: " (reason) "." } }
             Ok(pairs) if pairs.is_empty() => {
-                p { "None of the photos evaluated is, byte for byte, one that was trained on." }
+                p { "No evaluated photo is a byte-for-byte copy of a training photo." }
             }
             Ok(pairs) => {
                 p .warning {
-                    (pairs.len()) " of the photos evaluated are, byte for byte, photos that were trained on. "
-                    "They flatter the scores: remove them from one side and train again."
+                    "Evaluated photos that are byte-for-byte copies of training photos: " (pairs.len())
+                    ". They make the scores look better than they are. Remove them from one of the two sets and train again."
                 }
                 table #duplicates {
                     thead { tr { th scope="col" { "evaluated" } th scope="col" { "trained on" } } }
-                    tbody { @for (evaluated, trained) in pairs.iter().take(LISTED) {
-                        tr { td .path { bdi { (shown(evaluated)) } } td .path { bdi { (shown(trained)) } } }
+                    tbody { @for (evaluated, trained) in pairs.iter().take(MAX_LISTED) {
+                        tr { td .path { bdi { (path_text(evaluated)) } } td .path { bdi { (path_text(trained)) } } }
                     } }
                 }
                 (and_more(pairs.len()))
@@ -105,13 +105,13 @@ fn leaked(findings: &Findings) -> Markup {
 fn skipped(findings: &Findings) -> Markup {
     let skipped = findings.content.skipped;
     html! {
-        h3 { "Files left out" }
+        h3 { "Skipped files" }
         @if skipped.is_empty() {
-            p { "None." }
+            p { "No files were skipped." }
         } @else {
             table #skipped {
-                thead { tr { th scope="col" { "file" } th scope="col" { "why" } } }
-                tbody { @for (path, reason) in skipped.iter().take(LISTED) {
+                thead { tr { th scope="col" { "file" } th scope="col" { "reason" } } }
+                tbody { @for (path, reason) in skipped.iter().take(MAX_LISTED) {
                     tr { td .path { bdi { (path) } } td { "it " (reason) } }
                 } }
             }
@@ -121,10 +121,10 @@ fn skipped(findings: &Findings) -> Markup {
 }
 
 fn and_more(count: usize) -> Markup {
-    html! { @if count > LISTED { p .note { "... and " (count - LISTED) " more." } } }
+    html! { @if count > MAX_LISTED { p .note { "... and " (count - MAX_LISTED) " more." } } }
 }
 
-/// How the model and this page were made.
+/// How the model was trained and evaluated.
 pub fn making(findings: &Findings) -> Markup {
     html! {
         section #making {

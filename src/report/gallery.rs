@@ -1,49 +1,51 @@
-//! Which photos are shown, and how.
+//! Selects the photos shown on the page and lays them out as cards.
 
 use std::path::Path;
 
 use maud::{Markup, html};
 
 use super::Findings;
-use super::pictures::{SIDE, Thumbnails, file_url, shown, whole};
+use super::pictures::{SIDE, Thumbnails, absolute, file_url, path_text};
 use crate::evaluation::Prediction;
-use crate::photos::Recipe;
+use crate::photos::Preprocessing;
 
-/// Most cards in a page: beyond it each class shows fewer.
+/// Maximum number of cards in the class galleries: with many classes, each class shows fewer.
 const MAX_CARDS: usize = 3000;
-/// Most wrong photos that are shown together, and whose activation maps are.
+/// Maximum number of wrong photos in the combined gallery, and with activation maps.
 const MAX_EXPLAINED: usize = 100;
-/// Up to this number of classes, all of them are unfolded.
-const UNFOLDED_CLASSES: usize = 6;
+/// Up to this number of classes, every class gallery starts expanded.
+const MAX_EXPANDED_CLASSES: usize = 6;
 
-/// The photos of each class that are shown.
+/// The photos shown on the page.
 pub struct Galleries {
-    /// By class.
+    /// One gallery per class.
     classes: Vec<ClassGallery>,
-    /// The most confident wrong ones of all classes, where there are more than two.
+    /// The most confident wrong predictions across all classes; empty for one or two classes.
     wrong: Vec<usize>,
-    /// Every wrong one, the most confident first.
+    /// All wrong predictions, most confident first.
     all_wrong: Vec<usize>,
-    /// Photos of each sort and class that are shown.
+    /// Maximum number of photos in each group of a class.
     pub each: usize,
 }
 
-/// Indices of photos.
+/// The photos shown for one class, as photo indices.
 struct ClassGallery {
-    /// Right, the most confident first.
+    /// Correct predictions, most confident first.
     right: Vec<usize>,
-    /// Wrong, the most confident first.
+    /// Wrong predictions, most confident first.
     wrong: Vec<usize>,
-    /// The least confident first, right or wrong.
+    /// Correct and wrong predictions, least confident first.
     uncertain: Vec<usize>,
+    /// Number of photos of the class.
     photos: usize,
+    /// Number of correct predictions.
     right_count: usize,
 }
 
 impl Galleries {
-    pub fn of(predictions: &[Prediction], classes: usize, asked: usize) -> Self {
+    pub fn of(predictions: &[Prediction], classes: usize, requested: usize) -> Self {
         let mut by_class = vec![Vec::new(); classes];
-        // The most confident first; of equals the first in the list, so that the page is the same each time.
+        // Most confident first. The sort is stable, so the page is the same each time.
         let mut order: Vec<usize> = (0..predictions.len()).collect();
         order.sort_by(|one, other| {
             predictions[*other].probability.total_cmp(&predictions[*one].probability)
@@ -51,8 +53,8 @@ impl Galleries {
         for photo in &order {
             by_class[predictions[*photo].label].push(*photo);
         }
-        let met = by_class.iter().filter(|photos| !photos.is_empty()).count();
-        let each = asked.min((MAX_CARDS / (3 * met.max(1))).max(1));
+        let non_empty = by_class.iter().filter(|photos| !photos.is_empty()).count();
+        let each = requested.min((MAX_CARDS / (3 * non_empty.max(1))).max(1));
         let first = |photos: &mut dyn Iterator<Item = &usize>| photos.take(each).copied().collect();
         let is_right = |photo: &&usize| predictions[**photo].is_right();
         let classes: Vec<ClassGallery> = by_class
@@ -69,37 +71,41 @@ impl Galleries {
             order.into_iter().filter(|photo| !predictions[*photo].is_right()).collect();
         let wrong = match classes.len() {
             0..=2 => Vec::new(),
-            _ => all_wrong.iter().take((2 * asked).min(MAX_EXPLAINED)).copied().collect(),
+            _ => all_wrong.iter().take((2 * requested).min(MAX_EXPLAINED)).copied().collect(),
         };
         Self { classes, wrong, all_wrong, each }
     }
 
-    /// The wrong photos whose activation maps are shown, the most confident first.
+    /// The wrong photos whose activation maps are shown, most confident first.
     pub fn wrong_to_explain(&self) -> Vec<usize> {
-        let most = self.classes.len().saturating_mul(self.each).min(MAX_EXPLAINED);
-        self.all_wrong.iter().take(most).copied().collect()
+        let limit = self.classes.len().saturating_mul(self.each).min(MAX_EXPLAINED);
+        self.all_wrong.iter().take(limit).copied().collect()
     }
 
-    /// Photos that were predicted wrongly.
+    /// Number of wrong predictions.
     pub fn wrong_count(&self) -> usize {
         self.all_wrong.len()
     }
 
-    /// Every photo that is shown, as often as it is, the most telling first.
+    /// Every photo shown, once per card, most informative first.
     pub fn photos(&self) -> impl Iterator<Item = usize> {
-        let sort = |of: fn(&ClassGallery) -> &Vec<usize>| self.classes.iter().flat_map(of);
+        let of_each_class = |of: fn(&ClassGallery) -> &Vec<usize>| self.classes.iter().flat_map(of);
         self.wrong
             .iter()
-            .chain(sort(|class| &class.wrong))
-            .chain(sort(|class| &class.uncertain))
-            .chain(sort(|class| &class.right))
+            .chain(of_each_class(|class| &class.wrong))
+            .chain(of_each_class(|class| &class.uncertain))
+            .chain(of_each_class(|class| &class.right))
             .copied()
     }
 }
 
 /// The galleries of all classes.
-pub fn section(findings: &Findings, thumbnails: &Thumbnails, recipe: &Recipe) -> Markup {
-    let crop = recipe.crop;
+pub fn section(
+    findings: &Findings,
+    thumbnails: &Thumbnails,
+    preprocessing: &Preprocessing,
+) -> Markup {
+    let crop = preprocessing.crop;
     let galleries = &findings.galleries;
     let cards = |photos: &[usize]| cards(findings, thumbnails, photos);
     if findings.content.gallery == 0 {
@@ -109,35 +115,35 @@ pub fn section(findings: &Findings, thumbnails: &Thumbnails, recipe: &Recipe) ->
         section #galleries {
             h2 { "Photos" }
             p .note {
-                "Each picture is what the network sees, the photo's centre at " (crop) " × " (crop)
-                " pixels. It links to the photo. Under it: the class that was predicted, how probable that is, and the true class where "
-                "it is another."
+                "Each picture shows what the network sees: the photo's centre, " (crop) " × " (crop)
+                " pixels. Click it to open the photo. The caption gives the predicted class with its probability and, "
+                "if the prediction is wrong, the true class."
                 @if galleries.each < findings.content.gallery {
-                    " With so many classes " (galleries.each) " of each sort are shown."
+                    " To limit the size of this page, each class shows at most " (galleries.each) " photos per group."
                 }
                 @if thumbnails.is_full {
-                    " Some have no picture, so that this page stays small."
+                    " Some photos have no picture, to limit the size of this page."
                 }
             }
             @if !galleries.wrong.is_empty() {
-                h3 { "Most confident and wrong, in all classes" }
+                h3 { "Most confident wrong predictions of all classes" }
                 (cards(&galleries.wrong))
             }
             @for (index, class) in galleries.classes.iter().enumerate() {
                 @if class.photos > 0 {
-                    details .class-gallery open[galleries.classes.len() <= UNFOLDED_CLASSES] {
+                    details .class-gallery open[galleries.classes.len() <= MAX_EXPANDED_CLASSES] {
                         summary {
                             strong { bdi { (findings.class(index)) } }
-                            " " (class.right_count) " of " (class.photos) " right"
+                            " " (class.right_count) " of " (class.photos) " correct"
                         }
-                        @for (title, sort, photos, none) in [
-                            ("Most confident, and wrong", "wrong", &class.wrong, "None is wrong."),
-                            ("Least certain", "uncertain", &class.uncertain, ""),
-                            ("Most confident, and right", "right", &class.right, "None is right."),
+                        @for (title, sort, photos, if_empty) in [
+                            ("Most confident wrong predictions", "wrong", &class.wrong, "No wrong predictions."),
+                            ("Least confident predictions", "uncertain", &class.uncertain, ""),
+                            ("Most confident correct predictions", "right", &class.right, "No correct predictions."),
                         ] {
                             div .gallery data-sort=(sort) {
                                 h4 { (title) }
-                                @if photos.is_empty() { p .note { (none) } } @else { (cards(photos)) }
+                                @if photos.is_empty() { p .note { (if_empty) } } @else { (cards(photos)) }
                             }
                         }
                     }
@@ -158,17 +164,17 @@ pub fn cards(findings: &Findings, thumbnails: &Thumbnails, photos: &[usize]) -> 
     }
 }
 
-/// A picture and, under it, what was predicted.
+/// A picture with the prediction as its caption.
 pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
     let prediction = &findings.predictions[photo];
-    let path = whole(findings.content.photos[photo].path);
-    let name = shown(Path::new(path.file_name().unwrap_or_default()));
-    let (shown, url) = (shown(&path), file_url(&path));
+    let path = absolute(findings.content.photos[photo].path);
+    let name = path_text(Path::new(path.file_name().unwrap_or_default()));
+    let (full_path, url) = (path_text(&path), file_url(&path));
     html! {
-        figure .card .wrong[!prediction.is_right()] data-path=(shown)
+        figure .card .wrong[!prediction.is_right()] data-path=(full_path)
             data-label=(prediction.label) data-predicted=(prediction.predicted)
             data-probability=(prediction.probability) {
-            a href=(url) title=(shown) { (picture) }
+            a href=(url) title=(full_path) { (picture) }
             figcaption {
                 @if prediction.is_right() {
                     span .verdict { "✓ " bdi { (findings.class(prediction.label)) } }
@@ -177,15 +183,15 @@ pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
                 }
                 " " span .probability { (percent(prediction.probability)) }
                 @if !prediction.is_right() {
-                    span .truth { "is " bdi { (findings.class(prediction.label)) } }
+                    span .truth { "true class: " bdi { (findings.class(prediction.label)) } }
                 }
-                a .file href=(url) title=(shown) { bdi { (name) } }
+                a .file href=(url) title=(full_path) { bdi { (name) } }
             }
         }
     }
 }
 
-/// The photo's picture, with something laid over it.
+/// The photo's thumbnail, with an optional overlay.
 pub fn picture(
     findings: &Findings,
     thumbnails: &Thumbnails,
@@ -208,7 +214,7 @@ pub fn picture(
     }
 }
 
-/// `97.5 %`; with more places where fewer would say that it is certain.
+/// Formats a share as `97.5 %`, with more decimal places if it would otherwise round up to 100 %.
 pub fn percent(share: f64) -> String {
     let places = match 1.0 - share {
         rest if rest == 0.0 || rest >= 0.0005 => 1,
@@ -259,7 +265,10 @@ mod tests {
             assert!(least.windows(2).all(|pair| pair[0] <= pair[1]) && least.len() == 5);
         }
         assert_eq!(galleries.wrong_count(), 100);
-        assert!(galleries.wrong.is_empty(), "two classes show their own already");
+        assert!(
+            galleries.wrong.is_empty(),
+            "the galleries of two classes show their wrong photos already"
+        );
     }
 
     #[test]

@@ -1,13 +1,12 @@
-//! A model's report: one page that holds everything, to open from the disk and to print.
+//! The report about a model: a single, self-contained HTML page.
 //!
-//! [`Content`] is what there is to tell; [`Report::draw`] makes the page of it. The page has no script at
-//! all and loads nothing: its style is in it and its pictures are `data:` addresses, and its
-//! Content-Security-Policy allows nothing else, so that no file name and no class name can do anything
-//! but be read. Text goes through maud, which escapes it.
+//! [`Content`] holds the data and [`Report::draw`] renders the page. The page has no scripts and
+//! loads nothing: the style sheet is inline, the pictures are `data:` URLs, and its
+//! Content-Security-Policy forbids everything else, so that a file or class name can never run
+//! code. maud escapes all text.
 //!
-//! Whatever the number of photos and classes, the page stays bounded: `gallery` photos of each sort and
-//! class, and 10 MB of
-//! thumbnails.
+//! The size of the page is bounded for any number of photos and classes: each class shows at most
+//! `gallery` photos in each group, and thumbnails take at most 10 MiB.
 
 mod activation_map;
 mod charts;
@@ -29,103 +28,103 @@ pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::Galleries;
 use pictures::Thumbnails;
 
-/// Photos of each sort in each class, where nothing else is said.
+/// Default number of photos shown in each group of each class.
 pub const DEFAULT_GALLERY: usize = 12;
-/// Bins of the reliability diagram: 15, as Guo et al. have.
+/// Bins of the reliability diagram: 15, as in Guo et al., <https://arxiv.org/abs/1706.04599>.
 const CALIBRATION_BINS: usize = 15;
 
-/// A photo that was evaluated.
+/// An evaluated photo.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportPhoto<'a> {
-    /// Where it is.
+    /// Path of the file.
     pub path: &'a Path,
     /// Index of its true class.
     pub label: usize,
-    /// Width and height in its file, upright, in pixels.
+    /// Width and height of the upright photo, in pixels, before preprocessing.
     pub size: (u32, u32),
 }
 
-/// What there is to tell.
+/// The data of a report.
 pub struct Content<'a> {
-    /// What the model is called.
+    /// Name of the model.
     pub name: &'a str,
     /// Class names, in the order of the logits.
     pub classes: &'a [String],
-    /// The epochs, and the number of the one that was kept; nothing where the model was not trained here.
+    /// The epochs and the number of the one that was kept, if the model comes from a run.
     pub epochs: Option<(&'a [EpochMetrics], usize)>,
-    /// Which photos these are, as the end of a sentence: `the validation photos of /photos`.
+    /// Which photos were evaluated, as part of a sentence: `6 validation photos of /photos`.
     pub source: String,
-    /// The photos that were evaluated: at least one.
+    /// The evaluated photos: at least one.
     pub photos: &'a [ReportPhoto<'a>],
     /// Their logits, `[photos, classes]`.
     pub logits: &'a [f32],
-    /// Photos that were trained on, of each class, where that is known.
+    /// Number of training photos of each class, if known.
     pub trained_on: Option<Vec<usize>>,
-    /// Files that were left out, with why.
+    /// Skipped files, each with the reason.
     pub skipped: &'a [(String, String)],
-    /// Evaluated photos whose very content was trained on, each with the photo that it is a copy of; or
-    /// why that is not known.
+    /// Evaluated photos that are byte-for-byte copies of training photos, each with the training
+    /// photo; or the reason why this could not be checked.
     pub leaked: Result<Vec<(PathBuf, PathBuf)>, String>,
-    /// How the model and this page were made: names and values.
+    /// How the model was trained and evaluated, as names and values.
     pub making: Vec<(&'static str, String)>,
-    /// Photos of each sort that are shown, in each class.
+    /// Number of photos to show in each group of each class.
     pub gallery: usize,
 }
 
-/// A report, drawn.
+/// A rendered report.
 pub struct Report {
-    /// The page.
+    /// The HTML page.
     pub html: String,
-    /// The curves of the epochs as an SVG drawing, where there are epochs.
+    /// Loss and accuracy of each epoch as an SVG drawing, if there are epochs.
     pub curves: Option<String>,
-    /// What could not be shown, as a sentence, where the device failed at it.
+    /// What the page lacks because the device failed, as a sentence.
     pub problem: Option<String>,
 }
 
-/// What the page tells, worked out from its content.
+/// The content with everything that is computed from it.
 struct Findings<'a> {
     content: &'a Content<'a>,
     predictions: Vec<Prediction>,
     scores: Scores,
     calibration: Calibration,
-    /// Of the second class, where there are two and photos of both.
+    /// ROC curve of the second class, if there are two classes with photos of both.
     roc: Option<Roc>,
-    /// For more than five classes.
+    /// Top-5 accuracy, if there are more than five classes.
     top5: Option<f64>,
     galleries: Galleries,
-    /// Indices of photos, most suspicious first.
+    /// Suspected label errors as photo indices, most suspicious first.
     suspected: Vec<usize>,
 }
 
 impl Report {
-    /// Whether the file is a report, or curves, that was drawn here: what is not is not ours to replace.
+    /// Whether the file is a report or a curves drawing written by Kindling, which may be replaced.
     pub fn is_one(file: &Path) -> bool {
         has_mark(file, MARK)
     }
 
-    /// Draws the report of a model whose backbone is `extractor`'s and whose head is `head`.
+    /// Renders the report of the model that consists of the extractor's backbone and `head`.
     ///
     /// # Panics
-    /// Where the lengths in `content` do not agree, or it has no photos.
+    /// If the lengths in `content` do not agree, or if it has no photos.
     pub fn draw(content: &Content, extractor: &Extractor, head: &Head) -> Self {
         let findings = Findings::of(content);
-        let looked_at = findings.galleries.wrong_to_explain();
-        let maps = activation_maps(extractor, head, &findings.map_requests(&looked_at));
+        let explained_photos = findings.galleries.wrong_to_explain();
+        let maps = activation_maps(extractor, head, &findings.map_requests(&explained_photos));
         let (maps, problem) = match maps {
             Ok(maps) => (maps, None),
             Err(error) => (Vec::new(), Some(format!("there are no activation maps: {error}"))),
         };
-        // Each map lies over the photo once more.
-        let wanted: Vec<usize> = looked_at
+        // Each explained photo is shown twice, under the maps of the predicted and the true class.
+        let wanted: Vec<usize> = explained_photos
             .iter()
             .flat_map(|photo| [*photo, *photo])
             .chain(findings.shown_suspects().iter().copied())
             .chain(findings.galleries.photos())
             .collect();
         let path = |photo: usize| content.photos[photo].path.to_owned();
-        let thumbnails = Thumbnails::of(&wanted, path, &extractor.recipe());
+        let thumbnails = Thumbnails::of(&wanted, path, &extractor.preprocessing());
         let curves = content.epochs.map(|(epochs, best)| charts::curves(epochs, best));
-        let explained: Vec<_> = looked_at.into_iter().zip(maps).collect();
+        let explained: Vec<_> = explained_photos.into_iter().zip(maps).collect();
         let html = page::html(
             &findings,
             &page::Drawings {
@@ -133,18 +132,19 @@ impl Report {
                 thumbnails: &thumbnails,
                 explained: &explained,
                 problem: problem.as_deref(),
-                recipe: &extractor.recipe(),
+                preprocessing: &extractor.preprocessing(),
             },
         );
         Self { html, curves, problem }
     }
 }
 
-/// What the head of each page and drawing of ours has.
+/// Marks each page and drawing as written by Kindling.
 const MARK: &str = "kindling report";
 
-/// Suspected label errors that have a picture; all of them are listed by name, to this number.
+/// Maximum number of suspected label errors shown with a picture.
 const SUSPECTS_SHOWN: usize = 24;
+/// Maximum number of suspected label errors listed by file name.
 const SUSPECTS_LISTED: usize = 1000;
 
 impl<'a> Findings<'a> {
@@ -153,7 +153,8 @@ impl<'a> Findings<'a> {
         let labels: Vec<usize> = content.photos.iter().map(|photo| photo.label).collect();
         let predictions = Prediction::all(classes, content.logits, &labels);
         let roc = (classes == 2).then(|| {
-            // Monotonic in the probability of the second class, and never rounded to 0 or 1.
+            // The difference of the logits increases with the probability of the second class and,
+            // unlike the probability, never rounds to 0 or 1.
             let scores: Vec<f64> =
                 content.logits.chunks(2).map(|row| f64::from(row[1]) - f64::from(row[0])).collect();
             Roc::of(&scores, &labels.iter().map(|label| *label == 1).collect::<Vec<_>>())

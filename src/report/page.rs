@@ -1,27 +1,27 @@
-//! The page: its head, and the sections in their order.
+//! Lays out the HTML page: the document head and the sections in order.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gallery::{self, card, cards, percent, picture};
-use super::pictures::{Thumbnails, overlays, shown, whole};
+use super::pictures::{Thumbnails, absolute, overlays, path_text};
 use super::{ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data};
-use crate::photos::Recipe;
+use crate::photos::Preprocessing;
 
 const STYLE: &str = include_str!("style.css");
-/// Nothing is loaded and nothing is run.
+/// Content-Security-Policy: the page loads nothing and runs nothing.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// What was drawn for the page.
+/// Images and settings that the page embeds.
 pub struct Drawings<'a> {
-    /// The curves of the epochs, SVG.
+    /// Loss and accuracy curves, as SVG.
     pub curves: Option<&'a str>,
     pub thumbnails: &'a Thumbnails,
-    /// Wrong photos with their maps: of the predicted class, and of the true one.
+    /// Misclassified photos, each with its maps for the predicted and the true class.
     pub explained: &'a [(usize, Vec<ActivationMap>)],
-    /// Why there are no maps.
+    /// Why the maps are missing.
     pub problem: Option<&'a str>,
-    /// How photos are made ready for the network.
-    pub recipe: &'a Recipe,
+    /// The preprocessing of the backbone.
+    pub preprocessing: &'a Preprocessing,
 }
 
 pub fn html(findings: &Findings, drawings: &Drawings) -> String {
@@ -50,15 +50,15 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                         section #curves {
                             h2 { "Curves" }
                             div .chart .wide { (PreEscaped(curves)) }
-                            p .note { "The line marks the epoch that was kept: the best on the validation photos." }
+                            p .note { "The vertical line marks the epoch that was kept: the one with the best validation accuracy." }
                         }
                     }
                     (confusion::section(findings))
-                    (gallery::section(findings, drawings.thumbnails, drawings.recipe))
+                    (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
                     (explanations(findings, drawings))
                     (suspects(findings, drawings))
                     (probabilities(findings))
-                    (data::section(findings, drawings.recipe))
+                    (data::section(findings, drawings.preprocessing))
                     (data::making(findings))
                 }
             }
@@ -67,7 +67,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
     .into_string()
 }
 
-/// The sections that there are, in the page's order.
+/// Anchor and title of each section on the page, in order.
 fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'static str)> {
     let shows_photos = findings.content.gallery > 0;
     [
@@ -76,8 +76,8 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
         Some(("confusion", "Confusion")),
         shows_photos.then_some(("galleries", "Photos")),
         shows_photos.then_some(("maps", "Where it looked")),
-        Some(("label-errors", "Suspected labels")),
-        Some(("calibration", "Probabilities")),
+        Some(("label-errors", "Suspected label errors")),
+        Some(("calibration", "Calibration")),
         findings.roc.as_ref().map(|_| ("roc", "ROC")),
         Some(("data", "Data")),
         Some(("making", "How it was made")),
@@ -87,7 +87,7 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
     .collect()
 }
 
-/// The figures that matter, large.
+/// The headline figures.
 fn figures(findings: &Findings) -> Markup {
     let scores = &findings.scores;
     html! {
@@ -107,7 +107,7 @@ fn figure(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd data-figure=(name) { (value) } } }
 }
 
-/// Where the network looked in the photos that it got wrong.
+/// Class activation maps of the misclassified photos.
 fn explanations(findings: &Findings, drawings: &Drawings) -> Markup {
     if findings.content.gallery == 0 {
         return html! {};
@@ -117,15 +117,15 @@ fn explanations(findings: &Findings, drawings: &Drawings) -> Markup {
         section #maps {
             h2 { "Where the network looked" }
             @if let Some(problem) = drawings.problem {
-                p .warning { "Here something is missing: " (problem) "." }
+                p .warning { "This section is incomplete: " (problem) "." }
             } @else if findings.galleries.wrong_count() == 0 {
-                p { "No photo is wrong: there is nothing to explain." }
+                p { "Every photo was predicted correctly, so there is nothing to explain." }
             } @else {
                 p .note {
-                    "Each wrong photo twice: red is evidence for the class that was predicted (left) and for the true one "
-                    "(right), on one scale. The mean of such a class activation map and the head's bias add up to the class' logit."
+                    "Each wrong photo is shown twice. Red marks the evidence for the predicted class (left) and for the true "
+                    "class (right), on the same scale. The mean of a class activation map plus the head's bias is that class's logit."
                     @if shown < findings.galleries.wrong_count() {
-                        " The " (shown) " most confident of " (findings.galleries.wrong_count()) " are shown."
+                        " Only the " (shown) " most confident of " (findings.galleries.wrong_count()) " wrong photos are shown."
                     }
                 }
                 div .cards {
@@ -157,7 +157,7 @@ fn explanation(
     card(findings, photo, pictures)
 }
 
-/// Photos that may lie in the wrong folder.
+/// Photos that may be in the wrong class folder.
 fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
     let suspected = &findings.suspected;
     let listed = &suspected[..suspected.len().min(SUSPECTS_LISTED)];
@@ -165,19 +165,19 @@ fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
         section #label-errors {
             h2 { "Suspected label errors" }
             @if suspected.is_empty() {
-                p { "None: no photo is predicted as another class than its folder's with the confidence of that class' own photos." }
+                p { "No photo was confidently predicted as a different class." }
             } @else {
                 p .note {
-                    (suspected.len()) " photos are predicted as another class than their folder says, at least as confidently as that "
-                    "class' own photos are on average. Each may be a photo in the wrong folder, or one that is hard. "
-                    "The most suspicious come first."
+                    "Suspected photos: " (suspected.len()) ". Each was predicted as a different class than its folder's, with at least the "
+                    "average confidence of the photos in that class. It may be in the wrong folder, or just hard to classify. "
+                    "The most suspicious photos come first."
                 }
                 (cards(findings, drawings.thumbnails, findings.shown_suspects()))
                 details {
-                    summary { "The files as a list, to copy (one click selects all)" }
-                    pre #suspects { @for photo in listed { (shown(&whole(findings.content.photos[*photo].path))) "\n" } }
+                    summary { "List of files to copy (one click selects all)" }
+                    pre #suspects { @for photo in listed { (path_text(&absolute(findings.content.photos[*photo].path))) "\n" } }
                     @if listed.len() < suspected.len() {
-                        p .note { "The first " (listed.len()) " of " (suspected.len()) "." }
+                        p .note { "Only the first " (listed.len()) " of " (suspected.len()) " are listed." }
                     }
                 }
             }
@@ -185,21 +185,22 @@ fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
     }
 }
 
-/// Whether the probabilities mean what they say, and the trade between errors of two classes.
+/// The reliability diagram and, for two classes, the ROC curve.
 fn probabilities(findings: &Findings) -> Markup {
     let calibration = &findings.calibration;
     html! {
         div .side-by-side {
             section #calibration {
-                h2 { "Do the probabilities hold?" }
+                h2 { "Calibration" }
                 div .chart { (PreEscaped(charts::reliability(calibration))) }
                 p .note {
                     "Expected calibration error " strong { (format!("{:.4}", calibration.error)) }
-                    ": how far accuracy (bars) and confidence (the diagonal) lie apart on average. "
-                    "Bars below the diagonal: too sure of itself; above: too modest. Points: each bin's mean confidence."
+                    ": the average gap between the accuracy (bars) and the confidence of the predictions. "
+                    "Bars below the diagonal mean that the model is overconfident, bars above it that it is underconfident. "
+                    "Dots show the mean confidence of each bin."
                 }
                 details {
-                    summary { "The bins" }
+                    summary { "Bins" }
                     table #bins {
                         thead { tr {
                             th scope="col" { "confidence" } th scope="col" { "photos" }
@@ -208,7 +209,7 @@ fn probabilities(findings: &Findings) -> Markup {
                         tbody { @for (index, bin) in calibration.bins.iter().enumerate() {
                             @if bin.photos > 0 {
                                 tr {
-                                    th scope="row" { "to " (percent((index + 1) as f64 / calibration.bins.len() as f64)) }
+                                    th scope="row" { "up to " (percent((index + 1) as f64 / calibration.bins.len() as f64)) }
                                     td { (bin.photos) } td { (format!("{:.4}", bin.confidence)) }
                                     td { (format!("{:.4}", bin.accuracy)) }
                                 }
@@ -223,8 +224,8 @@ fn probabilities(findings: &Findings) -> Markup {
                     div .chart { (PreEscaped(charts::roc(roc, findings.class(1)))) }
                     p .note {
                         "Area under the curve " strong { (format!("{:.4}", roc.auc)) }
-                        ": how probable it is that of two photos, one of each class, the right one looks more like "
-                        bdi { (findings.class(1)) } "."
+                        ": the probability that a photo of " bdi { (findings.class(1)) }
+                        " gets a higher score for that class than a photo of the other class."
                     }
                 }
             }

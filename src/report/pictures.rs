@@ -1,4 +1,4 @@
-//! Small pictures of photos, and of what the network saw in them, to be embedded in a page.
+//! Thumbnails of photos and pictures of activation maps, embedded in the page as `data:` URLs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,33 @@ use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use super::ActivationMap;
-use crate::photos::{Recipe, for_each_photo};
+use crate::photos::{Preprocessing, for_each_photo};
 use crate::printable::printable;
 
-/// Side of a thumbnail, in pixels.
+/// Side length of a thumbnail, in pixels.
 pub const SIDE: u32 = 160;
-/// Quality of its JPEG, of 100: some 5 KB.
+/// JPEG quality of a thumbnail, from 1 to 100; one takes about 5 KB.
 const QUALITY: u8 = 75;
-/// Most bytes of pictures in a page, as embedded: beyond it cards have no picture.
+/// Maximum size of all thumbnails on the page, in bytes as embedded. Further cards have no picture.
 const MAX_BYTES: usize = 10 << 20;
 
-/// Thumbnails by the photo's index, as `data:` addresses.
+/// Thumbnails as `data:` URLs, by photo index.
 #[derive(Debug, Default)]
 pub struct Thumbnails {
     by_photo: HashMap<usize, String>,
-    /// Whether some were left out to keep the page small.
+    /// Whether some were left out because of the size limit.
     pub is_full: bool,
 }
 
 impl Thumbnails {
-    /// Those of the photos that are `wanted`, most important first and as often as they will be shown;
-    /// as many as go into a page. Each shows what the network sees: the centre that `recipe` cuts out.
-    pub fn of(wanted: &[usize], path: impl Fn(usize) -> PathBuf, recipe: &Recipe) -> Self {
+    /// Makes thumbnails of the photos in `wanted` until the size limit of the page is reached.
+    /// `wanted` has the most important photos first, and repeats a photo as often as the page shows
+    /// it. Each thumbnail shows what the network sees: the centre crop of `preprocessing`.
+    pub fn of(
+        wanted: &[usize],
+        path: impl Fn(usize) -> PathBuf,
+        preprocessing: &Preprocessing,
+    ) -> Self {
         let mut times: HashMap<usize, usize> = HashMap::new();
         let mut order = Vec::new();
         for photo in wanted {
@@ -45,10 +50,10 @@ impl Thumbnails {
         let paths: Vec<_> = order.iter().map(|photo| path(*photo)).collect();
         let mut thumbnails = Self::default();
         let mut bytes = 0;
-        let encode = |photo: RgbImage| thumbnail(&photo, recipe);
+        let encode = |photo: RgbImage| thumbnail(&photo, preprocessing);
         let ended = for_each_photo(&paths, 64, encode, |index, thumbnail| {
             let photo = order[index];
-            // A file that has gone, or changed, since it was read has no picture.
+            // The file was deleted or changed after the evaluation: no picture.
             let Ok(thumbnail) = thumbnail else { return Ok(()) };
             bytes += thumbnail.len() * times[&photo];
             match bytes > MAX_BYTES {
@@ -63,15 +68,16 @@ impl Thumbnails {
         thumbnails
     }
 
-    /// The thumbnail of a photo, where there is one.
+    /// The thumbnail of a photo, if there is one.
     pub fn get(&self, photo: usize) -> Option<&str> {
         self.by_photo.get(&photo).map(String::as_str)
     }
 }
 
-fn thumbnail(photo: &RgbImage, recipe: &Recipe) -> String {
-    let crop = RgbImage::from_raw(recipe.crop, recipe.crop, recipe.crop(photo))
-        .expect("a crop is a square of three bytes a pixel");
+fn thumbnail(photo: &RgbImage, preprocessing: &Preprocessing) -> String {
+    let crop =
+        RgbImage::from_raw(preprocessing.crop, preprocessing.crop, preprocessing.crop(photo))
+            .expect("a crop is a square with three bytes per pixel");
     let small = resize(&crop, SIDE, SIDE, FilterType::Triangle);
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
@@ -80,25 +86,26 @@ fn thumbnail(photo: &RgbImage, recipe: &Recipe) -> String {
     data_url("image/jpeg", &jpeg)
 }
 
-/// Side of an activation map's picture, in pixels: the map's places run into each other.
+/// Side length of an activation map's picture, in pixels: larger than the map, for smooth
+/// transitions.
 const MAP_SIDE: u32 = 56;
-/// Opacity of the strongest evidence, of 255: the photo is still to be seen.
+/// Opacity of the strongest evidence, from 0 to 255. The photo stays visible below it.
 const OPACITY: f32 = 190.0;
 
-/// Activation maps of one photo as pictures to lay over its thumbnail: red where there is evidence for
-/// the class, the more the less transparent, on one scale for all of `maps`.
+/// Renders the activation maps of one photo as overlays for its thumbnail: red marks evidence for
+/// the class, and stronger evidence is more opaque. All `maps` share one scale.
 pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
-    let most = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
+    let strongest = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
     maps.iter()
         .map(|map| {
-            // Resizing cuts off at 0 and 1.
-            let share = |value: &f32| if most > 0.0 { value / most } else { 0.0 };
+            // `resize` clamps to 0..1.
+            let share = |value: &f32| if strongest > 0.0 { value / strongest } else { 0.0 };
             let evidence: ImageBuffer<Luma<f32>, _> = ImageBuffer::from_raw(
                 map.width as u32,
                 map.height as u32,
                 map.values.iter().map(share).collect::<Vec<f32>>(),
             )
-            .expect("a map has a value for each place");
+            .expect("a map has a value for each position");
             let smooth = resize(&evidence, MAP_SIDE, MAP_SIDE, FilterType::CatmullRom);
             let opacity = |share: f32| (share.clamp(0.0, 1.0) * OPACITY).round() as u8;
             let pixels: Vec<u8> =
@@ -116,34 +123,34 @@ fn data_url(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
 }
 
-/// The path from the top, to be found from anywhere.
-pub fn whole(path: &Path) -> PathBuf {
+/// The absolute path.
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A path as text on one line, also for somebody who prints the page on a terminal.
-pub fn shown(path: &Path) -> String {
+/// A path as one line of text without control characters, safe to print on a terminal.
+pub fn path_text(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 
-/// The address of a file on this machine, whatever its name.
+/// The `file:` URL of a file, percent-encoded.
 pub fn file_url(path: &Path) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-    const LEFT: &AsciiSet = &NON_ALPHANUMERIC
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'/')
         .remove(b'-')
         .remove(b'_')
         .remove(b'.')
         .remove(b'~')
         .remove(b':');
-    let path = whole(path);
+    let path = absolute(path);
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
     #[cfg(not(unix))]
     let bytes =
         format!("/{}", path.display().to_string().trim_start_matches(r"\\?\").replace('\\', "/"))
             .into_bytes();
-    format!("file://{}", percent_encode(&bytes, LEFT))
+    format!("file://{}", percent_encode(&bytes, ENCODED))
 }
 
 #[cfg(test)]
@@ -179,13 +186,15 @@ mod tests {
         .save(&path)
         .unwrap();
         let wanted: Vec<usize> = (0..2000).collect();
-        let thumbnails = Thumbnails::of(&wanted, |_| path.clone(), &Recipe::IMAGENET);
+        let thumbnails = Thumbnails::of(&wanted, |_| path.clone(), &Preprocessing::IMAGENET);
         let bytes: usize = thumbnails.by_photo.values().map(String::len).sum();
         assert!(thumbnails.is_full && bytes <= MAX_BYTES && bytes > MAX_BYTES - (64 << 10));
         assert!(thumbnails.get(0).is_some() && thumbnails.get(1999).is_none());
-        // What is shown often counts as often.
+        // A photo that is shown repeatedly counts each time.
         let often = vec![7; 2000];
-        assert!(Thumbnails::of(&often, |_| path.clone(), &Recipe::IMAGENET).get(7).is_none());
+        assert!(
+            Thumbnails::of(&often, |_| path.clone(), &Preprocessing::IMAGENET).get(7).is_none()
+        );
     }
 
     #[test]
@@ -194,7 +203,7 @@ mod tests {
         let opacities = |url: &String| {
             let bytes = BASE64_STANDARD.decode(url.split_once(',').unwrap().1).unwrap();
             let picture = image::load_from_memory(&bytes).unwrap().into_rgba8();
-            // The first and the last pixel of a row: what lies between them runs over.
+            // The first and the last pixel of a row; those between them are interpolated.
             [0, MAP_SIDE - 1].map(|x| picture.get_pixel(x, MAP_SIDE / 2).0[3])
         };
         let urls = overlays(&[map([4.0, -2.0]), map([1.0, 2.0])]);

@@ -1,4 +1,4 @@
-//! The model card: what the model is, for whoever gets it without having trained it.
+//! The model card: documents the model for people who did not train it.
 
 use std::fmt::Write;
 
@@ -6,23 +6,23 @@ use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores};
 use crate::weights::PublishedWeights;
 
-/// What every card of ours has, and hardly another file.
+/// Marks a card as written by Kindling.
 pub(super) const CARD_MARK: &str = "library_name: kindling";
-/// Most classes whose scores the card lists.
-const LISTED: usize = 100;
+/// Maximum number of classes that the card lists.
+const MAX_LISTED: usize = 100;
 
-/// What a model card tells, all of it measured or recorded.
+/// The data of a model card, all measured or recorded.
 pub struct Card<'a> {
-    /// How the model was made.
+    /// The configuration of the run.
     pub config: &'a RunConfig,
-    /// What came of it.
+    /// The results of the run.
     pub summary: &'a Summary,
-    /// Its scores on the validation photos.
+    /// The scores on the validation photos.
     pub scores: &'a Scores,
 }
 
 impl Card<'_> {
-    /// The card as Hugging Face's hub takes it: Markdown behind a YAML header
+    /// The card in the format of the Hugging Face Hub: Markdown with a YAML header
     /// (<https://huggingface.co/docs/hub/model-cards>).
     pub fn markdown(&self) -> String {
         // Writing into a String cannot fail.
@@ -32,7 +32,7 @@ impl Card<'_> {
         card
     }
 
-    /// The published weights that the backbone is from, where they are known by their digest.
+    /// The published weights that the backbone comes from, if their digest is known.
     fn published(&self) -> Option<&'static PublishedWeights> {
         let sha256 = &self.config.weights.sha256;
         PublishedWeights::all().iter().find(|weights| weights.digest.admits(sha256))
@@ -44,8 +44,9 @@ impl Card<'_> {
     }
 
     fn header(&self, card: &mut String) -> std::fmt::Result {
-        // The hub's identifiers are SPDX's in lower case.
-        let licence = self.published().map_or("unknown".into(), |from| from.licence.to_lowercase());
+        // The Hub uses SPDX identifiers in lower case.
+        let licence =
+            self.published().map_or("unknown".into(), |published| published.licence.to_lowercase());
         let [backbone, data_set] =
             [&self.config.backbone, &self.data_set()].map(|text| quoted(text));
         let Scores { accuracy, loss, .. } = self.scores;
@@ -77,21 +78,22 @@ impl Card<'_> {
     fn body(&self, card: &mut String) -> std::fmt::Result {
         let Self { config, summary, scores } = self;
         let classes = &summary.classes;
-        let names: Vec<String> = classes.iter().take(LISTED).map(|class| escaped(class)).collect();
-        let more = if classes.len() > LISTED { ", ..." } else { "" };
+        let names: Vec<String> =
+            classes.iter().take(MAX_LISTED).map(|class| escaped(class)).collect();
+        let more = if classes.len() > MAX_LISTED { ", ..." } else { "" };
         writeln!(
             card,
             "# {} on {}\n\n\
-             A classifier of photos into {} classes: {}{more}. Its backbone, {}, {} and is frozen; its last \
-             layer was trained with [Burn](https://burn.dev) by kindling {} on {} photos.\n",
+             An image classifier with {} classes: {}{more}. Its backbone, {}, {} and was kept frozen. Its last layer \
+             was trained by kindling {} with [Burn](https://burn.dev) on {} photos.\n",
             escaped(&config.backbone),
             escaped(&self.data_set()),
             classes.len(),
             names.join(", "),
             escaped(&config.backbone),
             match self.published() {
-                Some(from) => format!("was pretrained on ImageNet ({})", from.source),
-                None => format!("is from {}", escaped(&config.weights.file.to_string_lossy())),
+                Some(published) => format!("was pretrained on ImageNet ({})", published.source),
+                None => format!("comes from {}", escaped(&config.weights.file.to_string_lossy())),
             },
             config.versions.kindling,
             summary.train_photos,
@@ -99,19 +101,20 @@ impl Card<'_> {
         writeln!(
             card,
             "## Intended use\n\n\
-             Photos like those that it was trained on. It names one of its classes for any photo, also for one that shows none of \
-             them, and it sees the centre of the photo alone. Measure it on photos of your own before you rely on it.\n"
+             The model is meant for photos like those it was trained on. It assigns one of its classes to every photo, even if \
+             the photo shows none of them, and it sees only the centre of the photo. Evaluate it on your own photos before \
+             you rely on it.\n"
         )?;
         writeln!(
             card,
             "## Data\n\n\
-             {} photos to train on and {} to validate on{}. Photos are resized to {} pixels on the short side, {} pixels are cut \
-             out of the centre, and the channels are normalised with mean {:?} and deviation {:?}.\n",
+             {} training photos and {} validation photos{}. The short side of each photo is resized to {} pixels, the centre is \
+             cropped to a square of {} pixels, and the channels are normalised with mean {:?} and standard deviation {:?}.\n",
             summary.train_photos,
             summary.val_photos,
             match summary.skipped {
                 0 => String::new(),
-                skipped => format!("; {skipped} files that were no photos were left out"),
+                skipped => format!("; skipped files: {skipped}"),
             },
             config.preprocessing.resize,
             config.preprocessing.crop,
@@ -121,38 +124,40 @@ impl Card<'_> {
         writeln!(
             card,
             "## Metrics\n\n\
-             On the {} validation photos: accuracy {:.4}, cross-entropy {:.4}. The epoch ({} of {}) was chosen on these same photos, \
-             so the figures are a little flattering.\n\n\
+             On the {} validation photos: accuracy {:.4}, cross-entropy {:.4}. The same photos were used to choose the epoch \
+             ({} of {}), so these figures are slightly optimistic.\n\n\
              | class | precision | recall | F1 | photos |\n| --- | --- | --- | --- | --- |",
             scores.images, scores.accuracy, scores.loss, summary.best_epoch.epoch, summary.epochs,
         )?;
         for ClassScores { class, precision, recall, f1, support } in
-            self.per_class().iter().take(LISTED)
+            self.per_class().iter().take(MAX_LISTED)
         {
             let class = escaped(class);
             writeln!(card, "| {class} | {precision:.4} | {recall:.4} | {f1:.4} | {support} |")?;
         }
-        if classes.len() > LISTED {
-            writeln!(card, "\n... and {} classes more.", classes.len() - LISTED)?;
+        if classes.len() > MAX_LISTED {
+            writeln!(card, "\n... and {} more classes.", classes.len() - MAX_LISTED)?;
         }
         let licence = match self.published() {
-            Some(from) => format!(
+            Some(published) => format!(
                 "The backbone's weights were published under {} ({}).",
-                from.licence, from.source
+                published.licence, published.source
             ),
-            None => "The backbone's weights are from a file of the trainer's own, whose licence is not known here.".into(),
+            None => {
+                "The backbone's weights come from a local file whose licence is unknown.".into()
+            }
         };
         writeln!(
             card,
             "\n## Use\n\n    \
              kindling predict RUN photo.jpg\n\n\
-             `{MODEL_FILE}` has the tensor names of the backbone's published files, so that it loads in PyTorch too; `kindling export` \
-             makes ONNX and other formats of it. `report.html` shows what it gets wrong.\n\n\
+             `{MODEL_FILE}` uses the tensor names of the backbone's published weights, so it also loads in PyTorch. \
+             `kindling export` converts it to ONNX and other formats. `report.html` shows which photos the model gets wrong.\n\n\
              ## How it was made\n\n\
-             On {} with kindling {} and Burn {}, {:.1} s for the features and {:.1} s for the training. Weights' SHA-256: `{}`. \
-             Every option is in `config.toml`.\n\n\
+             Trained on {} with kindling {} and Burn {}: {:.1} s for the features and {:.1} s for the training. SHA-256 of the \
+             pretrained weights: `{}`. `config.toml` records every option.\n\n\
              ## Licence\n\n\
-             {licence} What the photos allow is for whoever has the rights in them to say.",
+             {licence} The rights in the training photos may restrict how the model can be used.",
             escaped(&config.device.to_string()),
             config.versions.kindling,
             config.versions.burn,
@@ -163,14 +168,15 @@ impl Card<'_> {
     }
 }
 
-/// The mean of the classes' F1, over those that have photos.
+/// The mean F1 of the classes that have photos.
 fn macro_f1(per_class: &[ClassScores]) -> f64 {
-    let met: Vec<f64> = per_class.iter().filter(|one| one.support > 0).map(|one| one.f1).collect();
-    met.iter().sum::<f64>() / met.len().max(1) as f64
+    let scores: Vec<f64> =
+        per_class.iter().filter(|one| one.support > 0).map(|one| one.f1).collect();
+    scores.iter().sum::<f64>() / scores.len().max(1) as f64
 }
 
-/// A YAML scalar: its double-quoted strings are a superset of JSON's. What YAML takes for no character of
-/// a text, or for the end of a line, is escaped as JSON does it.
+/// A double-quoted YAML string, which is a superset of a JSON string. Characters that YAML treats
+/// as line breaks or does not allow are escaped as in JSON.
 fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.chars().fold(String::new(), |mut quoted, character| {
@@ -189,10 +195,10 @@ fn quoted(text: &str) -> String {
     })
 }
 
-/// Text that Markdown takes as it stands, on one line: class names and folders may be called anything.
+/// Escapes text for Markdown, on one line: class and folder names may contain any character.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
-    // Some readers make links of whatever looks like an address.
+    // Some Markdown renderers turn anything that looks like an address into a link.
     let is_address = text.contains("www.") || text.contains("://") || text.contains('@');
     for character in text.chars() {
         if character.is_control() {

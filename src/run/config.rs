@@ -1,4 +1,4 @@
-//! What is written down about a run besides its model.
+//! The configuration and the summary of a run.
 
 use std::path::PathBuf;
 
@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceInfo;
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
-use crate::photos::{FolderError, Recipe, Split, training_split};
+use crate::photos::{FolderError, Preprocessing, Split, training_split};
 
-/// The version of Burn that this crate is built on.
+/// The version of Burn that this crate uses.
 pub const BURN_VERSION: &str = "0.22.1";
 
-/// `config.toml`: enough to make the run again, and to use its model.
+/// `config.toml`: everything needed to reproduce the run and to use its model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunConfig {
-    /// The command that made it, as it was typed. Runs of before it was written down have none.
+    /// The command line of the run. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// When it was made: RFC 3339, in local time. Likewise.
+    /// When the run was made: local time in RFC 3339 format. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// The backbone's name.
+    /// Name of the backbone.
     pub backbone: String,
-    /// Every option of the command, with the values that were in force.
+    /// All options of the command, with the values that were used.
     pub options: toml::Table,
-    /// How photos are made ready.
-    pub preprocessing: Recipe,
-    /// The photos.
+    /// The preprocessing of the photos.
+    pub preprocessing: Preprocessing,
+    /// The training and validation photos.
     pub data: DataRecord,
     /// The pretrained weights.
     pub weights: WeightsRecord,
-    /// What it was computed on.
+    /// The device that the run used.
     pub device: DeviceInfo,
-    /// How far that agreed with the processor, where it is a GPU and was checked.
+    /// The result of the GPU self-check, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_check: Option<SelfCheck>,
-    /// What it was computed with.
+    /// The software versions.
     pub versions: Versions,
 }
 
@@ -45,17 +45,17 @@ pub struct RunConfig {
 pub struct DataRecord {
     /// The folder, as an absolute path.
     pub folder: PathBuf,
-    /// Photos trained on.
+    /// Number of training photos.
     pub train_photos: usize,
-    /// Photos validated on.
+    /// Number of validation photos.
     pub val_photos: usize,
-    /// Files left out.
+    /// Number of skipped files.
     pub skipped: usize,
-    /// What tells how the photos were divided from any other way ([`Split::digest`]). Runs of before it was
-    /// written down have none.
+    /// SHA-256 of the split into training and validation photos ([`Split::digest`]). Absent in
+    /// older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_sha256: Option<String>,
-    /// Photos of each class that were trained on, in the order of the logits. Likewise.
+    /// Number of training photos of each class, in the order of the logits. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<Vec<usize>>,
 }
@@ -65,40 +65,40 @@ pub struct DataRecord {
 pub struct WeightsRecord {
     /// The file.
     pub file: PathBuf,
-    /// The SHA-256 of its content, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
 }
 
-/// Versions of what computed.
+/// The software versions of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Versions {
-    /// This crate.
+    /// Version of this crate.
     pub kindling: String,
-    /// Burn.
+    /// Version of Burn.
     pub burn: String,
 }
 
 impl Versions {
-    /// Those of this build.
+    /// The versions of this build.
     pub fn current() -> Self {
         Self { kindling: env!("CARGO_PKG_VERSION").into(), burn: BURN_VERSION.into() }
     }
 }
 
-/// `summary.json`: what came of a run.
+/// `summary.json`: the results of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
-    /// The epoch whose head is in the model.
+    /// The best epoch, whose head the model has.
     pub best_epoch: EpochMetrics,
-    /// Epochs that were run.
+    /// Number of epochs that were run.
     pub epochs: usize,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// Photos trained on.
+    /// Number of training photos.
     pub train_photos: usize,
-    /// Photos validated on.
+    /// Number of validation photos.
     pub val_photos: usize,
-    /// Files left out.
+    /// Number of skipped files.
     pub skipped: usize,
     /// Wall-clock seconds from reading the weights to the last feature.
     pub feature_seconds: f64,
@@ -106,40 +106,40 @@ pub struct Summary {
     pub training_seconds: f64,
 }
 
-/// Why it cannot be told which photos a run was trained and validated on.
+/// Why the training and validation photos of a run cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
-    /// The photos cannot be read any more.
+    /// The photo folder cannot be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// They are not what they were.
+    /// The photos have changed since the run.
     #[error(
-        "the photos in `{}` are no longer those of the run: some were added, removed, renamed or moved", .0.display()
+        "the photos in `{}` have changed since the run: some were added, removed, renamed or moved", .0.display()
     )]
     Changed(PathBuf),
-    /// An old run.
-    #[error("the run does not say how the photos in `{}` were divided", .0.display())]
+    /// An older run that did not record the split.
+    #[error("the run did not record how the photos in `{}` were split into training and validation photos", .0.display())]
     NotRecorded(PathBuf),
 }
 
 /// Why a `config.toml` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is no TOML, or lacks what is needed.
-    #[error("`{}` is no configuration of a run: {reason}", .file.display())]
+    /// It is not valid TOML, or a required entry is missing.
+    #[error("`{}` is not a valid run configuration: {reason}", .file.display())]
     Parse {
         /// The file.
         file: PathBuf,
-        /// What is wrong in it.
+        /// What is wrong.
         reason: String,
     },
 }
 
 impl RunConfig {
-    /// Reads a configuration from the text of `file`.
+    /// Parses the configuration in `text`, the contents of `file`.
     ///
     /// # Errors
-    /// Where it is not one.
+    /// If `text` is not a valid configuration.
     pub fn parse(file: &std::path::Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error: toml::de::Error| ConfigError::Parse {
             file: file.to_owned(),
@@ -147,11 +147,12 @@ impl RunConfig {
         })
     }
 
-    /// The photos that were trained on and validated on, read once more and divided as they were then.
+    /// Reads the photo folder again and splits it into the training and validation photos of the
+    /// run.
     ///
     /// # Errors
-    /// Where the folder is no longer there, or no longer what it was: another division would take photos
-    /// for new that were trained on.
+    /// If the folder cannot be read, or its photos have changed since the run: a different split
+    /// could put training photos into the validation set.
     pub fn split(&self) -> Result<Split, SplitError> {
         let folder = &self.data.folder;
         let Some(recorded) = &self.data.split_sha256 else {

@@ -1,4 +1,4 @@
-//! A run folder appears whole or not at all.
+//! Writes a run folder atomically: it appears complete or not at all.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use crate::head::EpochMetrics;
 use crate::output::has_mark;
 use crate::report::Report;
 
-/// Everything that a run folder holds, whichever version wrote it.
+/// All files that a run folder may contain, from any version.
 const FILES: [&str; 8] = [
     MODEL_FILE,
     CLASSES_FILE,
@@ -27,102 +27,104 @@ const FILES: [&str; 8] = [
     CARD_FILE,
 ];
 
-/// What goes into a run folder.
+/// The contents of a run folder.
 pub struct FolderContent<'a> {
-    /// The whole network as a safetensors file.
+    /// The whole network, as the bytes of a safetensors file.
     pub model: &'a [u8],
     /// Class names, in the order of the logits.
     pub classes: &'a [String],
-    /// How it was made.
+    /// The configuration of the run.
     pub config: &'a RunConfig,
-    /// Every epoch.
+    /// The metrics of every epoch.
     pub epochs: &'a [EpochMetrics],
-    /// What came of it.
+    /// The results.
     pub summary: &'a Summary,
-    /// The report, an HTML page, where there is one.
+    /// The report as HTML, if there is one.
     pub report: Option<&'a str>,
-    /// The curves of the epochs, an SVG drawing, likewise.
+    /// The loss and accuracy curves as SVG, if there are any.
     pub curves: Option<&'a str>,
-    /// The model card, in Markdown.
+    /// The model card as Markdown.
     pub card: &'a str,
 }
 
 /// Why a run folder cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A run is there already.
-    #[error("`{}` holds a run already; give another --out, or --force to replace it", .0.display())]
+    /// The folder already holds a run.
+    #[error("`{}` already holds a run; choose another --out, or use --force to replace it", .0.display())]
     Exists(PathBuf),
-    /// Something else is there, which is not ours to replace.
-    #[error("`{}` is there already and is no run folder; give another --out", .0.display())]
+    /// Something exists that is not a run and must not be replaced.
+    #[error("`{}` already exists and is not a run folder; choose another --out", .0.display())]
     NotARun(PathBuf),
-    /// A run with something of the user's in it.
+    /// The folder holds a run and other files of the user.
     #[error(
-        "`{}` holds `{}` beside a run, which --force would delete; move it away or give another --out",
+        "`{}` holds a run and also `{}`, which --force would delete; move it away or choose another --out",
         .folder.display(), .other.display()
     )]
     NotOnlyARun {
         /// The folder.
         folder: PathBuf,
-        /// The first file that no run has.
+        /// The first file that is not part of a run.
         other: PathBuf,
     },
-    /// A folder that the program stands in.
-    #[error("a run needs a folder of its own, and `{}` is the current folder or above it", .0.display())]
+    /// The folder is the current folder or contains it.
+    #[error("a run needs its own folder, and `{}` is the current folder or contains it; choose another --out", .0.display())]
     WorkingFolder(PathBuf),
-    /// The file system refused.
+    /// The folder cannot be written.
     #[error("the run folder `{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The configuration has no TOML form.
+    /// The configuration cannot be serialised as TOML.
     #[error("the configuration cannot be written")]
     Config(#[from] toml::ser::Error),
-    /// The summary has no JSON form.
+    /// The summary cannot be serialised as JSON.
     #[error("the summary cannot be written")]
     Summary(#[from] serde_json::Error),
 }
 
-/// Where a run will be written: a place that was free when it was reserved.
+/// The folder that a run will be written to, checked to be free by [`RunDir::reserve`].
 #[derive(Debug)]
-pub struct RunPlace {
-    /// As it was asked for, to speak of.
-    asked: PathBuf,
-    /// Absolute, links resolved.
+pub struct RunDir {
+    /// The path as the user gave it, for messages.
+    requested: PathBuf,
+    /// The absolute path, with links resolved.
     folder: PathBuf,
     force: bool,
 }
 
-/// What is at the place of a run folder.
+/// What currently exists at the path of a run folder.
 enum Occupant {
     Nothing,
     Run,
 }
 
-impl RunPlace {
-    /// Sees that a run can be written to `folder`: nothing is there, or an empty folder, or a run
-    /// (and nothing else) and `force`; and that folders can be made beside it. Asked before training,
-    /// so that an hour of work does not end in a refusal.
+impl RunDir {
+    /// Checks that a run can be written to `folder`, and creates its parent folders.
+    ///
+    /// `folder` must not exist, or must be empty, or, with `force`, must hold a run and nothing
+    /// else. It must also be possible to create folders next to it. Call this before training, so
+    /// that an hour of work does not end with an error.
     ///
     /// # Errors
-    /// Where it cannot.
+    /// If a run cannot be written to `folder`.
     pub fn reserve(folder: &Path, force: bool) -> Result<Self, RunError> {
         let failed = |error| RunError::Write(folder.to_owned(), error);
-        // `.` and links are resolved, so that what is renamed at the end is the folder itself.
-        let place = match folder.canonicalize() {
-            Ok(place) => place,
+        // Resolve `.` and links, so that the final rename affects the folder itself.
+        let path = match folder.canonicalize() {
+            Ok(path) => path,
             Err(_) if folder.is_symlink() => return Err(RunError::NotARun(folder.to_owned())),
             Err(_) => std::path::absolute(folder).map_err(failed)?,
         };
         if std::env::current_dir()
-            .and_then(|here| here.canonicalize())
-            .is_ok_and(|here| here.starts_with(&place))
+            .and_then(|current| current.canonicalize())
+            .is_ok_and(|current| current.starts_with(&path))
         {
             return Err(RunError::WorkingFolder(folder.to_owned()));
         }
-        let place = Self { asked: folder.to_owned(), folder: place, force };
-        place.occupant()?;
-        fs::create_dir_all(place.parent()).map_err(failed)?;
-        place.hidden_folder()?.close().map_err(failed)?;
-        Ok(place)
+        let run_dir = Self { requested: folder.to_owned(), folder: path, force };
+        run_dir.occupant()?;
+        fs::create_dir_all(run_dir.parent()).map_err(failed)?;
+        run_dir.hidden_folder()?.close().map_err(failed)?;
+        Ok(run_dir)
     }
 
     fn parent(&self) -> &Path {
@@ -130,15 +132,19 @@ impl RunPlace {
     }
 
     fn failed(&self, error: io::Error) -> RunError {
-        RunError::Write(self.asked.clone(), error)
+        RunError::Write(self.requested.clone(), error)
     }
 
+    /// Checks what exists at the path.
+    ///
+    /// # Errors
+    /// If it must not be replaced.
     fn occupant(&self) -> Result<Occupant, RunError> {
         let folder = &self.folder;
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Occupant::Nothing),
-            Err(_) if folder.is_file() => return Err(RunError::NotARun(self.asked.clone())),
+            Err(_) if folder.is_file() => return Err(RunError::NotARun(self.requested.clone())),
             Err(error) => return Err(self.failed(error)),
         };
         let mut names = Vec::new();
@@ -149,20 +155,20 @@ impl RunPlace {
             return Ok(Occupant::Nothing);
         }
         if ![MODEL_FILE, CONFIG_FILE].iter().all(|file| folder.join(file).is_file()) {
-            return Err(RunError::NotARun(self.asked.clone()));
+            return Err(RunError::NotARun(self.requested.clone()));
         }
-        match names.into_iter().find(|name| !self.is_of_a_run(name)) {
-            _ if !self.force => Err(RunError::Exists(self.asked.clone())),
+        match names.into_iter().find(|name| !self.belongs_to_run(name)) {
+            _ if !self.force => Err(RunError::Exists(self.requested.clone())),
             Some(other) => {
-                Err(RunError::NotOnlyARun { folder: self.asked.clone(), other: other.into() })
+                Err(RunError::NotOnlyARun { folder: self.requested.clone(), other: other.into() })
             }
             None => Ok(Occupant::Run),
         }
     }
 
-    /// Whether a file of this name in the folder is one that a run has. People write a README.md or a
-    /// report.html themselves, too: those are not ours.
-    fn is_of_a_run(&self, name: &OsStr) -> bool {
+    /// Whether the file `name` in the folder is part of a run. A README.md or report.html may also
+    /// have been written by the user, so these must carry Kindling's mark.
+    fn belongs_to_run(&self, name: &OsStr) -> bool {
         let file = self.folder.join(name);
         match name.to_str() {
             Some(CARD_FILE) => has_mark(&file, CARD_MARK),
@@ -171,12 +177,12 @@ impl RunPlace {
         }
     }
 
-    /// Writes the run: into a hidden folder beside its place, which is renamed when all of it is on
-    /// the disk. A run that it replaces is there until then.
+    /// Writes the run into a hidden folder next to the target, and renames it once everything is on
+    /// disk. A run that is replaced stays in place until then.
     ///
     /// # Errors
-    /// Where something has come to be in the way, or the file system refuses; then nothing is left
-    /// behind and what was there still is.
+    /// If something else was created at the path in the meantime, or the file system fails. No
+    /// partial run is left behind, and what existed before is kept.
     pub fn write(&self, content: &FolderContent) -> Result<(), RunError> {
         let failed = |error| self.failed(error);
         let config = toml::to_string_pretty(content.config)?;
@@ -200,14 +206,14 @@ impl RunPlace {
         }
         match self.occupant()? {
             Occupant::Nothing => {
-                // Windows does not rename onto a folder, not even an empty one.
+                // Windows cannot rename onto an existing folder, not even an empty one.
                 if self.folder.is_dir() {
                     fs::remove_dir(&self.folder).map_err(failed)?;
                 }
                 fs::rename(staging.path(), &self.folder).map_err(|error| match error.kind() {
-                    // Another run was quicker by a moment.
+                    // Another process created the folder in the meantime.
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-                        RunError::Exists(self.asked.clone())
+                        RunError::Exists(self.requested.clone())
                     }
                     _ => failed(error),
                 })?;
@@ -217,8 +223,8 @@ impl RunPlace {
                 let old = aside.path().join("replaced");
                 fs::rename(&self.folder, &old).map_err(failed)?;
                 if let Err(error) = fs::rename(staging.path(), &self.folder) {
-                    // Back to what was there. Should even that fail, the old run must not go with
-                    // `aside`.
+                    // Restore the old run. If that fails too, keep `aside`, so that dropping it
+                    // does not delete the old run.
                     if fs::rename(&old, &self.folder).is_err() {
                         let _ = aside.keep();
                     }
@@ -226,13 +232,13 @@ impl RunPlace {
                 }
             }
         }
-        // Renamed, so there is nothing left for it to remove.
+        // The folder was renamed, so there is nothing to remove.
         let _ = staging.keep();
         Ok(())
     }
 
-    /// A folder of a name of its own beside the place, removed when it is dropped, with the
-    /// permissions of any other.
+    /// Creates a hidden folder with a unique name next to the target and default permissions. It is
+    /// deleted when it is dropped.
     fn hidden_folder(&self) -> Result<tempfile::TempDir, RunError> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".kindling-");
@@ -241,11 +247,12 @@ impl RunPlace {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
-        // The kind alone: the error itself names the hidden folder, which tells nobody anything.
+        // Only the kind: the full error names the hidden folder, which means nothing to the user.
         builder.tempdir_in(self.parent()).map_err(|error| self.failed(error.kind().into()))
     }
 }
 
+/// Writes a new file and flushes it to disk.
 fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;

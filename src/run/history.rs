@@ -1,4 +1,4 @@
-//! What happened in a run: its epochs and what came of them, written down and read back.
+//! Reads the epochs and the summary of a run, and writes `metrics.csv`.
 
 use std::fs;
 use std::io;
@@ -7,37 +7,37 @@ use std::path::{Path, PathBuf};
 use super::{METRICS_FILE, SUMMARY_FILE, Summary};
 use crate::head::EpochMetrics;
 
-/// The course of a run.
+/// The epochs and the summary of a run.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Every epoch.
+    /// The metrics of every epoch.
     pub epochs: Vec<EpochMetrics>,
-    /// What came of them.
+    /// The results.
     pub summary: Summary,
 }
 
-/// Why the course of a run cannot be told.
+/// Why the history of a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// A file of the run cannot be read.
     #[error("`{}` cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// The table of epochs is damaged.
-    #[error("`{}` is no table of epochs", .0.display())]
+    /// The epochs are not valid CSV.
+    #[error("`{}` is not a valid table of epochs", .0.display())]
     Metrics(PathBuf, #[source] csv::Error),
-    /// The epochs cannot be those of the run.
-    #[error("`{}` holds no epochs that a run can have", .0.display())]
+    /// The epochs are missing, out of order or out of range.
+    #[error("`{}` does not hold the epochs of a run: epochs are missing, out of order or out of range", .0.display())]
     Implausible(PathBuf),
-    /// The summary is damaged.
-    #[error("`{}` is no summary of a run", .0.display())]
+    /// The summary is not valid JSON.
+    #[error("`{}` is not a valid run summary", .0.display())]
     Summary(PathBuf, #[source] serde_json::Error),
 }
 
 impl History {
-    /// Reads that of the run in `folder`.
+    /// Reads the history of the run in `folder`.
     ///
     /// # Errors
-    /// Where one of its files is missing or damaged.
+    /// If one of the files is missing or damaged.
     pub fn read(folder: &Path) -> Result<Self, HistoryError> {
         let (metrics, summary) = (folder.join(METRICS_FILE), folder.join(SUMMARY_FILE));
         let read = |file: &Path| {
@@ -49,7 +49,7 @@ impl History {
             .map_err(|error| HistoryError::Metrics(metrics.clone(), error))?;
         let summary: Summary = serde_json::from_slice(&read(&summary)?)
             .map_err(|error| HistoryError::Summary(summary, error))?;
-        // Numbers that training never writes, and that no axis has room for.
+        // Reject values that training never writes and that no chart axis can show.
         let plausible = |epoch: &EpochMetrics| {
             let losses = [epoch.train_loss, epoch.val_loss];
             let accuracies = [epoch.train_accuracy, epoch.val_accuracy];
@@ -65,7 +65,7 @@ impl History {
     }
 }
 
-/// `metrics.csv`: a header and a line an epoch.
+/// The contents of `metrics.csv`: a header and one line per epoch.
 pub(super) fn metrics_csv(epochs: &[EpochMetrics]) -> String {
     let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
     for metrics in epochs {

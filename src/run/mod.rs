@@ -1,4 +1,4 @@
-//! The run folder: everything that a training run leaves behind, and the model read back from it.
+//! The run folder: everything that a training run writes, and how to load the model from it.
 
 mod card;
 mod config;
@@ -10,23 +10,23 @@ pub use card::Card;
 pub use config::{
     BURN_VERSION, ConfigError, DataRecord, RunConfig, SplitError, Summary, Versions, WeightsRecord,
 };
-pub use folder::{FolderContent, RunError, RunPlace};
+pub use folder::{FolderContent, RunDir, RunError};
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
 
-/// The whole network, in torchvision's names.
+/// The whole network, with the tensor names of the published weights.
 pub const MODEL_FILE: &str = "model.safetensors";
-/// A class name a line, in the order of the logits.
+/// Class names, one per line, in the order of the logits.
 pub const CLASSES_FILE: &str = "classes.txt";
-/// How the run was made.
+/// The configuration of the run.
 pub const CONFIG_FILE: &str = "config.toml";
-/// A line an epoch.
+/// Metrics, one line per epoch.
 pub const METRICS_FILE: &str = "metrics.csv";
-/// What came of it.
+/// The results of the run.
 pub const SUMMARY_FILE: &str = "summary.json";
-/// What it is like, as a page to look at.
+/// The report, an HTML page.
 pub const REPORT_FILE: &str = "report.html";
-/// Loss and accuracy of each epoch, drawn.
+/// Loss and accuracy of each epoch, as an SVG drawing.
 pub const CURVES_FILE: &str = "curves.svg";
 /// The model card.
 pub const CARD_FILE: &str = "README.md";

@@ -1,4 +1,4 @@
-//! A model to predict with: from a run folder, or from a weights file that has its own fc layer.
+//! Loads a model from a run folder, or from a weights file with an fc layer.
 
 use std::fs;
 use std::io;
@@ -10,88 +10,88 @@ use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::features::Extractor;
 use crate::head::Head;
-use crate::photos::{Recipe, RecipeError};
+use crate::photos::{Preprocessing, PreprocessingError};
 use crate::weights::{
     self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
 };
 
-/// A backbone with its head, and what the logits stand for.
+/// A backbone with its head, and the class names.
 pub struct Model {
-    /// The frozen network.
+    /// The frozen backbone.
     pub backbone: Backbone,
-    /// The layer that predicts.
+    /// The last layer.
     pub head: Head,
-    /// How photos are made ready for it.
-    pub recipe: Recipe,
+    /// The preprocessing of the photos.
+    pub preprocessing: Preprocessing,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// How it was trained, where it comes from a run.
+    /// The configuration of the run, if the model comes from a run.
     pub config: Option<RunConfig>,
 }
 
-/// The part of a model that features need.
+/// The part of a model that computes features.
 pub struct FrozenBackbone {
-    /// The frozen network.
+    /// The frozen backbone.
     pub backbone: Backbone,
-    /// How photos are made ready for it.
-    pub recipe: Recipe,
+    /// The preprocessing of the photos.
+    pub preprocessing: Preprocessing,
 }
 
-/// Why there is no model.
+/// Why a model cannot be loaded or used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// Nothing is there.
+    /// The path does not exist.
     #[error("there is no model at `{}`: give a run folder, a weights file or a name from `kindling weights list`", .0.display())]
     NotThere(PathBuf),
-    /// A folder that is no run.
-    #[error("`{}` is no run folder: it has no {missing}", .folder.display())]
+    /// The folder is not a run.
+    #[error("`{}` is not a run folder: it has no {missing}", .folder.display())]
     NotARun {
         /// The folder.
         folder: PathBuf,
-        /// The first file that it lacks.
+        /// The first missing file.
         missing: &'static str,
     },
     /// A file of the run cannot be read.
     #[error("`{}` cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// The configuration is at fault.
+    /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The configuration names no backbone that is known here.
+    /// The configuration names an unknown backbone.
     #[error("`{}` names an unknown backbone", .0.display())]
     Backbone(PathBuf, #[source] UnknownBackbone),
-    /// The configuration's preprocessing cannot be followed.
+    /// The preprocessing in the configuration is invalid.
     #[error("`{}` cannot be used", .0.display())]
-    Recipe(PathBuf, #[source] RecipeError),
-    /// The file describes itself, and not as it is.
+    InvalidPreprocessing(PathBuf, #[source] PreprocessingError),
+    /// The file's metadata are invalid or do not match its tensors.
     #[error("`{}` cannot be used", .0.display())]
     Description(PathBuf, #[source] DescriptionError),
-    /// The weights are at fault.
+    /// The weights file cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The weights do not fit.
+    /// The weights do not match the architecture.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The head overflows.
-    #[error("the model's fc layer gives no finite numbers for these photos")]
+    /// The head computed NaN or infinite logits.
+    #[error("the model's fc layer computes NaN or infinite logits for these photos")]
     NotFinite,
-    /// Names and logits do not agree.
+    /// The number of class names differs from the number of logits.
     #[error("`{}` names {names} classes and the model has {classes}", .file.display())]
     ClassCount {
-        /// The file of names.
+        /// The file with the class names.
         file: PathBuf,
-        /// How many it names.
+        /// Number of class names.
         names: usize,
-        /// How many logits there are.
+        /// Number of logits.
         classes: usize,
     },
 }
 
 impl Model {
-    /// Opens the model at `path` on `device`: a run folder, or a weights file with its own fc layer.
+    /// Loads the model at `path` onto `device`: a run folder, or a weights file with an fc layer.
     ///
     /// # Errors
-    /// Where there is none, or what is there does not fit together.
+    /// If there is no model at `path`, or its parts do not match.
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Self::from_run(path, device),
@@ -100,18 +100,23 @@ impl Model {
         }
     }
 
-    /// What turns photos into this model's features, `batch_size` at a time on the model's `device`.
+    /// An extractor for this model's features that computes `batch_size` photos at a time. `device`
+    /// must be the device of the model.
     pub fn extractor<'a>(&'a self, device: &'a Device, batch_size: usize) -> Extractor<'a> {
-        Extractor::new(&self.backbone, self.recipe, device, batch_size)
+        Extractor::new(&self.backbone, self.preprocessing, device, batch_size)
     }
 
-    /// Logits of rows of features, `[rows, features]` in and `[rows, classes]` out.
+    /// Computes the logits of rows of features.
+    ///
+    /// # Shapes
+    /// - `rows`: `[rows, features]`
+    /// - output: `[rows, classes]`
     ///
     /// # Errors
-    /// Where they are no finite numbers.
+    /// If a logit is NaN or infinite.
     ///
     /// # Panics
-    /// As [`Head::logits`].
+    /// See [`Head::logits`].
     pub fn logits(&self, rows: &[f32], device: &Device) -> Result<Vec<f32>, ModelError> {
         let logits = self.head.logits(rows, device);
         match logits.iter().all(|logit| logit.is_finite()) {
@@ -132,66 +137,70 @@ impl Model {
             .backbone
             .parse()
             .map_err(|error| ModelError::Backbone(config_file.clone(), error))?;
-        let recipe = config
+        let preprocessing = config
             .preprocessing
             .check()
-            .map_err(|error| ModelError::Recipe(config_file.clone(), error))?;
+            .map_err(|error| ModelError::InvalidPreprocessing(config_file.clone(), error))?;
         let checkpoint = Checkpoint::open(&folder.join(MODEL_FILE))?;
         let head = weights::head(&checkpoint, &architecture, device)?;
         let classes = read_classes(&folder.join(CLASSES_FILE), head.classes())?;
         let backbone = weights::backbone(&checkpoint, &architecture, device)?;
-        Ok(Self { backbone, head, recipe, classes, config: Some(config) })
+        Ok(Self { backbone, head, preprocessing, classes, config: Some(config) })
     }
 
-    /// The model in a weights file that has its own fc layer. A file that describes itself, as a run's and
-    /// exported ones do, knows its classes wherever it is.
+    /// Loads the model from a weights file with an fc layer.
+    ///
+    /// Class names and preprocessing come from the file's metadata, which files from runs and
+    /// exports have. Without metadata, the preprocessing is the architecture's default, and the
+    /// classes are ImageNet's if there are 1000 of them, and numbered otherwise.
     ///
     /// # Errors
-    /// Where it holds no network that is known here, one without that layer, or one that it does not
-    /// describe as it is.
+    /// If the file does not hold a known network, lacks the fc layer, or has metadata that are
+    /// invalid or do not match its tensors.
     pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let architecture = weights::architecture(checkpoint)?;
         let head = weights::head(checkpoint, &architecture, device)?;
         let backbone = weights::backbone(checkpoint, &architecture, device)?;
         let file = checkpoint.path();
         if let Some(description) = description(checkpoint, &architecture)? {
-            let Description { classes, recipe, .. } = description
+            let Description { classes, preprocessing, .. } = description
                 .with_logits(head.classes())
                 .map_err(|error| ModelError::Description(file.to_owned(), error))?;
-            return Ok(Self { backbone, head, recipe, classes, config: None });
+            return Ok(Self { backbone, head, preprocessing, classes, config: None });
         }
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
-            // A run's own model file, named by itself, of before they described themselves.
+            // The model file of an older run, which has no metadata.
             count if file.ends_with(MODEL_FILE) && beside.is_file() => {
                 read_classes(&beside, count)?
             }
             1000 => weights::imagenet_classes(),
             count => (0..count).map(|class| format!("class {class}")).collect(),
         };
-        let recipe = architecture.recipe();
-        Ok(Self { backbone, head, recipe, classes, config: None })
+        let preprocessing = architecture.preprocessing();
+        Ok(Self { backbone, head, preprocessing, classes, config: None })
     }
 
-    /// What a file of this model says about itself.
+    /// The metadata for files that hold this model.
     pub fn description(&self) -> Description {
         Description {
             backbone: self.backbone.architecture().to_string(),
             classes: self.classes.clone(),
-            recipe: self.recipe,
+            preprocessing: self.preprocessing,
         }
     }
 }
 
 impl FrozenBackbone {
-    /// Opens the backbone of the model at `path`, as [`Model::open`], but no fc layer is needed.
+    /// Loads the backbone of the model at `path`, like [`Model::open`], but a weights file needs no
+    /// fc layer.
     ///
     /// # Errors
-    /// Where there is none, or what is there does not fit together.
+    /// If there is no model at `path`, or its parts do not match.
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
         if path.is_dir() {
-            let Model { backbone, recipe, .. } = Model::open(path, device)?;
-            return Ok(Self { backbone, recipe });
+            let Model { backbone, preprocessing, .. } = Model::open(path, device)?;
+            return Ok(Self { backbone, preprocessing });
         }
         match path.exists() {
             true => Self::from_weights(&Checkpoint::open(path)?, device),
@@ -199,20 +208,21 @@ impl FrozenBackbone {
         }
     }
 
-    /// The backbone in a weights file.
+    /// Loads the backbone from a weights file.
     ///
     /// # Errors
-    /// Where it holds no network that is known here, or one that it does not describe as it is.
+    /// If the file does not hold a known network, or has metadata that are invalid or do not match
+    /// its tensors.
     pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
         let architecture = weights::architecture(checkpoint)?;
-        let recipe = description(checkpoint, &architecture)?
-            .map_or(architecture.recipe(), |description| description.recipe);
+        let preprocessing = description(checkpoint, &architecture)?
+            .map_or(architecture.preprocessing(), |description| description.preprocessing);
         let backbone = weights::backbone(checkpoint, &architecture, device)?;
-        Ok(Self { backbone, recipe })
+        Ok(Self { backbone, preprocessing })
     }
 }
 
-/// What the file says about itself, where it does.
+/// Reads the metadata of a weights file, if it has any.
 fn description(
     checkpoint: &Checkpoint,
     architecture: &Architecture,

@@ -1,92 +1,93 @@
-//! What a model file says about itself besides its tensors, so that it is of use away from its run.
+//! The metadata of a model file, which makes the file usable without its run folder.
 
 use std::collections::BTreeMap;
 
 use crate::backbone::Architecture;
-use crate::photos::{Recipe, RecipeError};
+use crate::photos::{Preprocessing, PreprocessingError};
 
-/// Key of the backbone's name.
+/// Key of the backbone name.
 const BACKBONE: &str = "backbone";
 /// Key of the class names: a JSON array of strings, in the order of the logits.
 const CLASSES: &str = "classes";
-/// Key of the preprocessing: a [`Recipe`] as a JSON object.
+/// Key of the preprocessing: a [`Preprocessing`] as a JSON object.
 const PREPROCESSING: &str = "preprocessing";
 
-/// The network's name, what its logits stand for, and how it wants its photos.
+/// Metadata of a model: its backbone, classes and preprocessing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
-    /// The backbone's name.
+    /// Name of the backbone.
     pub backbone: String,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// How photos are made ready.
-    pub recipe: Recipe,
+    /// How photos are preprocessed.
+    pub preprocessing: Preprocessing,
 }
 
-/// Why a model file's description of itself cannot be used.
+/// Why the metadata of a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
-    /// The class names are no list of texts.
-    #[error("its class names are no JSON array of strings: {0}")]
+    /// The class names are not a JSON array of strings.
+    #[error("its class names are not a JSON array of strings: {0}")]
     Classes(serde_json::Error),
-    /// The preprocessing is none.
-    #[error("its preprocessing is no JSON object of resize, filter, crop, mean and std: {0}")]
+    /// The preprocessing is not a JSON object with the expected fields.
+    #[error("its preprocessing is not a JSON object of resize, filter, crop, mean and std: {0}")]
     Preprocessing(serde_json::Error),
-    /// The preprocessing cannot be followed.
+    /// The preprocessing is invalid.
     #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// The names and the logits do not agree.
-    #[error("it names {names} classes and its fc layer has {logits}")]
+    InvalidPreprocessing(#[from] PreprocessingError),
+    /// The number of class names is not the number of logits.
+    #[error("it names {names} classes, but its fc layer has {logits}")]
     ClassCount {
-        /// How many are named.
+        /// Number of class names.
         names: usize,
-        /// How many logits there are.
+        /// Number of logits.
         logits: usize,
     },
-    /// It is another network.
-    #[error("it says that it holds {said}, and its tensors are those of {found}")]
+    /// The tensors are those of another network.
+    #[error("it claims to hold {said}, but its tensors are those of {found}")]
     Backbone {
-        /// What it says.
+        /// Backbone in the metadata.
         said: String,
-        /// What it holds.
+        /// Backbone that the tensors belong to.
         found: String,
     },
 }
 
 impl Description {
-    /// As the texts that formats keep under names.
+    /// The metadata as the string entries that model file formats store.
     pub fn entries(&self) -> BTreeMap<String, String> {
         let json = |value: serde_json::Result<String>| value.expect("texts and finite numbers");
         BTreeMap::from([
             (BACKBONE.to_owned(), self.backbone.clone()),
             (CLASSES.to_owned(), json(serde_json::to_string(&self.classes))),
-            (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.recipe))),
+            (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.preprocessing))),
         ])
     }
 
-    /// Reads a file's entries: nothing where they are not all three there, as in other programs' files.
+    /// Reads the metadata entries of a file. Returns `None` if one of the three entries is missing,
+    /// as in files of other programs.
     ///
     /// # Errors
-    /// Where they are there and one of them cannot be used.
+    /// If an entry cannot be parsed or the preprocessing is invalid.
     pub fn read(entries: &BTreeMap<String, String>) -> Result<Option<Self>, DescriptionError> {
         let [Some(backbone), Some(classes), Some(preprocessing)] =
             [BACKBONE, CLASSES, PREPROCESSING].map(|key| entries.get(key))
         else {
             return Ok(None);
         };
-        let recipe: Recipe =
+        let preprocessing: Preprocessing =
             serde_json::from_str(preprocessing).map_err(DescriptionError::Preprocessing)?;
         Ok(Some(Self {
             backbone: backbone.clone(),
             classes: serde_json::from_str(classes).map_err(DescriptionError::Classes)?,
-            recipe: recipe.check()?,
+            preprocessing: preprocessing.check()?,
         }))
     }
 
-    /// The same, where it describes a network of this architecture.
+    /// Checks that the description names this architecture.
     ///
     /// # Errors
-    /// Where it names another one.
+    /// If it names another one.
     pub fn of(self, architecture: &Architecture) -> Result<Self, DescriptionError> {
         let found = architecture.to_string();
         match self.backbone == found {
@@ -95,10 +96,10 @@ impl Description {
         }
     }
 
-    /// The same, where it has a name for each of so many logits.
+    /// Checks that there is a class name for each of the `logits`.
     ///
     /// # Errors
-    /// Where it has not.
+    /// If the numbers differ.
     pub fn with_logits(self, logits: usize) -> Result<Self, DescriptionError> {
         match self.classes.len() {
             names if names == logits => Ok(self),
@@ -115,7 +116,7 @@ mod tests {
         Description {
             backbone: "resnet18-w4".into(),
             classes: vec!["cat".into(), "a \"b\"\n<é>".into()],
-            recipe: Recipe::IMAGENET,
+            preprocessing: Preprocessing::IMAGENET,
         }
     }
 
@@ -128,29 +129,31 @@ mod tests {
     }
 
     #[test]
-    fn another_programs_entries_are_no_description() {
+    fn entries_of_another_program_are_not_a_description() {
         let entries = BTreeMap::from([("classes".to_owned(), "two".to_owned())]);
         assert_eq!(Description::read(&entries).unwrap(), None);
     }
 
     #[test]
     fn a_description_that_cannot_be_used_says_why() {
-        let told = |key: &str, value: &str| {
+        let message = |key: &str, value: &str| {
             let mut entries = description().entries();
             entries.insert(key.into(), value.into());
             Description::read(&entries).unwrap_err().to_string()
         };
-        assert!(told("classes", "[1, 2]").contains("class names are no JSON array of strings"));
-        assert!(told("preprocessing", "{}").contains("its preprocessing is no JSON object"));
-        let crop = description().entries()["preprocessing"].replace("224", "0");
-        assert!(told("preprocessing", &crop).contains("cannot be followed"));
-        let architecture = "resnet18".parse().unwrap();
-        let told = description().of(&architecture).unwrap_err().to_string();
         assert!(
-            told.contains("holds resnet18-w4, and its tensors are those of resnet18"),
-            "{told}"
+            message("classes", "[1, 2]").contains("class names are not a JSON array of strings")
         );
-        let told = description().with_logits(3).unwrap_err().to_string();
-        assert!(told.contains("names 2 classes and its fc layer has 3"), "{told}");
+        assert!(message("preprocessing", "{}").contains("its preprocessing is not a JSON object"));
+        let crop = description().entries()["preprocessing"].replace("224", "0");
+        assert!(message("preprocessing", &crop).contains("its preprocessing is invalid"));
+        let architecture = "resnet18".parse().unwrap();
+        let message = description().of(&architecture).unwrap_err().to_string();
+        assert!(
+            message.contains("claims to hold resnet18-w4, but its tensors are those of resnet18"),
+            "{message}"
+        );
+        let message = description().with_logits(3).unwrap_err().to_string();
+        assert!(message.contains("names 2 classes, but its fc layer has 3"), "{message}");
     }
 }

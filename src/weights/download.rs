@@ -1,8 +1,9 @@
-//! A published weights file, downloaded: resumed where it broke off, checked before it has its name.
+//! Downloads published weights files: resumable, checked against the SHA-256, and safe with several
+//! processes.
 //!
-//! What arrives goes into `<file>.part` beside its place. Only when its SHA-256 is the published one is
-//! it renamed, so under its own name the file is always whole. A second process waits on the lock of
-//! `<file>.lock` and then finds the file there.
+//! The data is written to `<file>.part`, which is renamed to `<file>` only if its SHA-256 is the
+//! published one. A file called `<file>` is therefore always complete. A second process waits for
+//! the lock on `<file>.lock` and then finds the downloaded file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -18,24 +19,26 @@ use super::{DownloadError, Pretrained, PretrainedError, PublishedWeights};
 
 /// A file to download.
 pub struct Download<'a> {
-    /// Which.
+    /// The published weights.
     pub weights: &'a PublishedWeights,
-    /// From where: the published address, or a mirror's.
+    /// Address: the published one or that of a mirror.
     pub url: &'a str,
-    /// Folder to put it in; made where it is not there.
+    /// Folder of the downloaded file; created if missing.
     pub folder: &'a Path,
-    /// When to give up.
+    /// Time limits and number of attempts.
     pub patience: Patience,
 }
 
-/// When a download is given up.
+/// Time limits and number of attempts of a download.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Longest time in which nothing arrives.
+    /// Longest time without receiving data.
     pub stall: Duration,
-    /// Attempts in a row that bring nothing new.
+    /// The download fails after this number of failed attempts in a row. The count starts again at
+    /// an attempt that received new data.
     pub attempts: u32,
-    /// Wait before the second attempt; before the third twice as long, and so on.
+    /// Pause after the first failed attempt in a row; twice as long after the second, three times
+    /// as long after the third, and so on.
     pub pause: Duration,
 }
 
@@ -45,113 +48,120 @@ impl Default for Patience {
     }
 }
 
-/// What a download tells its observer.
+/// Progress that a download reports to its observer.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// Another process downloads the same file; it is waited for.
+    /// Waiting for another process that is downloading the same file.
     Waiting,
-    /// The server answers.
+    /// The server answered and the transfer starts.
     Started {
-        /// Bytes that an earlier attempt has left.
+        /// Bytes kept from an earlier attempt.
         resumed_from: u64,
-        /// Bytes there will be, where it is known.
+        /// Size of the whole file in bytes, if known.
         total: Option<u64>,
     },
-    /// Bytes that are here now.
+    /// Bytes received so far, including those from earlier attempts.
     Received(u64),
-    /// Something failed, and there will be another attempt.
+    /// An attempt failed and another one follows.
     Retrying {
-        /// What failed.
+        /// Cause of the failure.
         reason: String,
     },
 }
 
-/// Why one attempt ended.
+/// Why an attempt failed.
 enum Fault {
-    /// Another attempt may help.
-    Passing(String),
-    /// None will.
-    Lasting(DownloadError),
+    /// Another attempt may succeed.
+    Transient(String),
+    /// Every further attempt would fail too.
+    Permanent(DownloadError),
 }
 
-/// Most bytes that are taken where the manifest does not say how many there are.
+/// Size limit in bytes if the manifest does not give the size.
 const LIMIT: u64 = 1 << 30;
 
 impl Download<'_> {
-    /// Downloads the file, unless it is there by now.
+    /// Downloads the file, unless the folder already has it.
     ///
-    /// Proxies are taken from the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their like).
+    /// Proxies are read from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+    /// `NO_PROXY`).
     ///
     /// # Errors
-    /// Where it does not arrive, or is not the published one. What has arrived of it is kept for the
-    /// next attempt, unless it was wrong.
+    /// If the download fails or the file is not the published one. The bytes received so far are
+    /// kept for the next call, unless the file was the wrong one.
     pub fn run(&self, observe: &mut dyn FnMut(Progress)) -> Result<Pretrained, DownloadError> {
         fs::create_dir_all(self.folder)
             .map_err(|error| DownloadError::Write(self.folder.to_owned(), error))?;
         let lock = self.lock(observe)?;
-        let place = self.folder.join(&self.weights.file);
-        // Another process may have brought it while this one waited. A damaged one is replaced.
-        let here = match Pretrained::checked(&place, self.weights) {
-            Ok(here) => here,
-            Err(_) => self.bring(&place, observe)?,
+        let target = self.folder.join(&self.weights.file);
+        // Another process may have downloaded the file in the meantime. A damaged file is replaced.
+        let pretrained = match Pretrained::checked(&target, self.weights) {
+            Ok(pretrained) => pretrained,
+            Err(_) => self.download(&target, observe)?,
         };
-        // Whoever waits on it finds the file there, as does whoever makes a new one.
+        // Removing the lock file is safe: processes that wait for it, and processes that create a
+        // new one, find the downloaded file.
         drop(lock);
-        let _ = fs::remove_file(self.beside("lock"));
-        Ok(here)
+        let _ = fs::remove_file(self.sibling("lock"));
+        Ok(pretrained)
     }
 
-    /// Attempts until the file is at `place`, or too many in a row have brought nothing new.
-    fn bring(
+    /// Repeats attempts until the file is at `target`, or too many in a row received no new data.
+    fn download(
         &self,
-        place: &Path,
+        target: &Path,
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Pretrained, DownloadError> {
-        let part = self.beside("part");
+        let part = self.sibling("part");
         let agent = self.agent()?;
-        // The most that there ever was: a server that always begins at the start makes no progress.
-        let (mut most, mut fruitless, mut begun_afresh) = (length(&part), 0, false);
+        // Progress is measured against the longest partial file so far, because a server may send
+        // the file from its start in each attempt.
+        let (mut longest, mut failures, mut restarted) = (file_size(&part), 0, false);
         loop {
             let reason = match self.attempt(&agent, &part, observe) {
-                Ok(start) => match self.admit(&part, place) {
-                    // What was left of an earlier download may be at fault. It is gone now.
-                    Err(DownloadError::OtherContent { .. }) if start > 0 && !begun_afresh => {
-                        begun_afresh = true;
-                        let reason = "what was left of it was damaged".into();
+                Ok(start) => match self.finish(&part, target) {
+                    // The partial file of an earlier download may have been damaged. It is deleted
+                    // now, so start again.
+                    Err(DownloadError::OtherContent { .. }) if start > 0 && !restarted => {
+                        restarted = true;
+                        let reason = "the partial file of an earlier download was damaged".into();
                         observe(Progress::Retrying { reason });
                         continue;
                     }
                     result => return result,
                 },
-                Err(Fault::Lasting(error)) => return Err(error),
-                Err(Fault::Passing(reason)) => reason,
+                Err(Fault::Permanent(error)) => return Err(error),
+                Err(Fault::Transient(reason)) => reason,
             };
-            let kept = length(&part);
-            fruitless = if kept > most { 1 } else { fruitless + 1 };
-            most = most.max(kept);
-            if fruitless >= self.patience.attempts {
-                return Err(DownloadError::BrokeOff { url: self.shown(), reason, kept });
+            let kept = file_size(&part);
+            failures = if kept > longest { 1 } else { failures + 1 };
+            longest = longest.max(kept);
+            if failures >= self.patience.attempts {
+                return Err(DownloadError::BrokeOff { url: self.display_url(), reason, kept });
             }
-            log::debug!("{}: {reason}; another attempt", self.shown());
+            log::debug!("{}: {reason}; trying again", self.display_url());
             observe(Progress::Retrying { reason });
-            std::thread::sleep(self.patience.pause * fruitless);
+            std::thread::sleep(self.patience.pause * failures);
         }
     }
 
-    /// The address without user name and password: it goes into messages, and those into logs.
-    fn shown(&self) -> String {
+    /// The address without user name and password, for messages and logs.
+    fn display_url(&self) -> String {
         without_credentials(self.url)
     }
 
-    fn beside(&self, extension: &str) -> PathBuf {
+    /// Path of the file with `.extension` appended to its name.
+    fn sibling(&self, extension: &str) -> PathBuf {
         self.folder.join(format!("{}.{extension}", self.weights.file))
     }
 
-    /// Waits until no other process downloads this file. The lock lasts as long as the file is open.
+    /// Waits until no other process downloads this file. The lock is held while the returned file
+    /// is open.
     fn lock(&self, observe: &mut dyn FnMut(Progress)) -> Result<File, DownloadError> {
-        let path = self.beside("lock");
+        let path = self.sibling("lock");
         let opened = OpenOptions::new().create(true).append(true).open(&path).or_else(|error| {
-            // In a folder that several users share it may be another's, and a lock needs no writing.
+            // In a shared folder, the lock file may belong to another user. Locking needs no write
+            // permission.
             if error.kind() == io::ErrorKind::PermissionDenied {
                 File::open(&path)
             } else {
@@ -165,8 +175,8 @@ impl Download<'_> {
                     observe(Progress::Waiting);
                     file.lock()?;
                 }
-                // Some network file systems have none. Then two downloads may disturb each other, and
-                // the digest still keeps a wrong file from its name.
+                // Some network file systems do not support locks. Two downloads may then overwrite
+                // each other's data, but the digest check rejects a corrupt file.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
                     log::debug!("`{}` cannot be locked: {error}", path.display());
                 }
@@ -178,15 +188,16 @@ impl Download<'_> {
     }
 
     fn agent(&self) -> Result<Agent, DownloadError> {
-        // ureq passes over an address that it does not understand, and would go past the proxy.
+        // ureq ignores a proxy address that it cannot parse, and would connect without the proxy.
         for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
             for name in [name.to_owned(), name.to_lowercase()] {
                 let value = std::env::var_os(&name).filter(|value| !value.is_empty());
-                let fits = |value: &OsString| value.to_str().is_some_and(|v| Proxy::new(v).is_ok());
-                if value.is_some_and(|value| !fits(&value)) {
+                let is_valid =
+                    |value: &OsString| value.to_str().is_some_and(|v| Proxy::new(v).is_ok());
+                if value.is_some_and(|value| !is_valid(&value)) {
                     let reason =
-                        format!("the environment variable {name} holds no proxy's address");
-                    return Err(DownloadError::Unreachable { url: self.shown(), reason });
+                        format!("the environment variable {name} is not a valid proxy address");
+                    return Err(DownloadError::Unreachable { url: self.display_url(), reason });
                 }
             }
         }
@@ -204,37 +215,38 @@ impl Download<'_> {
             .into())
     }
 
-    /// Brings `part` to its full length, going on from what is there; says from which byte.
+    /// Completes `part`, resuming after its existing bytes. Returns the byte at which the transfer
+    /// started.
     fn attempt(
         &self,
         agent: &Agent,
         part: &Path,
         observe: &mut dyn FnMut(Progress),
     ) -> Result<u64, Fault> {
-        let there = match (length(part), self.weights.size) {
-            (there, Some(size)) if there == size => return Ok(there),
-            (there, Some(size)) if there > size => 0,
-            (there, _) => there,
+        let existing = match (file_size(part), self.weights.size) {
+            (existing, Some(size)) if existing == size => return Ok(existing),
+            (existing, Some(size)) if existing > size => 0,
+            (existing, _) => existing,
         };
-        log::debug!("GET {} from byte {there}", self.shown());
+        log::debug!("GET {} from byte {existing}", self.display_url());
         let mut request = agent.get(self.url);
-        if there > 0 {
-            request = request.header(header::RANGE, format!("bytes={there}-"));
+        if existing > 0 {
+            request = request.header(header::RANGE, format!("bytes={existing}-"));
         }
         let response = request.call().map_err(|error| self.fault(agent, error))?;
         let length = response.body().content_length();
-        let (start, announced) = match (response.status(), part_of(&response)) {
+        let (start, announced) = match (response.status(), content_range(&response)) {
             (StatusCode::OK, _) => (0, length),
-            (StatusCode::PARTIAL_CONTENT, Some((first, whole))) if first == there => {
-                (there, whole.or(length.map(|length| there.saturating_add(length))))
+            (StatusCode::PARTIAL_CONTENT, Some((first, whole))) if first == existing => {
+                (existing, whole.or(length.map(|length| existing.saturating_add(length))))
             }
-            (status, _) => return Err(self.refusal(status, part)?),
+            (status, _) => return Err(self.status_fault(status, part)?),
         };
         match (announced, self.weights.size) {
             (Some(found), Some(expected)) if found != expected => {
-                return Err(Fault::Lasting(self.other_size(found, expected)));
+                return Err(Fault::Permanent(self.other_size(found, expected)));
             }
-            (Some(found), None) if found > LIMIT => return Err(Fault::Lasting(self.too_large())),
+            (Some(found), None) if found > LIMIT => return Err(Fault::Permanent(self.too_large())),
             _ => {}
         }
         let total = announced.or(self.weights.size);
@@ -243,22 +255,23 @@ impl Download<'_> {
         Ok(start)
     }
 
-    /// What an answer without the file means.
-    fn refusal(&self, status: StatusCode, part: &Path) -> Result<Fault, Fault> {
-        let again = || Fault::Passing(format!("the server answered {status}"));
+    /// The fault that an answer without the requested bytes means.
+    fn status_fault(&self, status: StatusCode, part: &Path) -> Result<Fault, Fault> {
+        let again = || Fault::Transient(format!("the server answered {status}"));
         Ok(match status {
-            // Another part than was asked for, or none from there on: what is here may be wrong.
+            // The server sent another range, or has no bytes after the existing ones: the partial
+            // file may be wrong.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.discard(part)?;
                 again()
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => again(),
             status if status.is_server_error() => again(),
-            status => Fault::Lasting(DownloadError::Status { url: self.shown(), status }),
+            status => Fault::Permanent(DownloadError::Status { url: self.display_url(), status }),
         })
     }
 
-    /// Appends the body to what `part` has up to `start`.
+    /// Truncates `part` to `start` bytes and appends the body of the response.
     fn receive(
         &self,
         agent: &Agent,
@@ -268,7 +281,7 @@ impl Download<'_> {
         total: Option<u64>,
         observe: &mut dyn FnMut(Progress),
     ) -> Result<(), Fault> {
-        let failed = |error| Fault::Lasting(DownloadError::Write(part.to_owned(), error));
+        let failed = |error| Fault::Permanent(DownloadError::Write(part.to_owned(), error));
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -287,7 +300,7 @@ impl Download<'_> {
             received += count as u64;
             if received > total.unwrap_or(LIMIT) {
                 self.discard(part)?;
-                return Err(Fault::Lasting(match total {
+                return Err(Fault::Permanent(match total {
                     Some(total) => self.other_size(received, total),
                     None => self.too_large(),
                 }));
@@ -298,23 +311,23 @@ impl Download<'_> {
         file.sync_all().map_err(failed)?;
         match total {
             Some(total) if received < total => {
-                Err(Fault::Passing(format!("{received} of {total} bytes arrived")))
+                Err(Fault::Transient(format!("{received} of {total} bytes arrived")))
             }
             _ => Ok(()),
         }
     }
 
-    /// Gives `part` its name, if it is the published file; removes it, if it is not.
-    fn admit(&self, part: &Path, place: &Path) -> Result<Pretrained, DownloadError> {
+    /// Renames `part` to `target` if it is the published file, and deletes it otherwise.
+    fn finish(&self, part: &Path, target: &Path) -> Result<Pretrained, DownloadError> {
         match Pretrained::checked(part, self.weights) {
-            Ok(whole) => {
-                fs::rename(part, place)
-                    .map_err(|error| DownloadError::Write(place.to_owned(), error))?;
-                Ok(whole.moved(place))
+            Ok(pretrained) => {
+                fs::rename(part, target)
+                    .map_err(|error| DownloadError::Write(target.to_owned(), error))?;
+                Ok(pretrained.moved(target))
             }
             Err(PretrainedError::Checkpoint(error)) => Err(DownloadError::Checkpoint(error)),
             Err(PretrainedError::Damaged { expected, found, .. }) => {
-                let (url, bytes) = (self.shown(), length(part));
+                let (url, bytes) = (self.display_url(), file_size(part));
                 fs::remove_file(part)
                     .map_err(|error| DownloadError::Write(part.to_owned(), error))?;
                 Err(DownloadError::OtherContent { url, bytes, found, expected })
@@ -323,17 +336,17 @@ impl Download<'_> {
     }
 
     fn other_size(&self, found: u64, expected: u64) -> DownloadError {
-        DownloadError::OtherSize { url: self.shown(), found, expected }
+        DownloadError::OtherSize { url: self.display_url(), found, expected }
     }
 
     fn too_large(&self) -> DownloadError {
-        DownloadError::TooLarge { url: self.shown(), limit: LIMIT }
+        DownloadError::TooLarge { url: self.display_url(), limit: LIMIT }
     }
 
     fn discard(&self, part: &Path) -> Result<(), Fault> {
         match fs::remove_file(part) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Fault::Lasting(DownloadError::Write(part.to_owned(), error)))
+                Err(Fault::Permanent(DownloadError::Write(part.to_owned(), error)))
             }
             _ => Ok(()),
         }
@@ -343,36 +356,36 @@ impl Download<'_> {
         let seconds = self.patience.stall.as_secs_f64();
         let reason = match error {
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                return Fault::Passing(format!("there was no connection for {seconds} s"));
+                return Fault::Transient(format!("no connection after {seconds} s"));
             }
             ureq::Error::Timeout(_) => {
-                return Fault::Passing(format!("nothing arrived for {seconds} s"));
+                return Fault::Transient(format!("nothing arrived for {seconds} s"));
             }
             ureq::Error::Io(error) => match error.kind() {
-                // Nobody is there, and a second later nobody will be.
+                // Another attempt a second later would fail in the same way.
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::NetworkUnreachable
                 | io::ErrorKind::HostUnreachable => error.to_string(),
-                _ => return Fault::Passing(error.to_string()),
+                _ => return Fault::Transient(error.to_string()),
             },
             error @ (ureq::Error::ConnectionFailed | ureq::Error::Protocol(_)) => {
-                return Fault::Passing(error.to_string());
+                return Fault::Transient(error.to_string());
             }
             error => error.to_string(),
         };
         let proxy = agent.config().proxy().map_or_else(String::new, |proxy| {
             format!(
-                " (through the proxy {}:{}, where NO_PROXY does not forbid it)",
+                " (through the proxy {}:{}, unless NO_PROXY excludes the server)",
                 proxy.host(),
                 proxy.port()
             )
         });
         let reason = reason + &proxy;
-        Fault::Lasting(DownloadError::Unreachable { url: self.shown(), reason })
+        Fault::Permanent(DownloadError::Unreachable { url: self.display_url(), reason })
     }
 }
 
-/// An address without `user:password@`.
+/// The address without `user:password@`.
 pub fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -382,12 +395,14 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-fn length(path: &Path) -> u64 {
+/// Size in bytes; 0 if the file does not exist.
+fn file_size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Where a partial answer begins, and how long the whole is: `Content-Range: bytes 7-99/100`.
-fn part_of(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
+/// First byte of a partial response and size of the whole file, if known, from a header such as
+/// `Content-Range: bytes 7-99/100`.
+fn content_range(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
     let range = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (part, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
     Some((part.split('-').next()?.parse().ok()?, whole.parse().ok()))
@@ -398,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_without_passwords() {
+    fn addresses_are_shown_without_passwords() {
         for (url, shown) in [
             ("https://mirror.example/m/f.pth", "https://mirror.example/m/f.pth"),
             ("https://me:secret@mirror.example/f", "https://mirror.example/f"),

@@ -1,4 +1,4 @@
-//! Why a published weights file was not downloaded. Addresses are told without user names and passwords.
+//! Errors of downloading published weights. Addresses are shown without user names and passwords.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,78 +7,78 @@ use ureq::http::StatusCode;
 
 use super::{CheckpointError, Digest};
 
-/// Why a file was not downloaded.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// The folder or a file in it cannot be written.
+    /// The download folder or a file in it cannot be written.
     #[error("`{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The server has no such file, or does not give it.
-    #[error("the server answers {status} for {url}")]
+    /// The server answered with an error status.
+    #[error("the server answered {status} for {url}")]
     Status {
         /// The address.
         url: String,
-        /// The answer.
+        /// The status.
         status: StatusCode,
     },
-    /// The server has a file of another size.
-    #[error("{url} is another file: it has {found} bytes, and the published one {expected}")]
+    /// The size of the file differs from the published size.
+    #[error("{url} is not the published file: it has {found} bytes instead of {expected}")]
     OtherSize {
         /// The address.
         url: String,
-        /// Bytes there.
+        /// Bytes on the server.
         found: u64,
-        /// Bytes published.
+        /// Bytes of the published file.
         expected: u64,
     },
-    /// The server has more than any such file.
-    #[error("{url} gives more than {limit} bytes, and no published weights are as large")]
+    /// The file exceeds the size limit, which applies if the published size is unknown.
+    #[error("{url} has more than {limit} bytes, which is more than any published weights file")]
     TooLarge {
         /// The address.
         url: String,
-        /// Most bytes that are taken.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// The server has another content.
+    /// The digest of the file differs from the published digest.
     #[error(
-        "what {url} gives ({bytes} bytes) is not the published file and was deleted: its SHA-256 is \
-         {found}, and {expected} is published"
+        "the download from {url} ({bytes} bytes) is not the published file and was deleted: its \
+         SHA-256 is {found} instead of {expected}"
     )]
     OtherContent {
         /// The address.
         url: String,
-        /// How much arrived.
+        /// Bytes received.
         bytes: u64,
-        /// The digest of that.
+        /// SHA-256 of the received bytes.
         found: String,
-        /// What is published.
+        /// Digest of the published file.
         expected: Digest,
     },
-    /// The address or the way there is at fault.
+    /// The server cannot be reached, for instance because of a wrong address or proxy.
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
         /// The address.
         url: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// The connection failed, again and again.
+    /// Several attempts in a row failed.
     #[error(
-        "the download of {url} broke off: {reason}{kept}",
+        "the download of {url} failed: {reason}{kept}",
         kept = match kept {
             0 => String::new(),
-            bytes => format!(" ({bytes} bytes are kept; the next attempt goes on from there)"),
+            bytes => format!(" ({bytes} bytes are kept; run the command again to resume)"),
         }
     )]
     BrokeOff {
         /// The address.
         url: String,
-        /// What failed last.
+        /// Cause of the last failure.
         reason: String,
-        /// Bytes that are here.
+        /// Bytes kept for the next attempt.
         kept: u64,
     },
-    /// What arrived cannot be read back.
+    /// The downloaded file cannot be read back.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }

@@ -1,6 +1,6 @@
-//! The names of ImageNet's 1000 classes, for networks that still have their own fc layer.
+//! The names of ImageNet's 1000 classes, for networks that still have their ImageNet fc layer.
 
-/// One name a line, in the order of the logits: torchvision's `_IMAGENET_CATEGORIES`
+/// One name per line, in the order of the logits: torchvision's `_IMAGENET_CATEGORIES`
 /// (BSD-3-Clause, Soumith Chintala 2016).
 const NAMES: &str = include_str!("imagenet_classes.txt");
 

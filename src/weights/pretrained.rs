@@ -1,4 +1,4 @@
-//! Where pretrained weights are on this machine: built in, in a folder, or named by the user.
+//! Finds pretrained weights on this machine: built in, in a folder, or in a file given by the user.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use super::checkpoint::sha256_of;
 use super::{Checkpoint, CheckpointError, Digest, PublishedWeights, sha256_of_file};
 
-/// The folder beside the work that is searched first, relative to the current one.
+/// The folder that is searched first, relative to the current folder.
 pub const WEIGHTS_FOLDER: &str = "weights";
 
-/// Weights that are here and whole.
+/// Pretrained weights that are available on this machine, with their SHA-256.
 #[derive(Clone, Debug)]
 pub struct Pretrained {
     origin: Origin,
@@ -24,41 +24,41 @@ enum Origin {
     File(PathBuf),
 }
 
-/// Why weights that are here cannot be used.
+/// Why weights on this machine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainedError {
-    /// The file is at fault.
+    /// The file cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The content is not what the name promises.
+    /// The file has the name of published weights, but another SHA-256.
     #[error(
-        "`{}` is damaged or another file than its name says: its SHA-256 is {found}, and {expected} is \
-         published; delete it and the right one will be downloaded, or rename it if you want to use it as it is",
+        "`{}` is damaged or not the file that its name says: its SHA-256 is {found} instead of \
+         {expected}; delete it to download the right one, or rename it to use it as it is",
         .file.display()
     )]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is published.
+        /// Digest of the published file.
         expected: Digest,
-        /// What it has.
+        /// SHA-256 of the file.
         found: String,
     },
 }
 
 impl Pretrained {
-    /// The file `path`, whatever it holds.
+    /// Uses the file `path`, without checking its digest.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If the file cannot be read.
     pub fn file(path: &Path) -> Result<Self, CheckpointError> {
         Ok(Self { origin: Origin::File(path.to_owned()), sha256: sha256_of_file(path)? })
     }
 
-    /// The file `path`, which must have the content that was published.
+    /// Uses the file `path`, and checks that it has the digest of the published weights.
     ///
     /// # Errors
-    /// Where it cannot be read, or has another content.
+    /// If the file cannot be read or has another digest.
     pub fn checked(path: &Path, published: &PublishedWeights) -> Result<Self, PretrainedError> {
         let sha256 = sha256_of_file(path)?;
         match published.digest.admits(&sha256) {
@@ -71,20 +71,21 @@ impl Pretrained {
         }
     }
 
-    /// The same content, which was renamed.
+    /// The same content after the file was renamed to `path`.
     pub(super) fn moved(self, path: &Path) -> Self {
         Self { origin: Origin::File(path.to_owned()), ..self }
     }
 
-    /// The published weights, checked: built in, else the file of their name in one of `folders`.
+    /// Finds the published weights: built in, or else the first file with their name in `folders`,
+    /// whose digest is checked. Returns `None` if neither exists.
     ///
     /// # Errors
-    /// Where a file of that name is there with another content: it is not passed over in silence.
+    /// If the file cannot be read or has another digest. Such a file is not silently ignored.
     pub fn published(
         weights: &'static PublishedWeights,
         folders: &[PathBuf],
     ) -> Result<Option<Self>, PretrainedError> {
-        if let Some(bytes) = weights.built_in() {
+        if let Some(bytes) = weights.built_in {
             let origin = Origin::BuiltIn(weights, bytes);
             return Ok(Some(Self { origin, sha256: sha256_of(bytes) }));
         }
@@ -93,11 +94,11 @@ impl Pretrained {
         file.map(|file| Self::checked(&file, weights)).transpose()
     }
 
-    /// A file of the user's own for the backbone `name`, unchecked: `<name>.pth` or
-    /// `<name>.safetensors` in [`WEIGHTS_FOLDER`].
+    /// Finds the user's own weights for the backbone `name`: `<name>.pth` or `<name>.safetensors`
+    /// in [`WEIGHTS_FOLDER`]. There is no digest to check. Returns `None` if there is no such file.
     ///
     /// # Errors
-    /// Where it is there and cannot be read.
+    /// If the file cannot be read.
     pub fn own(name: &str) -> Result<Option<Self>, PretrainedError> {
         let file = ["pth", "safetensors"]
             .map(|extension| Path::new(WEIGHTS_FOLDER).join(format!("{name}.{extension}")))
@@ -106,10 +107,10 @@ impl Pretrained {
         Ok(file.map(|file| Self::file(&file)).transpose()?)
     }
 
-    /// The weights of the backbone `name`: the published ones, else the user's own.
+    /// Finds the weights of the backbone `name`: the published ones, or else the user's own.
     ///
     /// # Errors
-    /// As [`published`](Self::published) and [`own`](Self::own).
+    /// See [`published`](Self::published) and [`own`](Self::own).
     pub fn find(name: &str, folders: &[PathBuf]) -> Result<Option<Self>, PretrainedError> {
         if let Some(weights) = PublishedWeights::of(name)
             && let Some(published) = Self::published(weights, folders)?
@@ -119,10 +120,10 @@ impl Pretrained {
         Self::own(name)
     }
 
-    /// Opens them.
+    /// Opens the weights.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`].
+    /// See [`Checkpoint::open`].
     pub fn open(&self) -> Result<Checkpoint, CheckpointError> {
         match &self.origin {
             Origin::BuiltIn(weights, bytes) => Checkpoint::from_safetensors(&weights.file, bytes),
@@ -130,12 +131,12 @@ impl Pretrained {
         }
     }
 
-    /// The SHA-256 of the content, in lower-case hexadecimal.
+    /// SHA-256 of the content, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// The file, where it is one.
+    /// Path of the file; `None` if the weights are built in.
     pub fn path(&self) -> Option<&Path> {
         match &self.origin {
             Origin::BuiltIn(..) => None,
@@ -153,17 +154,17 @@ impl fmt::Display for Pretrained {
     }
 }
 
-/// The folder of this user's that downloads are kept in: the platform's cache folder
+/// The user's folder for downloaded weights, in the platform's cache folder
 /// (`~/.cache/kindling/weights` on Linux, `~/Library/Caches/kindling/weights` on macOS,
-/// `%LOCALAPPDATA%\\kindling\\cache\\weights` on Windows). `None` for a user without a home.
+/// `%LOCALAPPDATA%\\kindling\\cache\\weights` on Windows). `None` if the user has no home folder.
 pub fn cache_folder() -> Option<PathBuf> {
     kept_in("weights")
 }
 
-/// A folder of the platform's cache folder for this program. `None` for a user without a home.
+/// The subfolder `part` of Kindling's cache folder. `None` if the user has no home folder.
 pub(crate) fn kept_in(part: &str) -> Option<PathBuf> {
     let caches = choose_native_strategy().ok()?.cache_dir();
-    // Windows has one folder for all local data of a program.
+    // Windows has one folder for all local data of a program, not only for its cache.
     let own = if cfg!(windows) { "kindling/cache" } else { "kindling" };
     Some(caches.join(own).join(part))
 }

@@ -1,7 +1,8 @@
-//! The beginning of a safetensors file: <https://github.com/huggingface/safetensors#format>.
+//! The header of a safetensors file: <https://github.com/huggingface/safetensors#format>.
 //!
-//! The `safetensors` crate writes its metadata in the random order of a hash map. Here the same content
-//! always gives the same bytes, and the tensors' data need not be in memory a second time.
+//! The `safetensors` crate writes the metadata in the random order of a hash map. This writer
+//! always produces the same bytes for the same content, and does not need a second copy of the
+//! tensors' data in memory.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,9 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde::Serialize;
 
-/// Key of the metadata among the tensors.
+/// Key of the metadata in the header, next to the tensors.
 const METADATA: &str = "__metadata__";
-/// What the header's length is a multiple of, so that the data behind it is aligned.
+/// The length of the header is a multiple of this, so that the data after it is aligned.
 const ALIGNMENT: usize = 8;
 
 #[derive(Serialize)]
@@ -21,11 +22,12 @@ enum Entry<'a> {
     Tensor(TensorInfo),
 }
 
-/// Everything that comes before the data of `tensors` (name, type, shape), which is to follow in this
-/// order without gaps, little-endian. Types of more bytes come first, so that all are aligned.
+/// Returns all bytes before the data of `tensors` (name, type, shape). The data must follow in this
+/// order, without gaps, in little-endian byte order. To keep all tensors aligned, list wider types
+/// first.
 ///
 /// # Panics
-/// Where two tensors have one name, or one is called as the metadata is.
+/// If two tensors have the same name, or a tensor is named `__metadata__`.
 pub fn safetensors_header(
     tensors: &[(&str, Dtype, Vec<usize>)],
     metadata: &BTreeMap<String, String>,
@@ -36,9 +38,12 @@ pub fn safetensors_header(
         let start = end;
         end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
         let info = TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets: (start, end) };
-        assert!(entries.insert(name, Entry::Tensor(info)).is_none(), "{name} is there twice");
+        assert!(
+            entries.insert(name, Entry::Tensor(info)).is_none(),
+            "duplicate tensor name {name}"
+        );
     }
-    let mut json = serde_json::to_vec(&entries).expect("texts and whole numbers");
+    let mut json = serde_json::to_vec(&entries).expect("strings and integers serialise");
     json.resize(json.len().next_multiple_of(ALIGNMENT), b' ');
     let mut header = (json.len() as u64).to_le_bytes().to_vec();
     header.extend(json);

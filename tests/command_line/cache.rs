@@ -1,16 +1,16 @@
-//! The feature cache: told and emptied, and nothing else with it.
+//! `kindling cache info` and `clear`, and commands that use the feature cache.
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use kindling::features::cache::{FeatureCache, PhotoDigest, Space};
-use kindling::photos::Recipe;
+use kindling::photos::Preprocessing;
 
 use crate::errors::assert_error;
 use crate::fixtures::{CPU, json, kindling, narrow, photos, run_in, stderr, stdout};
 
-/// Keeps the features of so many photos, `width` numbers each, in `folder`.
+/// Caches the features of `photos` photos, `width` numbers each, in `folder`.
 fn fill(folder: &Path, photos: usize, width: usize) {
     let mut cache = open(folder, width);
     for photo in 0..photos {
@@ -20,7 +20,8 @@ fn fill(folder: &Path, photos: usize, width: usize) {
 }
 
 fn open(folder: &Path, width: usize) -> FeatureCache {
-    FeatureCache::open(folder, Space::new(&[7; 32], &Recipe::IMAGENET, width, "cpu")).unwrap()
+    FeatureCache::open(folder, Space::new(&[7; 32], &Preprocessing::IMAGENET, width, "cpu"))
+        .unwrap()
 }
 
 fn photo_digest(photo: usize) -> PhotoDigest {
@@ -38,20 +39,20 @@ fn an_absent_cache_is_told_and_cleared_as_an_empty_one() {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("empty")).unwrap();
     for more in [&[][..], &["--cache", "absent/too"], &["--cache", "empty"]] {
-        let told = stdout(&run(place.path(), &[&["info"], more].concat()));
+        let message = stdout(&run(place.path(), &[&["info"], more].concat()));
         let folder = more.get(1).unwrap_or(&"usual/features");
         assert!(
-            told.starts_with(&format!("folder    {folder}\nphotos    0\nsize      0 B")),
-            "{told}"
+            message.starts_with(&format!("folder    {folder}\nphotos    0\nsize      0 B")),
+            "{message}"
         );
-        let told = json(&run(place.path(), &[&["info", "--json"], more].concat()));
-        assert_eq!(told["folder"].as_str(), Some(*folder));
-        assert_eq!((told["bytes"].as_u64(), told["photos"].as_u64()), (Some(0), Some(0)));
-        assert_eq!(told["spaces"], serde_json::json!([]));
-        let told = stdout(&run(place.path(), &[&["clear"], more].concat()));
-        assert_eq!(told, format!("nothing to delete in {folder}\n"));
+        let message = json(&run(place.path(), &[&["info", "--json"], more].concat()));
+        assert_eq!(message["folder"].as_str(), Some(*folder));
+        assert_eq!((message["bytes"].as_u64(), message["photos"].as_u64()), (Some(0), Some(0)));
+        assert_eq!(message["spaces"], serde_json::json!([]));
+        let message = stdout(&run(place.path(), &[&["clear"], more].concat()));
+        assert_eq!(message, format!("nothing to delete in {folder}\n"));
     }
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "asking makes nothing");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "reading creates nothing");
 }
 
 #[test]
@@ -61,10 +62,10 @@ fn info_tells_photos_and_size_of_each_network() {
     fill(&usual, 3, 4);
     fill(&usual, 2, 8);
     fill(&place.path().join("other"), 1, 4);
-    let told = json(&run(place.path(), &["info", "--json"]));
-    assert_eq!((told["photos"].as_u64(), told["files"].as_u64()), (Some(5), Some(2)));
-    assert_eq!(told["limit"].as_u64(), Some(1 << 30));
-    let spaces = told["spaces"].as_array().unwrap();
+    let message = json(&run(place.path(), &["info", "--json"]));
+    assert_eq!((message["photos"].as_u64(), message["files"].as_u64()), (Some(5), Some(2)));
+    assert_eq!(message["limit"].as_u64(), Some(1 << 30));
+    let spaces = message["spaces"].as_array().unwrap();
     let mut counted: Vec<_> = spaces
         .iter()
         .map(|space| (space["features"].as_u64().unwrap(), space["photos"].as_u64().unwrap()))
@@ -76,12 +77,12 @@ fn info_tells_photos_and_size_of_each_network() {
         .flat_map(|space| fs::read_dir(usual.join(space["space"].as_str().unwrap())).unwrap())
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
-    assert_eq!(told["bytes"].as_u64(), Some(on_disk));
-    let told = stdout(&run(place.path(), &["info"]));
+    assert_eq!(message["bytes"].as_u64(), Some(on_disk));
+    let message = stdout(&run(place.path(), &["info"]));
     for part in
         ["folder    usual/features\n", "photos    5\n", "in 2 files", "1.07 GB", "LAST USED"]
     {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
     assert_eq!(json(&run(place.path(), &["info", "--json", "--cache", "other"]))["photos"], 1);
 }
@@ -105,15 +106,15 @@ fn clear_deletes_the_cache_and_nothing_of_the_users() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, "theirs").unwrap();
     }
-    let told = stdout(&run(place.path(), &["clear", "--cache", "home"]));
-    assert!(told.starts_with("deleted   the features of 3 photos (1 file, "), "{told}");
-    assert!(told.ends_with(" from home\n"), "{told}");
+    let message = stdout(&run(place.path(), &["clear", "--cache", "home"]));
+    assert!(message.starts_with("deleted   the features of 3 photos (1 file, "), "{message}");
+    assert!(message.ends_with(" from home\n"), "{message}");
     for file in &theirs {
         assert_eq!(fs::read(file).unwrap(), b"theirs", "{}", file.display());
     }
     assert_eq!(json(&run(place.path(), &["info", "--json", "--cache", "home"]))["files"], 0);
-    let told = stdout(&run(place.path(), &["clear", "--cache", "home"]));
-    assert_eq!(told, "nothing to delete in home\n");
+    let message = stdout(&run(place.path(), &["clear", "--cache", "home"]));
+    assert_eq!(message, "nothing to delete in home\n");
     assert!(open(&home, 4).get(&photo_digest(0)).is_none());
 }
 
@@ -125,11 +126,11 @@ fn a_damaged_file_is_told_and_cleared_too() {
     let space = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let file = fs::read_dir(&space).unwrap().next().unwrap().unwrap().path();
     fs::write(&file, "damaged").unwrap();
-    let told = stdout(&run(place.path(), &["info"]));
-    assert!(told.contains("photos    0\nsize      7 B in 1 file,"), "{told}");
-    assert!(file.exists(), "asking deletes nothing");
-    let told = stdout(&run(place.path(), &["clear"]));
-    assert!(told.contains("0 photos (1 file, 7 B)"), "{told}");
+    let message = stdout(&run(place.path(), &["info"]));
+    assert!(message.contains("photos    0\nsize      7 B in 1 file,"), "{message}");
+    assert!(file.exists(), "reading deletes nothing");
+    let message = stdout(&run(place.path(), &["clear"]));
+    assert!(message.contains("0 photos (1 file, 7 B)"), "{message}");
     assert!(!space.exists());
 }
 
@@ -139,7 +140,7 @@ fn what_is_no_cache_folder_is_told_in_one_line() {
     fs::write(place.path().join("file"), "").unwrap();
     for command in ["info", "clear"] {
         let output = run_in(place.path(), ["cache", command, "--cache", "file"]);
-        assert_error(&output, &["the feature cache `file` is no folder"]);
+        assert_error(&output, &["the feature cache `file` is not a folder"]);
         let output = run_in(place.path(), ["cache", command, "--cache", "file/in/it"]);
         assert_error(&output, &["the feature cache `file/in/it`"]);
     }
@@ -148,7 +149,7 @@ fn what_is_no_cache_folder_is_told_in_one_line() {
     assert!(stderr(&bare).contains("clear"), "{}", stderr(&bare));
 }
 
-/// Trains on the photos in `place` with the cache `kept` there, and gives what it told.
+/// Trains on the photos in `place` with the additional arguments `more`.
 fn train(place: &Path, out: &str, more: &[&str]) -> Output {
     let mut args = ["train", "photos", "--epochs", "3", "--out", out].map(String::from).to_vec();
     args.extend(narrow());
@@ -165,18 +166,18 @@ fn a_run_on_kept_features_gives_the_model_that_computing_them_gives() {
     let folder = photos(6);
     let place = folder.path();
     let without = train(place, "without", &["--no-cache"]);
-    assert!(!stdout(&without).contains("kept from before"));
+    assert!(!stdout(&without).contains("from the cache"));
     let first = stdout(&train(place, "first", &["--cache", "kept"]));
-    assert!(first.contains("36 photos in") && !first.contains("kept from before"), "{first}");
-    // Names and places do not matter, contents do.
+    assert!(first.contains("36 photos in") && !first.contains("from the cache"), "{first}");
+    // Cached features are found by a photo's content, not by its name or location.
     fs::rename(place.join("photos"), place.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink("elsewhere", place.join("photos")).unwrap();
     let second = stdout(&train(place, "second", &["--cache", "kept"]));
-    assert!(second.contains("photos/s, kept from before)"), "{second}");
+    assert!(second.contains("photos/s, from the cache)"), "{second}");
     assert_eq!(model(place, "first"), model(place, "without"));
     assert_eq!(model(place, "second"), model(place, "without"));
 
-    // One photo is replaced: it alone is computed.
+    // After one photo is replaced, only its features are computed.
     let one = place.join("elsewhere/train/discs/000.png");
     let another = place.join("elsewhere/train/checks/000.png");
     assert!(one.is_file() && another.is_file());
@@ -184,7 +185,7 @@ fn a_run_on_kept_features_gives_the_model_that_computing_them_gives() {
     photo.put_pixel(0, 0, image::Rgb([1, 2, 3]));
     photo.save(&one).unwrap();
     let third = stdout(&train(place, "third", &["--cache", "kept"]));
-    assert!(third.contains(", 35 photos kept from before)"), "{third}");
+    assert!(third.contains(", 35 photos from the cache)"), "{third}");
 }
 
 #[test]
@@ -203,12 +204,12 @@ fn kept_features_serve_every_command_and_other_preprocessing_gets_none_of_them()
     ] {
         assert_eq!(with(args), plain(args));
     }
-    let told = json(&run(place, &["info", "--json", "--cache", "kept"]));
-    assert_eq!((&told["photos"], told["spaces"].as_array().unwrap().len()), (&24.into(), 1));
-    // EfficientNet-Lite0 is another network with another recipe.
+    let message = json(&run(place, &["info", "--json", "--cache", "kept"]));
+    assert_eq!((&message["photos"], message["spaces"].as_array().unwrap().len()), (&24.into(), 1));
+    // EfficientNet-Lite0 is a different network with different preprocessing.
     with(&["embed", "efficientnet-lite0", "photos", "--out", "a.npy"]);
-    let told = json(&run(place, &["info", "--json", "--cache", "kept"]));
-    assert_eq!((&told["photos"], told["spaces"].as_array().unwrap().len()), (&48.into(), 2));
+    let message = json(&run(place, &["info", "--json", "--cache", "kept"]));
+    assert_eq!((&message["photos"], message["spaces"].as_array().unwrap().len()), (&48.into(), 2));
 }
 
 #[test]
@@ -238,12 +239,15 @@ fn a_cache_that_cannot_be_used_costs_a_warning_and_not_the_run() {
     fs::write(place.join("a-file"), "no folder").unwrap();
     let trained = train(place, "run", &["--cache", "a-file"]);
     stdout(&trained);
-    let told = stderr(&trained);
-    assert!(told.contains("warning: features are not kept:") && told.contains("a-file"), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let message = stderr(&trained);
+    assert!(
+        message.contains("warning: the feature cache is not used:") && message.contains("a-file"),
+        "{message}"
+    );
+    assert_eq!(message.lines().count(), 1, "{message}");
     assert_eq!(fs::read(place.join("a-file")).unwrap(), b"no folder");
     let wrong = run_in(place, ["predict", "run", "photos", "--cache", "x", "--no-cache"]);
-    assert_eq!(wrong.status.code(), Some(2), "one or the other");
+    assert_eq!(wrong.status.code(), Some(2), "the options exclude each other");
 }
 
 #[test]
@@ -257,6 +261,6 @@ fn two_runs_at_once_share_a_cache() {
     });
     assert_eq!(model(place, "one"), model(place, "other"));
     let third = stdout(&train(place, "third", &["--cache", "kept"]));
-    assert!(third.contains("kept from before)"), "{third}");
+    assert!(third.contains("from the cache)"), "{third}");
     assert_eq!(model(place, "third"), model(place, "one"));
 }

@@ -12,14 +12,14 @@ fn without_a_terminal_the_dashboard_gives_way_to_lines() {
         assert_error(&output, &["no dashboard", "`--features tui`"]);
         return;
     }
-    let told = stdout(&output);
-    assert!(told.contains("epoch   2  train loss") && !told.contains('\x1b'), "{told}");
+    let message = stdout(&output);
+    assert!(message.contains("epoch   2  train loss") && !message.contains('\x1b'), "{message}");
     assert!(stderr(&output).contains("warning: --tui needs a terminal"), "{}", stderr(&output));
     let both = run_in(folder.path(), args.iter().map(String::as_str).chain(["--quiet"]));
     assert_eq!(both.status.code(), Some(2));
 }
 
-/// On a terminal that util-linux's `script` makes.
+/// Tests on a pseudo-terminal, created by util-linux's `script`.
 #[cfg(all(unix, feature = "tui"))]
 mod on_a_terminal {
     use std::io::{Read, Write};
@@ -33,13 +33,14 @@ mod on_a_terminal {
     const ENTER: &str = "\x1b[?1049h";
     const LEAVE: &str = "\x1b[?1049l";
 
-    /// `train --tui` on a terminal of 120 by 40, or nothing with a line that says so.
+    /// Starts `train --tui` on a terminal of 120 columns and 40 rows. If `script` is not installed,
+    /// prints that the test is skipped and returns `None`.
     fn train(place: &Path, epochs: &str) -> Option<Child> {
-        let is_there = Command::new("script").arg("--version").output();
-        if !is_there
+        let version = Command::new("script").arg("--version").output();
+        if !version
             .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"))
         {
-            println!("skipped: util-linux's script is not there");
+            println!("skipped: util-linux's `script` is not installed");
             return None;
         }
         let args =
@@ -56,14 +57,14 @@ mod on_a_terminal {
         Some(pipes.spawn().unwrap())
     }
 
-    /// Presses these keys in turn, again and again, until the program has ended.
+    /// Presses these keys repeatedly, one after the other, until the program exits.
     fn press(mut child: Child, keys: &[u8]) -> Output {
         let mut stdin = child.stdin.take().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || {
-            let mut told = Vec::new();
-            stdout.read_to_end(&mut told).unwrap();
-            told
+            let mut message = Vec::new();
+            stdout.read_to_end(&mut message).unwrap();
+            message
         });
         let start = Instant::now();
         let mut keys = keys.iter().cycle();
@@ -71,26 +72,26 @@ mod on_a_terminal {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            assert!(start.elapsed() < Duration::from_secs(120), "no key ended it");
+            assert!(start.elapsed() < Duration::from_secs(120), "the program does not exit");
             sleep(Duration::from_millis(400));
             if let Some(key) = keys.next() {
-                // It may have ended just now.
+                // The write fails if the program has just exited.
                 let _ = stdin.write_all(&[*key]);
             }
         };
         Output { status, stdout: reader.join().unwrap(), stderr: Vec::new() }
     }
 
-    /// What stands in the ordinary scrollback: all that was written outside the alternate screen.
+    /// The text in the terminal's scrollback: everything written outside the alternate screen.
     fn scrollback(output: &Output) -> String {
-        let told = String::from_utf8_lossy(&output.stdout);
+        let message = String::from_utf8_lossy(&output.stdout);
         let (before, rest) =
-            told.split_once(ENTER).unwrap_or_else(|| panic!("never entered: {told}"));
-        let (_, after) = rest.rsplit_once(LEAVE).unwrap_or_else(|| panic!("never left: {told}"));
+            message.split_once(ENTER).unwrap_or_else(|| panic!("never entered: {message}"));
+        let (_, after) = rest.rsplit_once(LEAVE).unwrap_or_else(|| panic!("never left: {message}"));
         without_sequences(&(before.to_owned() + after))
     }
 
-    /// The text without what moves the cursor or changes colours: `ESC [ ... letter`.
+    /// The text without escape sequences for cursor movement and colours: `ESC [ ... letter`.
     fn without_sequences(text: &str) -> String {
         let mut parts = text.split("\x1b[");
         let plain = parts.next().unwrap().to_owned();
@@ -108,16 +109,16 @@ mod on_a_terminal {
         let folder = photos(6);
         let Some(child) = train(folder.path(), "5") else { return };
         let output = press(child, &[]);
-        let told = scrollback(&output);
-        assert!(output.status.success(), "{told}");
-        let mut lines = told.lines();
+        let message = scrollback(&output);
+        assert!(output.status.success(), "{message}");
+        let mut lines = message.lines();
         let epochs: Vec<String> = (1..=5).map(|epoch| format!("epoch {epoch:3}  train")).collect();
         let starts = ["photos  ", "device  ", "backbone  ", "features  "].map(String::from);
         let ends = ["model     run (epoch ", "validation accuracy "].map(String::from);
         for start in starts.iter().chain(&epochs).chain(&ends) {
             assert!(
                 lines.any(|line| line.contains(start.as_str())),
-                "`{start}` is not next in {told}"
+                "`{start}` is not next in {message}"
             );
         }
         assert!(folder.path().join("run/model.safetensors").exists());
@@ -128,10 +129,12 @@ mod on_a_terminal {
         let folder = photos(6);
         let Some(child) = train(folder.path(), "1000000") else { return };
         let output = press(child, b"qs");
-        let told = scrollback(&output);
-        assert!(output.status.success(), "{}", &told[told.len().saturating_sub(2000)..]);
-        assert!(told.contains("epoch   1  train loss") && told.contains("model     run (epoch "));
-        let epochs = told.lines().filter(|line| line.contains("  train loss ")).count();
+        let message = scrollback(&output);
+        assert!(output.status.success(), "{}", &message[message.len().saturating_sub(2000)..]);
+        assert!(
+            message.contains("epoch   1  train loss") && message.contains("model     run (epoch ")
+        );
+        let epochs = message.lines().filter(|line| line.contains("  train loss ")).count();
         let metrics = std::fs::read_to_string(folder.path().join("run/metrics.csv")).unwrap();
         assert_eq!(metrics.lines().count(), epochs + 1);
     }
@@ -141,12 +144,12 @@ mod on_a_terminal {
         let folder = photos(6);
         let Some(child) = train(folder.path(), "1000000") else { return };
         let output = press(child, b"qk");
-        let told = scrollback(&output);
+        let message = scrollback(&output);
         assert_eq!(output.status.code(), Some(1));
-        let errors: Vec<&str> = told.lines().filter(|line| line.contains("error")).collect();
+        let errors: Vec<&str> = message.lines().filter(|line| line.contains("error")).collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].contains("killed on the dashboard, so there is no run"), "{errors:?}");
-        assert!(!told.contains("panicked") && !told.contains("backtrace"));
+        assert!(!message.contains("panicked") && !message.contains("backtrace"));
         let left: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())

@@ -1,4 +1,4 @@
-//! What a machine computes on, and whether it is to be trusted.
+//! `kindling devices`: the devices of the machine and the tests of their kernels.
 
 use crate::errors::assert_error;
 use crate::fixtures::{CPU, json, narrow, photos, run_in, stdout};

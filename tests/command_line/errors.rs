@@ -1,4 +1,4 @@
-//! What goes wrong is told in one line with the remedy, and changes nothing.
+//! Errors are printed in one line with a remedy, and leave no files behind.
 
 use std::fs;
 use std::process::Output;
@@ -6,16 +6,16 @@ use std::process::Output;
 use crate::fixtures::{CPU, narrow, photos, run_in, stderr, stdout};
 use crate::reference::fixture;
 
-/// Failed with exit code 1 and one line that has all these parts.
+/// Asserts that the program failed with exit code 1 and one error line that contains all `parts`.
 #[track_caller]
 pub fn assert_error(output: &Output, parts: &[&str]) {
-    let told = stderr(output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    let errors: Vec<_> = told.lines().filter(|line| !line.starts_with("warning: ")).collect();
-    assert_eq!(errors.len(), 1, "{told}");
-    assert!(errors[0].starts_with("error: "), "{told}");
+    let message = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let errors: Vec<_> = message.lines().filter(|line| !line.starts_with("warning: ")).collect();
+    assert_eq!(errors.len(), 1, "{message}");
+    assert!(errors[0].starts_with("error: "), "{message}");
     for part in parts {
-        assert!(errors[0].contains(part), "`{part}` is not in: {told}");
+        assert!(errors[0].contains(part), "`{part}` is not in: {message}");
     }
 }
 
@@ -57,10 +57,10 @@ fn errors_are_one_line_with_a_remedy() {
     // The weights.
     assert_error(
         &train("photos", &["--backbone", "resnet18-w8"]),
-        &["nobody publishes weights for resnet18-w8", "--weights"],
+        &["no published weights for resnet18-w8", "--weights"],
     );
     assert_error(&with("absent.pth", "resnet18"), &["`absent.pth` cannot be read", "No such file"]);
-    assert_error(&with("words.pth", "resnet18"), &["`words.pth` is no weights file"]);
+    assert_error(&with("words.pth", "resnet18"), &["`words.pth` is not a weights file"]);
     assert_error(
         &with(narrow_file, "resnet18"),
         &["does not hold resnet18", "bn1.bias: expected [64], found [4]"],
@@ -95,8 +95,8 @@ fn errors_are_one_line_with_a_remedy() {
     // The model.
     let predict = |model: &str| run_in(place, ["predict", model, "photos/val", "--device", CPU]);
     assert_error(&predict("absent"), &["there is no model at `absent`"]);
-    assert_error(&predict("photos"), &["`photos` is no run folder", "config.toml"]);
-    assert_error(&predict("words.pth"), &["`words.pth` is no weights file"]);
+    assert_error(&predict("photos"), &["`photos` is not a run folder", "config.toml"]);
+    assert_error(&predict("words.pth"), &["`words.pth` is not a weights file"]);
     assert_error(
         &run_in(place, ["predict", narrow_file, "nothing", "--device", CPU]),
         &["no photo in `nothing`"],
@@ -139,10 +139,13 @@ fn files_that_are_no_photos_are_skipped_named_and_counted() {
     fs::write(place.join("photos/val/checks/notes.txt"), "words").unwrap();
     let args = ["train", "photos", "--epochs", "2", "--out", "run"].map(String::from);
     let output = run_in(place, args.into_iter().chain(narrow()));
-    let told = stderr(&output);
-    assert!(told.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP or GIF image"), "{told}");
-    assert!(told.contains("notes.txt`: it is no photo"), "{told}");
-    assert_eq!(told.lines().count(), 2);
+    let message = stderr(&output);
+    assert!(
+        message.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP or GIF image"),
+        "{message}"
+    );
+    assert!(message.contains("notes.txt`: it is not a photo"), "{message}");
+    assert_eq!(message.lines().count(), 2);
     assert!(stdout(&output).contains("skipped   2 files"));
 
     let scores = crate::fixtures::json(&run_in(
@@ -151,7 +154,8 @@ fn files_that_are_no_photos_are_skipped_named_and_counted() {
     ));
     assert_eq!((&scores["images"], &scores["skipped"]), (&9.into(), &1.into()));
 
-    // Predicting goes on past what it cannot read, says so in its place, and fails at the end.
+    // `predict` continues after a file that it cannot read, reports it in order, and fails at the
+    // end.
     let output = run_in(
         place,
         [
@@ -182,7 +186,7 @@ fn an_existing_run_is_refused_before_any_work_is_done() {
     };
     stdout(&train(&[]));
     let refused = train(&[]);
-    assert_error(&refused, &["`run` holds a run already", "--force"]);
+    assert_error(&refused, &["`run` already holds a run", "--force"]);
     assert!(refused.stdout.is_empty());
     stdout(&train(&["--force"]));
     assert_error(
@@ -193,7 +197,7 @@ fn an_existing_run_is_refused_before_any_work_is_done() {
                 .into_iter()
                 .chain(narrow()),
         ),
-        &["`photos` is there already and is no run folder"],
+        &["`photos` already exists and is not a run folder"],
     );
     assert!(place.join("photos/train").exists());
 }
@@ -220,7 +224,7 @@ fn what_the_build_leaves_out_is_one_line_that_names_the_cargo_feature() {
         assert_error(&run_in(folder.path(), args), &["this build", part, &feature]);
         assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is written");
     };
-    // Said first: neither the model nor the photos are there.
+    // This is checked first: neither the model nor the photos exist.
     if !cfg!(feature = "captions") {
         refused(&["predict", "run", "a.jpg", "--save", "out"], "--save", "captions");
     }
@@ -238,10 +242,10 @@ fn scores_on_the_photos_that_were_trained_on_come_with_a_warning() {
     let place = folder.path();
     let args = ["train", "photos/train", "--epochs", "1", "--out", "run"].map(String::from);
     stdout(&run_in(place, args.into_iter().chain(narrow())));
-    let flattering = run_in(place, ["evaluate", "run", "photos/train", "--device", CPU]);
-    stdout(&flattering);
-    assert!(stderr(&flattering).contains("trained on photos of `photos/train`"));
-    let fair = run_in(place, ["evaluate", "run", "photos/val", "--device", CPU]);
-    stdout(&fair);
-    assert_eq!(stderr(&fair), "");
+    let on_training_photos = run_in(place, ["evaluate", "run", "photos/train", "--device", CPU]);
+    stdout(&on_training_photos);
+    assert!(stderr(&on_training_photos).contains("trained on photos of `photos/train`"));
+    let on_other_photos = run_in(place, ["evaluate", "run", "photos/val", "--device", CPU]);
+    stdout(&on_other_photos);
+    assert_eq!(stderr(&on_other_photos), "");
 }

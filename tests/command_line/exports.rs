@@ -1,4 +1,4 @@
-//! `kindling export` and `kindling embed`: what they write, refuse and say.
+//! `kindling export` and `kindling embed`: their files, output and errors.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::errors::assert_error;
 use crate::fixtures::{CPU, json_lines, narrow, photos, run_in, stderr, stdout};
 use crate::reference::{committed, fixture, shared};
 
-/// A trained run `run` beside its photos.
+/// A folder with photos and a run `run` trained on them.
 fn trained() -> tempfile::TempDir {
     let folder = photos(3);
     let args = ["train", "photos", "--out", "run", "--epochs", "3"].map(String::from);
@@ -26,7 +26,7 @@ fn an_exported_model_predicts_what_its_run_does_wherever_it_was_moved_to() {
     let folder = trained();
     let place = folder.path();
     fs::create_dir(place.join("elsewhere")).unwrap();
-    // Of everything but the run's own path and folder.
+    // Predictions do not contain the model's path, so they can be compared after it is moved.
     let predictions = |model: &str| {
         let args = ["predict", model, "photos/val", "--json", "--top", "3", "--device", CPU];
         json_lines(&stdout(&run_in(place, args)))
@@ -34,13 +34,13 @@ fn an_exported_model_predicts_what_its_run_does_wherever_it_was_moved_to() {
     let expected = predictions("run");
     assert!(["checks", "discs", "stripes"].contains(&expected[0]["class"].as_str().unwrap()));
     for (out, format) in [("m.safetensors", "safetensors"), ("m.bpk", "burnpack")] {
-        let told = stdout(&run_in(place, ["export", "run", "--out", out]));
-        assert!(told.contains(&format!("model     {out} ({format}, f32, ")), "{told}");
-        assert_eq!(told.lines().count(), 2, "{told}");
-        assert!(told.lines().nth(1).unwrap().starts_with("load it:  "), "{told}");
+        let message = stdout(&run_in(place, ["export", "run", "--out", out]));
+        assert!(message.contains(&format!("model     {out} ({format}, f32, ")), "{message}");
+        assert_eq!(message.lines().count(), 2, "{message}");
+        assert!(message.lines().nth(1).unwrap().starts_with("load it:  "), "{message}");
         fs::rename(place.join(out), place.join("elsewhere/moved")).unwrap();
         assert_eq!(predictions("elsewhere/moved"), expected, "{format}");
-        // Half precision moves a probability, and no class here.
+        // Half precision changes probabilities slightly.
         stdout(&run_in(place, ["export", "elsewhere/moved", "--f16", "--out", out]));
         let close = predictions(out).into_iter().zip(&expected).all(|(half, full)| {
             let [half, full] = [&half, full].map(|line| line["probability"].as_f64().unwrap());
@@ -52,7 +52,7 @@ fn an_exported_model_predicts_what_its_run_does_wherever_it_was_moved_to() {
     stdout(&run_in(place, ["export", "run", "--out", "again.safetensors"]));
     assert!(
         run == fs::read(place.join("again.safetensors")).unwrap(),
-        "the run's own, bit for bit"
+        "identical to the run's weights"
     );
 }
 
@@ -63,19 +63,25 @@ fn the_ending_or_format_decides_and_an_existing_file_is_refused_without_force() 
     let weights = fixture("narrow.pth");
     let weights = weights.to_str().unwrap();
     let export = |more: &[&str]| run_in(place, [&["export", weights], more].concat());
-    let told = stdout(&export(&["--out", "deep/m.ONNX"]));
+    let message = stdout(&export(&["--out", "deep/m.ONNX"]));
     assert!(
-        told.contains("(onnx, f32, ") && told.contains("onnxruntime.InferenceSession"),
-        "{told}"
+        message.contains("(onnx, f32, ") && message.contains("onnxruntime.InferenceSession"),
+        "{message}"
     );
     let onnx = fs::read(place.join("deep/m.ONNX")).unwrap();
     assert_error(&export(&["--out", "deep/m.ONNX"]), &["`deep/m.ONNX` is there", "--force"]);
-    assert_error(&export(&["--out", "deep", "--format", "onnx", "--force"]), &["no regular file"]);
+    assert_error(
+        &export(&["--out", "deep", "--format", "onnx", "--force"]),
+        &["not a regular file"],
+    );
     assert!(stdout(&export(&["--out", "model", "--format", "burnpack"])).contains("(burnpack,"));
     stdout(&export(&["--out", "deep/m.ONNX", "--format", "safetensors", "--force"]));
     assert_ne!(fs::read(place.join("deep/m.ONNX")).unwrap(), onnx);
 
-    assert_error(&export(&["--out", "m.zip"]), &["`m.zip` tells no format", ".onnx", "--format"]);
+    assert_error(
+        &export(&["--out", "m.zip"]),
+        &["`m.zip` has no known extension", ".onnx", "--format"],
+    );
     assert_error(
         &run_in(place, ["export", "absent", "--out", "m.onnx"]),
         &["there is no model at `absent`"],
@@ -99,7 +105,7 @@ fn a_pickle_is_refused_with_the_command_that_makes_one() {
         assert_error(
             &run_in(folder.path(), args),
             &[
-                "no pickles are written here",
+                "pickle files (.pth, .pt) are not supported",
                 "export 'my run' --out m.safetensors && python3 -c ",
                 "torch.save(s.load_file(sys.argv[1]), sys.argv[2])\" m.safetensors m.",
             ],
@@ -118,9 +124,9 @@ fn features_of_divided_photos_are_written_with_labels_and_parts() {
         run_in(place, ["embed", model, "photos", "--out", out, "--device", CPU])
     };
     let output = embed("run", "f.safetensors");
-    let told = stdout(&output);
-    assert!(told.contains("18 photos, 3 classes, 1 file skipped"), "{told}");
-    assert!(told.contains("features  f.safetensors (32 each, "), "{told}");
+    let message = stdout(&output);
+    assert!(message.contains("18 photos, 3 classes, 1 file skipped"), "{message}");
+    assert!(message.contains("features  f.safetensors (32 each, "), "{message}");
     assert!(stderr(&output).contains("broken.jpg`: it is not a JPEG"), "{}", stderr(&output));
     let bytes = fs::read(place.join("f.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -139,7 +145,7 @@ fn features_of_divided_photos_are_written_with_labels_and_parts() {
     assert_eq!(Path::new(&paths[9]), Path::new("photos/val/checks/000.png"));
     assert_eq!(metadata["classes"], r#"["checks","discs","stripes"]"#);
 
-    // The weights alone, and without an fc layer, give the same features; and so do the other formats.
+    // A backbone without an fc layer gives the same features, and so do the other formats.
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let names: Vec<&str> = checkpoint.names().filter(|name| !name.starts_with("fc.")).collect();
     let names: Vec<&str> =
@@ -167,12 +173,12 @@ fn features_of_divided_photos_are_written_with_labels_and_parts() {
         assert!(fs::read(place.join("f.parquet")).unwrap().ends_with(b"PAR1"));
     }
 
-    // Neither of two files is replaced unasked, and then neither is written.
+    // If one of the two files exists, neither is written without `--force`.
     fs::remove_file(place.join("f.npy")).unwrap();
-    assert_error(&embed("run", "f.npy"), &["`f.csv` is there already"]);
+    assert_error(&embed("run", "f.npy"), &["`f.csv` already exists"]);
     assert!(!place.join("f.npy").exists());
-    assert_error(&embed("run", "f.safetensors"), &["`f.safetensors` is there already", "--force"]);
-    assert_error(&embed("run", "f.txt"), &["`f.txt` tells no format", ".npy or .parquet"]);
+    assert_error(&embed("run", "f.safetensors"), &["`f.safetensors` already exists", "--force"]);
+    assert_error(&embed("run", "f.txt"), &["`f.txt` has no known extension", ".npy or .parquet"]);
 }
 
 #[test]
@@ -189,14 +195,14 @@ fn photos_of_no_class_are_written_without_labels_and_that_is_said() {
     let embed = |data: &str, out: &str| {
         run_in(place, ["embed", weights, data, "--out", out, "--device", CPU])
     };
-    let told = stdout(&embed("holiday", "f.npy"));
-    assert!(told.contains("2 photos, of no class that could be told: no labels"), "{told}");
+    let message = stdout(&embed("holiday", "f.npy"));
+    assert!(message.contains("2 photos, without labels (no classes found)"), "{message}");
     let csv = fs::read_to_string(place.join("f.csv")).unwrap();
     assert_eq!(csv.replace('\\', "/"), "path,label\nholiday/a.png,\nholiday/b.png,\n");
     stdout(&embed("holiday", "f.safetensors"));
     let bytes = fs::read(place.join("f.safetensors")).unwrap();
     assert!(SafeTensors::deserialize(&bytes).unwrap().tensor("labels").is_err());
-    assert!(stdout(&embed("holiday/a.png", "one.safetensors")).contains("1 photo, of no class"));
+    assert!(stdout(&embed("holiday/a.png", "one.safetensors")).contains("1 photo, without labels"));
     fs::write(place.join("empty.png"), "").unwrap();
     assert_error(&embed("empty.png", "none.npy"), &["no photo in `empty.png` could be decoded"]);
     assert_error(&embed("absent", "none.npy"), &["`absent` cannot be opened"]);
@@ -221,7 +227,8 @@ fn a_path_that_is_no_text_is_written_as_well_as_it_can_be_and_warned_about() {
     assert!(fs::read_to_string(place.join("f.csv")).unwrap().contains("odd-\u{fffd}"));
 }
 
-/// The Python that has what the checks need, or nothing with a line that says so.
+/// The Python interpreter, if it has the packages that the checks need. Otherwise prints that the
+/// test is skipped and returns `None`.
 fn python() -> Option<OsString> {
     const NEEDED: &str =
         "import numpy, onnx, onnxruntime, pandas, PIL, pyarrow, safetensors, torch, torchvision";

@@ -1,4 +1,4 @@
-//! Running the program, and something to run it on.
+//! Runs the program, and creates photos and runs to use it on.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,9 +17,9 @@ pub const CPU: &str = if cfg!(feature = "flex") { "flex" } else { "ndarray" };
 /// A command of the program under test.
 pub fn kindling() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kindling"));
-    // A word that only some machines' Vulkan drivers put on stderr is none of the program's.
+    // Disables Mesa's device selection layer, which writes to stderr on some machines.
     command.env("NODEVICE_SELECT", "1").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
-    // No test looks into the user's own cache, is spared computing by another one, or reaches the real network.
+    // Tests do not read the user's cache, share cached features or access the network.
     command
         .env("KINDLING_CACHE", "there-is-no-cache")
         .env("KINDLING_NO_CACHE", "1")
@@ -35,7 +35,10 @@ pub fn run_in<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>)
     kindling().current_dir(folder).args(args).output().unwrap()
 }
 
-/// Its stdout, where it succeeded.
+/// The program's stdout.
+///
+/// # Panics
+/// If the program failed.
 pub fn stdout(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}\n{}", stderr(output));
@@ -50,18 +53,19 @@ pub fn json(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
-/// A line of JSON each.
+/// Parses one JSON value per line.
 pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The weights of the narrow network, with the backbone's name, as options of `train`.
+/// The options of `train` that select the narrow network, its weights and the CPU.
 pub fn narrow() -> [String; 6] {
     let weights = fixture("narrow.pth").to_str().unwrap().to_owned();
     ["--weights", &weights, "--backbone", "resnet18-w4", "--device", CPU].map(String::from)
 }
 
-/// A folder `photos` of stripes, checks and discs, `each` of a class, for training and validation.
+/// A temporary folder with a data set `photos` of checks, discs and stripes: `each` photos per
+/// class in `train` and in `val`.
 pub fn photos(each: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for part in ["train", "val"] {
@@ -77,7 +81,7 @@ pub fn photos(each: usize) -> TempDir {
     folder
 }
 
-/// Photos, and a run that tells their three classes apart, as well as 5 epochs can.
+/// A temporary folder with `photos` and a run `run` trained on them for 5 epochs.
 pub fn trained(each: usize) -> TempDir {
     let folder = photos(each);
     let args = ["train", "photos", "--out", "run", "--epochs", "5", "--lr", "0.03", "--quiet"];
@@ -85,6 +89,7 @@ pub fn trained(each: usize) -> TempDir {
     folder
 }
 
+/// Draws a photo of checks (class 0), a disc (1) or stripes (2).
 fn draw(class: usize, seed: usize) -> RgbImage {
     let (width, height) = (60 + (seed * 7 % 40) as u32, 60 + (seed * 11 % 40) as u32);
     let (period, tint) = (6 + (seed % 5) as u32, (seed * 37 % 90) as u8);

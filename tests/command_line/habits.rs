@@ -1,4 +1,4 @@
-//! What people expect of a command line: help, versions, completions, colours, details on request.
+//! Conventions of a command line: help, versions, completions, colours and logging.
 
 use std::process::Output;
 
@@ -39,7 +39,7 @@ fn every_commands_help_ends_in_examples() {
         let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{help}"));
         assert!(examples.contains(&format!("kindling {}", command.join(" "))), "{help}");
         assert!(tour.contains(&format!("  {} ", command[0])), "{tour}");
-        // Examples are not wrapped: they must fit a narrow terminal.
+        // Examples are not wrapped, so they must fit into a narrow terminal.
         assert!(examples.lines().all(|line| line.chars().count() <= 80), "{help}");
     }
 }

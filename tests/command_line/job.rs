@@ -1,4 +1,4 @@
-//! Train, evaluate, predict.
+//! `kindling train`, `evaluate` and `predict`, used together.
 
 use std::fs;
 
@@ -13,13 +13,14 @@ fn train_evaluate_and_predict_agree_with_each_other() {
     let place = folder.path();
     let trained = run_in(
         place,
-        // 32 features of a network of random weights: more and larger steps than real ones need.
+        // The network has 32 features and random weights, so training needs more and larger steps
+        // than with a real network.
         ["train", "photos", "--out", "run", "--epochs", "30", "--lr", "0.03"]
             .map(String::from)
             .into_iter()
             .chain(narrow()),
     );
-    let told = stdout(&trained);
+    let message = stdout(&trained);
     assert_eq!(stderr(&trained), "");
     for part in [
         "24 to train on, 24 to validate on, 3 classes",
@@ -27,9 +28,9 @@ fn train_evaluate_and_predict_agree_with_each_other() {
         "model     run (epoch",
         " predict run PHOTO",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
-    let accuracy: f64 = told
+    let accuracy: f64 = message
         .split("validation accuracy ")
         .nth(1)
         .unwrap()
@@ -38,7 +39,7 @@ fn train_evaluate_and_predict_agree_with_each_other() {
         .unwrap()
         .parse()
         .unwrap();
-    assert!(accuracy > 0.8, "{told}");
+    assert!(accuracy > 0.8, "{message}");
 
     let scores = json(&run_in(place, ["evaluate", "run", "photos", "--json", "--device", CPU]));
     assert!((scores["accuracy"].as_f64().unwrap() - accuracy).abs() < 5e-5);
@@ -84,7 +85,7 @@ fn the_run_folder_holds_everything_and_the_same_seed_makes_the_same_model() {
         let args = ["train", "photos", "--out", out, "--epochs", "4", "--quiet"];
         let args = args.iter().chain(more).map(|arg| arg.to_string());
         let output = run_in(place, args.chain(narrow()));
-        assert_eq!(stdout(&output), format!("{out}\n"), "--quiet tells the run folder alone");
+        assert_eq!(stdout(&output), format!("{out}\n"), "--quiet prints only the run folder");
         fs::read(place.join(out).join("model.safetensors")).unwrap()
     };
     let (first, again, other) = (train("a", &[]), train("b", &[]), train("c", &["--seed", "1"]));
@@ -109,8 +110,8 @@ fn the_run_folder_holds_everything_and_the_same_seed_makes_the_same_model() {
     for option in ["lr", "weight_decay", "seed", "device", "weights", "data", "out"] {
         assert!(config["options"].get(option).is_some(), "{option}");
     }
-    // `sha256sum tests/fixtures/narrow.pth` is the reference; here the recorded digest only has to
-    // be that of this file and no other.
+    // The reference is `sha256sum tests/fixtures/narrow.pth`; this only checks that the run
+    // recorded the digest of this file.
     let digest = config["weights"]["sha256"].as_str().unwrap();
     assert_eq!(digest.len(), 64);
     assert_eq!(digest, kindling::weights::sha256_of_file(&fixture("narrow.pth")).unwrap());
@@ -137,15 +138,15 @@ fn every_device_of_the_machine_trains_the_same_classifier() {
             serde_json::from_slice(&fs::read(place.join(&out).join("summary.json")).unwrap())
                 .unwrap();
         losses.push((name.to_owned(), summary["best_epoch"]["val_loss"].as_f64().unwrap()));
-        // A GPU, or what stands in for one, is checked, and the run says how.
+        // GPUs, including software adapters, are self-checked, and the run records the result.
         let config = fs::read_to_string(place.join(&out).join("config.toml")).unwrap();
         let on_gpu = name.starts_with("wgpu") || name.starts_with("cuda");
         assert_eq!(config.contains("[self_check]\nkernels = \"own\""), on_gpu, "{config}");
     }
     println!("{losses:?}");
     for (name, loss) in &losses {
-        // Features agree to 1e-5 of the largest (a test of the library); 90 steps of Adam at 1e-3
-        // carry that to the loss.
+        // The library's tests check that features agree to 1e-5 of the largest one. Training
+        // amplifies the difference over 25 steps of Adam at a learning rate of 1e-3.
         assert!((loss - losses[0].1).abs() < 1e-3, "{name}: {losses:?}");
     }
 }
@@ -191,8 +192,8 @@ fn a_flat_folder_and_class_folders_train_as_well() {
         ("photos/train", "15 to train on, 3 to validate on, 3 classes"),
     ] {
         let args = ["train", data, "--epochs", "2", "--out", "run", "--force"].map(String::from);
-        let told = stdout(&run_in(place, args.into_iter().chain(narrow())));
-        assert!(told.contains(expected), "{told}");
+        let message = stdout(&run_in(place, args.into_iter().chain(narrow())));
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -202,17 +203,17 @@ fn the_compiled_network_and_burns_own_train_the_same_model() {
     let place = folder.path();
     let weights = fixture("narrow.pth").to_str().unwrap().to_owned();
     let losses = ["cpu", CPU].map(|device| {
-        let told = stdout(&run_in(
+        let message = stdout(&run_in(
             place,
             ["train", "photos", "--weights", &weights, "--device", device, "--out", device],
         ));
-        assert!(told.contains(&format!("device    {device} (")), "{told}");
+        assert!(message.contains(&format!("device    {device} (")), "{message}");
         let summary: Value =
             serde_json::from_slice(&fs::read(place.join(device).join("summary.json")).unwrap())
                 .unwrap();
         summary["best_epoch"]["val_loss"].as_f64().unwrap()
     });
-    // The features differ by rounding, and fifteen epochs of Adam carry that on.
+    // The features differ by rounding, which fifteen epochs of Adam amplify.
     assert!((losses[0] - losses[1]).abs() < 1e-3, "{losses:?}");
     let auto =
         stdout(&run_in(place, ["predict", "cpu", "photos/val", "--json", "--device", "cpu"]));

@@ -1,5 +1,5 @@
-//! Promises of the command line, kept with photos drawn here and a narrow network, and on the real
-//! photos where `../shared` has them.
+//! Tests of the command line, run with generated photos and a narrow network, and with real photos
+//! if `../shared` has them.
 
 mod browser;
 mod cache;
@@ -15,12 +15,12 @@ mod job;
 mod pictures;
 mod predict;
 #[path = "../library/reference.rs"]
-#[allow(dead_code, reason = "written for the library's tests, which use all of it")]
+#[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod reference;
 mod report;
 mod robustness;
 #[path = "../library/server.rs"]
-#[allow(dead_code, reason = "written for the library's tests, which use all of it")]
+#[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod server;
 mod shared;
 mod weights;

@@ -1,4 +1,4 @@
-//! `predict --save`: photos with their class on them.
+//! `predict --save`, which writes captioned photos.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ fn predict(place: &Path, more: &[&str]) -> std::process::Output {
     run_in(place, [&["predict", "run", "--device", CPU], more].concat())
 }
 
-/// Every file below, as paths from there.
+/// All files in the folder and its subfolders, as paths relative to it.
 fn files(folder: &Path) -> BTreeSet<PathBuf> {
     walkdir::WalkDir::new(folder)
         .into_iter()
@@ -28,32 +28,36 @@ fn saved_photos_lie_in_a_folder_for_each_predicted_class() {
     let output = predict(place, &["photos/val", "--json", "--save", "out"]);
     assert_eq!(stderr(&output), "");
     let lines = json_lines(&stdout(&output));
-    assert_eq!(lines.len(), 18, "nothing but the photos' lines");
-    // The three folders hold photos of the same names.
+    assert_eq!(lines.len(), 18, "one line per photo and nothing else");
+    // The three input folders have the same file names, so saved photos may get numbers.
     let mut expected = BTreeMap::new();
-    let mut met: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(String, String), usize> = BTreeMap::new();
     for line in &lines {
         let photo = Path::new(line["path"].as_str().unwrap());
         let stem = photo.file_stem().unwrap().to_str().unwrap().to_owned();
         let class = line["class"].as_str().unwrap().to_owned();
-        let number = met.entry((class.clone(), stem.clone())).or_default();
+        let number = numbers.entry((class.clone(), stem.clone())).or_default();
         *number += 1;
         let name = if *number == 1 { stem } else { format!("{stem}-{number}") };
         expected.insert(PathBuf::from(class).join(name + ".jpg"), place.join(photo));
     }
     let saved = files(&place.join("out"));
-    assert_eq!(saved, expected.keys().cloned().collect(), "and no half-written file");
+    assert_eq!(
+        saved,
+        expected.keys().cloned().collect(),
+        "exactly these files, and no temporary ones"
+    );
     for (saved, photo) in &expected {
         let saved = image::open(place.join("out").join(saved)).unwrap().into_rgb8();
         let photo = image::open(photo).unwrap().into_rgb8();
         assert_eq!(saved.dimensions(), photo.dimensions());
-        let mean = |image: &image::RgbImage, from: u32, to: u32| {
-            let rows = image.rows().skip(from as usize).take((to - from) as usize).flatten();
+        let mean = |image: &image::RgbImage, start: u32, end: u32| {
+            let rows = image.rows().skip(start as usize).take((end - start) as usize).flatten();
             let values: Vec<f64> = rows.flat_map(|pixel| pixel.0.map(f64::from)).collect();
             values.iter().sum::<f64>() / values.len() as f64
         };
         let height = photo.height();
-        // Above, the photo; at the foot, 0.65 of black and some white letters over it.
+        // The upper half is unchanged; the bottom is darkened by the bar (0.65 black, white text).
         assert!((mean(&saved, 0, height / 2) - mean(&photo, 0, height / 2)).abs() < 3.0);
         assert!(mean(&saved, height - 4, height) < 0.6 * mean(&photo, height - 4, height));
     }
@@ -63,8 +67,8 @@ fn saved_photos_lie_in_a_folder_for_each_predicted_class() {
 fn people_are_told_how_many_photos_were_saved_and_where() {
     let folder = trained(2);
     let place = folder.path();
-    let told = stdout(&predict(place, &["photos/val", "--save", "my out"]));
-    assert!(told.ends_with("saved     6 photos in my out\n"), "{told}");
+    let message = stdout(&predict(place, &["photos/val", "--save", "my out"]));
+    assert!(message.ends_with("saved     6 photos in my out\n"), "{message}");
     assert_eq!(files(&place.join("my out")).len(), 6);
 }
 
@@ -101,11 +105,11 @@ fn photos_are_saved_to_a_new_or_an_empty_folder_only() {
     fs::create_dir(place.join("mine")).unwrap();
     fs::write(place.join("mine/notes.txt"), "words").unwrap();
     let refused = predict(place, &["photos/val", "--save", "mine"]);
-    assert_error(&refused, &["`mine` holds something already", "a new or an empty folder"]);
-    assert!(refused.stdout.is_empty(), "refused before the work");
+    assert_error(&refused, &["`mine` is not empty", "a new or an empty folder"]);
+    assert!(refused.stdout.is_empty(), "refused before any work is done");
     assert_eq!(files(&place.join("mine")).len(), 1);
     let refused = predict(place, &["photos/val", "--save", "run/classes.txt"]);
-    assert_error(&refused, &["`run/classes.txt` is no folder"]);
+    assert_error(&refused, &["`run/classes.txt` is not a folder"]);
     fs::create_dir(place.join("empty")).unwrap();
     stdout(&predict(place, &["photos/val", "--save", "empty"]));
     assert_eq!(files(&place.join("empty")).len(), 3);

@@ -1,4 +1,4 @@
-//! What `predict` prints.
+//! The output of `kindling predict`.
 
 use std::fs;
 
@@ -12,10 +12,10 @@ fn a_csv_row_says_for_each_photo_what_json_says() {
     let odd = "a, \"quoted\"\nname.png";
     fs::copy(place.join("photos/val/discs/000.png"), place.join(odd)).unwrap();
     fs::write(place.join("broken.jpg"), "no image").unwrap();
-    let asked = ["photos/val/stripes", "broken.jpg", odd, "absent.jpg", "photos/val/checks"];
+    let inputs = ["photos/val/stripes", "broken.jpg", odd, "absent.jpg", "photos/val/checks"];
     let [json, csv] = ["--json", "--csv"].map(|format| {
         let options = ["--top", "2", "--device", CPU, format];
-        run_in(place, [&["predict", "run"], &asked[..], &options].concat())
+        run_in(place, [&["predict", "run"], &inputs[..], &options].concat())
     });
     assert_error(&csv, &["2 of 9 files could not be read"]);
     assert_eq!(stderr(&csv), stderr(&json));
@@ -37,7 +37,8 @@ fn a_csv_row_says_for_each_photo_what_json_says() {
         for (rank, cell) in [(0, 1), (1, 3)] {
             let guess = &line["top"][rank];
             assert_eq!(&row[cell], guess["class"].as_str().unwrap());
-            // Every digit; serde_json reads a number to the last bit but one.
+            // The CSV has all digits, but serde_json may parse a number with an error in the last
+            // bit.
             let [csv, json] =
                 [row[cell + 1].parse::<f64>().unwrap(), guess["probability"].as_f64().unwrap()];
             assert!((csv - json).abs() <= f64::EPSILON * json, "{csv} {json}");
@@ -50,10 +51,13 @@ fn a_csv_row_says_for_each_photo_what_json_says() {
 fn the_header_has_no_more_guesses_than_there_are_classes() {
     let folder = trained(1);
     let args = ["predict", "run", "photos/val/discs", "--csv", "--device", CPU];
-    let told = stdout(&run_in(folder.path(), args));
-    assert!(told.starts_with("path,class,probability,error\nphotos/val/discs/000.png,"), "{told}");
-    let told = stdout(&run_in(folder.path(), [&args[..], &["--top", "9"]].concat()));
-    let header = told.lines().next().unwrap();
+    let message = stdout(&run_in(folder.path(), args));
+    assert!(
+        message.starts_with("path,class,probability,error\nphotos/val/discs/000.png,"),
+        "{message}"
+    );
+    let message = stdout(&run_in(folder.path(), [&args[..], &["--top", "9"]].concat()));
+    let header = message.lines().next().unwrap();
     assert!(header.ends_with(",class_3,probability_3,error"), "{header}");
     let both = run_in(folder.path(), [&args[..], &["--json"]].concat());
     assert_eq!(both.status.code(), Some(2));
@@ -68,18 +72,18 @@ fn a_path_that_is_no_text_is_told_with_replacement_characters() {
     let folder = trained(1);
     let place = folder.path();
     let name = OsStr::from_bytes(b"caf\xe9.png");
-    // Some file systems take no such name.
+    // Some file systems reject this name.
     if fs::copy(place.join("photos/val/discs/000.png"), place.join(name)).is_err() {
-        println!("skipped: the file system takes no name that is not UTF-8");
+        println!("skipped: the file system rejects names that are not UTF-8");
         return;
     }
     let saved = if cfg!(feature = "captions") { &["--save", "out"][..] } else { &[] };
     let args = [&["predict", "run", "--csv", "--device", CPU], saved].concat();
     let args = args.into_iter().map(OsString::from).chain([name.to_owned()]);
-    let told = stdout(&run_in(place, args));
-    assert!(told.contains("\ncaf\u{fffd}.png,"), "{told}");
+    let message = stdout(&run_in(place, args));
+    assert!(message.contains("\ncaf\u{fffd}.png,"), "{message}");
     if cfg!(feature = "captions") {
-        let class = told.lines().nth(1).unwrap().split(',').nth(1).unwrap();
+        let class = message.lines().nth(1).unwrap().split(',').nth(1).unwrap();
         assert!(place.join("out").join(class).join("caf\u{fffd}.jpg").exists());
     }
 }
@@ -91,9 +95,9 @@ fn columns_for_people_are_aligned_whatever_is_predicted() {
     fs::write(place.join("run/classes.txt"), "x\na class of more characters\nk\u{1b}[31ml\n")
         .unwrap();
     let args = ["predict", "run", "photos", "--top", "2", "--device", CPU];
-    let told = stdout(&run_in(place, args));
-    assert!(!told.contains('\u{1b}'), "{told}");
-    let mut lines = told.lines();
+    let message = stdout(&run_in(place, args));
+    assert!(!message.contains('\u{1b}'), "{message}");
+    let mut lines = message.lines();
     assert!(lines.next().unwrap().starts_with("device    "));
     let columns: Vec<(usize, usize)> = lines
         .map(|line| {
@@ -103,7 +107,8 @@ fn columns_for_people_are_aligned_whatever_is_predicted() {
         .collect();
     assert_eq!(columns.len(), 36);
     let widest = columns.iter().map(|(path, _)| *path).max().unwrap();
-    // The path, two blanks, 26 characters of class, two blanks, `100.0 %`.
+    // The path, two spaces, 26 characters for the class, two spaces, then `100.0 %`, whose `%` has
+    // index 6.
     let expected = widest + 2 + 26 + 2 + 6;
-    assert!(columns.iter().all(|(_, percent)| *percent == expected), "{told}");
+    assert!(columns.iter().all(|(_, percent)| *percent == expected), "{message}");
 }

@@ -1,4 +1,4 @@
-//! The report: what it tells, and that a browser shows it.
+//! The content of the report, and whether a browser renders it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::errors::assert_error;
 use crate::fixtures::{CPU, json, json_lines, narrow, photos, run_in, stderr, stdout};
 use crate::reference::fixture;
 
-/// Trains in `place`, into `run`.
+/// Trains on the photos in `place` and writes the run folder `run` there.
 fn train(place: &Path, more: &[&str]) -> std::process::Output {
     let args = ["train", "photos", "--out", "run", "--epochs", "40", "--lr", "0.01"];
     run_in(place, args.iter().chain(more).map(|arg| arg.to_string()).chain(narrow()))
@@ -21,20 +21,21 @@ fn report(place: &Path) -> String {
     fs::read_to_string(place.join("run/report.html")).unwrap()
 }
 
-/// The value of each `name="..."` in the page.
+/// The values of all attributes called `name` in the page.
 fn attributes(page: &str, name: &str) -> Vec<String> {
     let start = format!(" {name}=\"");
     let parts = page.split(&start).skip(1);
     parts.map(|part| part.split('"').next().unwrap().to_owned()).collect()
 }
 
-/// The text between the tags of the element whose start tag has `mark`.
+/// The content of the section with this `id`.
 fn section<'a>(page: &'a str, id: &str) -> &'a str {
     let (_, rest) =
         page.split_once(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("no {id}"));
     rest.split("</section>").next().unwrap()
 }
 
+/// The counts in the confusion matrix, row by row.
 fn counts(page: &str) -> Vec<u64> {
     let cells = section(page, "confusion").split("<span class=\"count\">").skip(1);
     cells.map(|cell| cell.split('<').next().unwrap().parse().unwrap()).collect()
@@ -45,8 +46,8 @@ fn the_report_tells_what_evaluate_and_predict_tell() {
     let folder = photos(8);
     let place = folder.path();
     fs::write(place.join("photos/val/checks/notes.txt"), "words").unwrap();
-    let told = stdout(&train(place, &["--gallery", "5"]));
-    assert!(told.contains("report    run/report.html"), "{told}");
+    let message = stdout(&train(place, &["--gallery", "5"]));
+    assert!(message.contains("report    run/report.html"), "{message}");
     let page = report(place);
     for id in [
         "curves",
@@ -71,7 +72,7 @@ fn the_report_tells_what_evaluate_and_predict_tell() {
     assert_eq!(counts(&page), confusion.concat());
     assert_eq!(counts(&page).iter().sum::<u64>(), 24);
 
-    // What the galleries show is what `predict` says of the same photos.
+    // The galleries agree with what `predict` prints for the same photos.
     let lines = json_lines(&stdout(&run_in(
         place,
         ["predict", "run", "photos/val", "--json", "--device", CPU],
@@ -85,12 +86,12 @@ fn the_report_tells_what_evaluate_and_predict_tell() {
     );
     assert!(paths.len() >= 3 * 5, "{} cards", paths.len());
     for ((path, class), probability) in paths.iter().zip(chosen).zip(probabilities) {
-        // The page tells the whole path.
+        // The page has absolute paths.
         let line = predicted[&path[path.find("photos/val").unwrap()..]];
         assert_eq!(scores["classes"][class.parse::<usize>().unwrap()], line["class"], "{path}");
         let (ours, theirs): (f64, f64) =
             (probability.parse().unwrap(), line["probability"].as_f64().unwrap());
-        // The photos go through the network in other batches: f32's rounding, no more.
+        // The batches differ, so probabilities differ by f32 rounding.
         assert!((ours - theirs).abs() < 1e-5, "{path}: {ours} {theirs}");
     }
     assert!(section(&page, "data").contains("notes.txt"));
@@ -110,10 +111,10 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
     stdout(&train(place, &[]));
     let from_training = report(place);
     fs::remove_file(place.join("run/report.html")).unwrap();
-    let told = stdout(&run_in(place, ["report", "run", "--device", CPU]));
-    assert!(told.contains("report    run/report.html (18 photos, "), "{told}");
+    let message = stdout(&run_in(place, ["report", "run", "--device", CPU]));
+    assert!(message.contains("report    run/report.html (18 photos, "), "{message}");
     let again = report(place);
-    // The epochs among them are read back from the run. A page is too long for a message.
+    // The curves are read back from the run. No `assert_eq`, because a page is too long to print.
     for id in ["curves", "classes", "confusion", "galleries", "label-errors", "data"] {
         assert!(section(&from_training, id) == section(&again, id), "{id}");
     }
@@ -125,31 +126,31 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
         assert!(section(&from_training, id) == section(&evaluated, id), "{id}");
     }
 
-    // Other photos, by `evaluate`: into the run folder unless it is told where.
+    // `evaluate` on other photos writes to the run folder too, unless `--report` names a file.
     let scores =
         json(&run_in(place, ["evaluate", "run", "photos/train", "--json", "--device", CPU]));
     assert_eq!(scores["report"].as_str(), Some("run/report.html"));
     let page = report(place);
     assert!(
         page.contains("18 photos of photos/train")
-            && page.contains("18 of the photos evaluated are, byte for byte")
+            && page.contains("byte-for-byte copies of training photos: 18.")
     );
     let args =
         ["evaluate", "run", "photos", "--report", "other.html", "--gallery", "0", "--device", CPU];
     assert!(stdout(&run_in(place, args)).contains("report    other.html"));
     assert!(fs::read_to_string(place.join("other.html")).unwrap().contains("18 photos of photos"));
-    assert_eq!(report(place), page, "the run's own is left alone");
+    assert_eq!(report(place), page, "the report in the run folder is unchanged");
 
-    // A weights file has no run folder to write into, and no training to tell of.
+    // A weights file has no run folder to write to and no training to report on.
     let weights = fixture("narrow.pth");
     let weights = weights.to_str().unwrap();
     assert_error(
         &run_in(place, ["report", weights, "--device", CPU]),
-        &["is no run folder", "--out"],
+        &["is not a run folder", "--out"],
     );
     assert_error(
         &run_in(place, ["report", weights, "--out", "w.html", "--device", CPU]),
-        &["does not say what it was validated on"],
+        &["does not record its validation photos"],
     );
 }
 
@@ -164,10 +165,10 @@ fn nothing_that_is_no_report_is_ever_replaced_by_one() {
         &["evaluate", "run", "photos", "--report", "thesis.html", "--device", CPU],
         &["report", "run", "--out", "photos", "--device", CPU],
     ] {
-        assert_error(&run_in(place, args), &["is there already and is no report"]);
+        assert_error(&run_in(place, args), &["exists and is not a Kindling report"]);
     }
     assert_eq!(fs::read_to_string(place.join("thesis.html")).unwrap(), "<html>years of work");
-    // One of ours is, and leaves nothing beside it.
+    // A report is replaced by a new one, without leftover files.
     for _ in 0..2 {
         stdout(&run_in(place, ["report", "run", "--out", "mine.html", "--device", CPU]));
     }
@@ -176,16 +177,22 @@ fn nothing_that_is_no_report_is_ever_replaced_by_one() {
     names.sort();
     assert_eq!(names, ["mine.html", "photos", "run", "thesis.html"]);
 
-    // Nor in the run folder itself; scores are told all the same.
+    // The same holds inside the run folder, and the scores are still printed.
     for name in ["report.html", "curves.svg"] {
         fs::write(place.join("run").join(name), "mine").unwrap();
     }
     let output = run_in(place, ["evaluate", "run", "photos", "--device", CPU]);
     assert!(stdout(&output).contains("accuracy "));
-    let told = stderr(&output);
-    assert!(told.contains("there is no report: ") && told.contains("--no-report"), "{told}");
-    assert_error(&run_in(place, ["report", "run", "--device", CPU]), &["is no report"]);
-    assert_error(&train(place, &["--force"]), &["beside a run, which --force would delete"]);
+    let message = stderr(&output);
+    assert!(
+        message.contains("no report was written: ") && message.contains("--no-report"),
+        "{message}"
+    );
+    assert_error(&run_in(place, ["report", "run", "--device", CPU]), &["is not a Kindling report"]);
+    assert_error(
+        &train(place, &["--force"]),
+        &["holds a run and also", "which --force would delete"],
+    );
     fs::remove_file(place.join("run/report.html")).unwrap();
     stdout(&run_in(place, ["report", "run", "--device", CPU]));
     assert_eq!(fs::read_to_string(place.join("run/curves.svg")).unwrap(), "mine");
@@ -202,37 +209,36 @@ fn a_pipe_in_the_place_of_a_report_is_refused_and_not_waited_for() {
     );
     assert_error(
         &run_in(place, ["report", "run", "--out", "pipe", "--device", CPU]),
-        &["no report"],
+        &["is not a Kindling report"],
     );
     let args = ["evaluate", "run", "photos", "--report", "pipe", "--device", CPU];
-    assert_error(&run_in(place, args), &["no report"]);
+    assert_error(&run_in(place, args), &["is not a Kindling report"]);
 }
 
 #[test]
 fn photos_that_were_divided_otherwise_are_never_told_as_those_of_the_run() {
     let folder = photos(10);
     let place = folder.path();
-    // Without a val folder: a share of each class is drawn for validation.
+    // Without a `val` folder, a share of each class becomes the validation set.
     let args = ["train", "photos/train", "--out", "run", "--epochs", "2"].map(String::from);
     stdout(&run_in(place, args.into_iter().chain(narrow())));
-    assert!(report(place).contains("None of the photos evaluated is, byte for byte"));
+    assert!(report(place).contains("No evaluated photo is a byte-for-byte copy"));
     stdout(&run_in(place, ["report", "run", "--device", CPU]));
     assert!(report(place).contains("6 validation photos of "));
 
-    // The counts stay what they were; the division would not.
+    // The number of photos stays the same, but the split would differ.
     let discs = place.join("photos/train/discs");
     fs::rename(discs.join("000.png"), discs.join("zzz.png")).unwrap();
     assert_error(
         &run_in(place, ["report", "run", "--device", CPU]),
-        &["are no longer those of the run", "name a folder behind the run"],
+        &["have changed since the run", "give a folder of photos after the run"],
     );
     stdout(&run_in(place, ["evaluate", "run", "photos/val", "--device", CPU]));
     let page = report(place);
     assert!(
-        page.contains("Not looked for: the photos in ")
-            && !page.contains("None of the photos evaluated")
+        page.contains("Not checked: the photos in ") && !page.contains("No evaluated photo is")
     );
-    // How many of each class were trained on is written down.
+    // The run records how many photos of each class it was trained on.
     assert!(section(&page, "data").contains("trained on"));
 }
 
@@ -252,14 +258,14 @@ fn damaged_records_of_a_run_are_an_error_and_no_endless_drawing() {
         fs::write(place.join("run/metrics.csv"), format!("{header}{rows}")).unwrap();
         assert_error(
             &run_in(place, ["report", "run", "--device", CPU]),
-            &["metrics.csv` holds no epochs"],
+            &["metrics.csv` does not hold the epochs of a run"],
         );
     }
     fs::write(place.join("run/metrics.csv"), "words").unwrap();
     assert_error(&run_in(place, ["report", "run", "--device", CPU]), &["metrics.csv"]);
     let output = run_in(place, ["evaluate", "run", "photos", "--device", CPU]);
     assert!(
-        stdout(&output).contains("accuracy ") && stderr(&output).contains("there is no report")
+        stdout(&output).contains("accuracy ") && stderr(&output).contains("no report was written")
     );
 }
 
@@ -270,8 +276,8 @@ fn without_a_gallery_the_page_says_nothing_of_photos() {
     stdout(&train(place, &["--gallery", "0"]));
     let page = report(place);
     for part in [
-        "None is wrong",
-        "None is right",
+        "No wrong predictions",
+        "No correct predictions",
         "href=\"#galleries\"",
         "href=\"#maps\"",
         "<section id=\"galleries\"",
@@ -289,16 +295,16 @@ fn photos_that_were_trained_on_and_validated_on_are_told_of() {
         .unwrap();
     let output = train(place, &[]);
     stdout(&output);
-    let told = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        told.contains("1 validation photo is, byte for byte")
-            && told.contains("val/discs/copy.png"),
-        "{told}"
+        message.contains("1 validation photo is a byte-for-byte copy of a training photo")
+            && message.contains("val/discs/copy.png"),
+        "{message}"
     );
     let page = report(place);
     let data = section(&page, "data");
     assert!(
-        data.contains("1 of the photos evaluated are") && data.contains("train/discs/001.png"),
+        data.contains("copies of training photos: 1.") && data.contains("train/discs/001.png"),
         "{data}"
     );
 }
@@ -322,11 +328,11 @@ fn a_model_card_tells_what_was_measured() {
         assert!(header.contains(part), "`{part}` is not in {header}");
     }
     for part in
-        ["checks, discs, stripes", "15 photos to train on and 15 to validate on", "| discs | "]
+        ["checks, discs, stripes", "15 training photos and 15 validation photos", "| discs | "]
     {
         assert!(body.contains(part), "`{part}` is not in {body}");
     }
-    // It is part of the run, so that `--force` may replace the run with it.
+    // The card is part of the run, so `--force` replaces it with the run.
     stdout(&train(place, &["--force"]));
 }
 
@@ -342,7 +348,7 @@ fn names_that_look_like_html_are_text_and_the_browser_has_nothing_to_complain_of
         fs::remove_dir_all(classes.join("stripes")).unwrap();
         fs::rename(classes.join("checks/000.png"), classes.join("checks").join(odd)).unwrap();
     }
-    // Labels that were swapped, so that some photos are wrong and are explained.
+    // A swapped label gives a wrong prediction, which the report explains.
     let checks = place.join("photos/val/checks/001.png");
     fs::rename(checks, place.join("photos/val/<script>alert('discs')<|script>/swapped.png"))
         .unwrap();
@@ -352,7 +358,7 @@ fn names_that_look_like_html_are_text_and_the_browser_has_nothing_to_complain_of
     assert!(page.contains("&lt;script&gt;alert("), "the class is there as text");
     section(&page, "roc");
 
-    // Every picture in the page is one.
+    // Every picture is embedded and can be decoded.
     let pictures = attributes(&page, "src");
     assert!(pictures.len() > 12, "{}", pictures.len());
     for picture in &pictures {
@@ -362,14 +368,14 @@ fn names_that_look_like_html_are_text_and_the_browser_has_nothing_to_complain_of
         assert!(image::load_from_memory(&bytes).is_ok());
     }
 
-    let Some(shown) = browser::open(&place.join("run/report.html")) else { return };
-    assert_eq!(shown.complaints, Vec::<String>::new());
-    let count = |what: &str| shown.document.matches(what).count();
-    assert_eq!(count("<img "), pictures.len(), "no more pictures than were put there");
+    let Some(loaded) = browser::open(&place.join("run/report.html")) else { return };
+    assert_eq!(loaded.console, Vec::<String>::new());
+    let count = |tag: &str| loaded.document.matches(tag).count();
+    assert_eq!(count("<img "), pictures.len(), "the browser finds no additional pictures");
     assert_eq!((count("<script"), count("<svg")), (0, 3), "curves, reliability, ROC");
     assert_eq!(count("<figure"), page.matches("<figure").count());
-    // The window shows the top of the page: not empty, and dark ink on light paper.
-    let screenshot = image::load_from_memory(&shown.screenshot).unwrap().into_luma8();
+    // The top of the page is not empty, and shows dark text on a light background.
+    let screenshot = image::load_from_memory(&loaded.screenshot).unwrap().into_luma8();
     let dark = screenshot.pixels().filter(|pixel| pixel.0[0] < 100).count();
     let light = screenshot.pixels().filter(|pixel| pixel.0[0] > 230).count();
     assert!(dark > 1000 && light > screenshot.len() / 2, "{dark} dark and {light} light pixels");

@@ -1,4 +1,4 @@
-//! Killed runs, readers that leave early.
+//! Killed runs, and output pipes that are closed early.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -12,8 +12,8 @@ use crate::reference::fixture;
 fn a_killed_run_leaves_no_model_or_a_whole_one() {
     let folder = photos(20);
     let place = folder.path();
-    let (mut whole, mut none) = (0, 0);
-    // From long before the end to after it.
+    let (mut complete, mut absent) = (0, 0);
+    // Delays in milliseconds, from long before the end of training to after it.
     for delay in [50, 150, 300, 600, 1200, 2500, 5000] {
         let out = format!("run_{delay}");
         let mut child = kindling()
@@ -27,14 +27,14 @@ fn a_killed_run_leaves_no_model_or_a_whole_one() {
         child.kill().unwrap();
         child.wait().unwrap();
         if place.join(&out).exists() {
-            whole += 1;
+            complete += 1;
             stdout(&run_in(place, ["predict", &out, "photos/val/discs/000.png", "--device", CPU]));
         } else {
-            none += 1;
+            absent += 1;
         }
     }
-    println!("{whole} whole runs, {none} without a model");
-    assert!(none > 0, "no run was killed in time");
+    println!("{complete} complete runs, {absent} without a model");
+    assert!(absent > 0, "every run finished before it was killed");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The reference job on real photos, where `../shared` has them.
+//! Training and predicting on real photos, if `../shared` has them.
 
 use std::path::Path;
 
@@ -20,7 +20,8 @@ fn cats_and_dogs_are_told_apart_as_well_as_in_pytorch() {
     let val = format!("{data}/val");
     let scores = json(&run_in(place.path(), ["evaluate", "run", data, "--json", "--device", CPU]));
     let accuracy = scores["accuracy"].as_f64().unwrap();
-    // PyTorch on the same photos and weights: 0.9825; seven photos fewer are the head's own luck.
+    // PyTorch reaches 0.9825 on the same photos and weights. The margin of three photos allows for
+    // the randomness of training the head.
     assert!(accuracy >= 0.975, "{accuracy}");
     assert_eq!((&scores["images"], &scores["skipped"]), (&400.into(), &0.into()));
     let lines = json_lines(&stdout(&run_in(
@@ -40,7 +41,7 @@ fn the_pretrained_network_names_imagenet_classes() {
     };
     let photo = folder.join("n02391049_zebra.JPEG");
     let args = ["predict", weights.to_str().unwrap(), photo.to_str().unwrap(), "--device", CPU];
-    let told = stdout(&run_in(Path::new("."), args));
-    let row: Vec<&str> = told.lines().last().unwrap().split_whitespace().collect();
-    assert!(row[1] == "zebra" && row[2].parse::<f64>().unwrap() > 90.0, "{told}");
+    let message = stdout(&run_in(Path::new("."), args));
+    let row: Vec<&str> = message.lines().last().unwrap().split_whitespace().collect();
+    assert!(row[1] == "zebra" && row[2].parse::<f64>().unwrap() > 90.0, "{message}");
 }

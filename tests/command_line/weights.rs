@@ -1,4 +1,4 @@
-//! Weights by name: found, checked, downloaded, and told what to do where there are none.
+//! Weights by name: how they are found, checked and downloaded, and the errors if they are absent.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::fixtures::{CPU, json, kindling, photos, run_in, stderr, stdout};
 use crate::reference::{committed, fixture};
 use crate::server::{Answer, Server};
 
-/// The program in `place`, its cache there too, downloading from `mirror`.
+/// A command that runs in `place`, has its cache there and downloads from `mirror`.
 fn command(place: &Path, mirror: &str, args: &[&str]) -> Command {
     let mut command = kindling();
     command.current_dir(place).args(args);
@@ -30,8 +30,8 @@ fn training_without_weights_says_every_way_to_get_them() {
     let server = Server::start(Vec::new(), [Answer::Status("404 Not Found")]);
     let mirror = format!("{}/models/", server.address);
     let output = run(place, &mirror, &["train", "photos", "--out", "run", "--device", CPU]);
-    let told = stderr(&output);
-    let error = told.lines().find(|line| line.starts_with("error: ")).unwrap();
+    let message = stderr(&output);
+    let error = message.lines().find(|line| line.starts_with("error: ")).unwrap();
     for part in [
         "404 Not Found",
         &format!("{mirror}resnet18-f37072fd.pth"),
@@ -73,7 +73,10 @@ fn what_a_mirror_gives_is_never_used_unless_it_is_the_published_file() {
     let server = Server::start(other, [Answer::Whole]);
     let fetch = |name: &str| run(place, &server.address, &["weights", "fetch", name, "--quiet"]);
     assert_error(&fetch("resnet34"), &["is not the published file and was deleted", "b627a593..."]);
-    assert_error(&fetch("resnet18"), &["is another file: it has 217931 bytes", "46830571"]);
+    assert_error(
+        &fetch("resnet18"),
+        &["is not the published file: it has 217931 bytes instead of 46830571"],
+    );
     let left = fs::read_dir(place.join("cache/weights")).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name.to_str().unwrap().ends_with(".lock")), "{left:?}");
@@ -182,24 +185,24 @@ fn a_check_tells_what_a_file_holds_and_whether_its_name_is_true() {
     let place = folder.path();
     let check = |file: &str| run(place, "", &["weights", "check", file]);
     let committed = committed("weights/efficientnet-lite0.safetensors");
-    let told = stdout(&check(committed.to_str().unwrap()));
-    assert!(told.contains("published  efficientnet-lite0"), "{told}");
+    let message = stdout(&check(committed.to_str().unwrap()));
+    assert!(message.contains("published  efficientnet-lite0"), "{message}");
     assert!(
-        told.contains("efficientnet-lite0, 245 tensors, and an fc layer for 1000 classes"),
-        "{told}"
+        message.contains("efficientnet-lite0, 245 tensors, and an fc layer for 1000 classes"),
+        "{message}"
     );
 
-    let told = stdout(&check(fixture("narrow.pth").to_str().unwrap()));
-    assert!(told.contains("published  no: "), "{told}");
+    let message = stdout(&check(fixture("narrow.pth").to_str().unwrap()));
+    assert!(message.contains("published  no: "), "{message}");
     assert!(
-        told.contains("holds      resnet18-w4, 100 tensors, and an fc layer for 10 classes"),
-        "{told}"
+        message.contains("holds      resnet18-w4, 100 tensors, and an fc layer for 10 classes"),
+        "{message}"
     );
 
     fs::copy(fixture("narrow.pth"), place.join("resnet18-f37072fd.pth")).unwrap();
     assert_error(
         &check("resnet18-f37072fd.pth"),
-        &["is damaged or another file than its name says"],
+        &["is damaged or not the file that its name says"],
     );
     assert_error(&check(fixture("mismatched.pth").to_str().unwrap()), &["surprise [7]"]);
     assert_error(&check("absent.pth"), &["`absent.pth` cannot be read"]);
@@ -213,8 +216,8 @@ fn the_built_in_weights_are_the_committed_file() {
     let sha256 =
         kindling::weights::sha256_of_file(&committed("weights/efficientnet-lite0.safetensors"));
     assert!(published.digest.admits(&sha256.unwrap()));
-    assert_eq!(published.built_in().is_some(), cfg!(feature = "bundled-weights"));
-    if let Some(built_in) = published.built_in() {
+    assert_eq!(published.built_in.is_some(), cfg!(feature = "bundled-weights"));
+    if let Some(built_in) = published.built_in {
         assert!(built_in == file);
     }
 }

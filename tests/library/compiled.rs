@@ -1,14 +1,15 @@
 //! The network compiled for the processor computes what Burn's operations do.
 
 use burn::tensor::{Tensor, TensorData};
-use kindling::backbone::cpu::{CpuNetwork, Instructions, Photos, Tuning};
-use kindling::backbone::folding::{Folded, Weights};
-use kindling::backbone::plan::{
-    Activation, Convolution, Norm, Operation, Padding, Plan, Step, Value,
-};
-use kindling::backbone::{Architecture, Backbone, Planned};
+use kindling::backbone::{Architecture, Backbone, Tensors};
+use kindling::device::Instructions;
+use kindling::engine::NetworkSpec;
+use kindling::engine::cpu::{CpuNetwork, Photos, Tuning};
 use kindling::features::Extractor;
-use kindling::photos::Recipe;
+use kindling::photos::Preprocessing;
+use kindling::plan::{
+    Activation, Convolution, Folded, Norm, Operation, Padding, Plan, Planned, Step, Value, Weights,
+};
 use kindling::weights::{self, Checkpoint};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -29,8 +30,8 @@ const INSTRUCTIONS: [Instructions; 4] = [
 
 /// Weights of which a step is done for all photos at once: every step, those of a narrow network's last stages, and as in
 /// real use.
-fn heavy() -> [usize; 3] {
-    [0, 40_000, Tuning::default().heavy]
+fn weight_bytes_threshold() -> [usize; 3] {
+    [0, 40_000, Tuning::default().weight_bytes_threshold]
 }
 
 /// Calls `work` with one, two and sixteen threads.
@@ -54,21 +55,21 @@ fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
     let lite_photos = read_numbers(&fixture("efficientnet_lite0_reference.safetensors"));
     for (backbone, photos) in [(&narrow, &narrow_photos), (&lite, &lite_photos)] {
         let square = &photos["square"];
-        for heavy in heavy() {
+        for weight_bytes_threshold in weight_bytes_threshold() {
             for instructions in [Instructions::Best, Instructions::Portable] {
                 for count in [1, 2, 19] {
                     agrees(
                         backbone,
                         &repeated(square, count),
-                        Tuning { instructions, heavy, ..Tuning::default() },
+                        Tuning { instructions, weight_bytes_threshold, ..Tuning::default() },
                     );
                 }
             }
         }
     }
     // Photos whose sides are odd: borders are not the same on all sides.
-    for heavy in heavy() {
-        let tuning = Tuning { heavy, ..Tuning::default() };
+    for weight_bytes_threshold in weight_bytes_threshold() {
+        let tuning = Tuning { weight_bytes_threshold, ..Tuning::default() };
         agrees(&narrow, &repeated(&narrow_photos["odd"], 5), tuning);
     }
 }
@@ -90,7 +91,7 @@ fn the_real_network_compiled_agrees_with_torchvision() {
     for (count, tuning) in
         [(2, Tuning::default()), (20, Tuning::default()), (1, Tuning::for_one_photo())]
     {
-        let network = backbone.compiled_with([224, 224], tuning).unwrap();
+        let network = compiled(&backbone, [224, 224], tuning);
         let photos = repeated(&reference["input"], count);
         let features = network.features(Photos::Planes(&photos.values));
         let expected = repeated(&reference["logits"], count);
@@ -114,22 +115,22 @@ fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
         let kernel = [1, 3, 5, 7][random.random_range(0..4)];
         let stride = random.random_range(1..=2);
         let depthwise = kernel > 1 && case % 5 == 0;
-        let from: usize = random.random_range(1..40);
+        let in_channels: usize = random.random_range(1..40);
         let convolution = Convolution {
-            from,
-            to: if depthwise { from } else { random.random_range(1..70) },
+            in_channels,
+            out_channels: if depthwise { in_channels } else { random.random_range(1..70) },
             kernel,
             stride,
             padding: if case % 3 == 0 { Padding::Same } else { Padding::Each(kernel / 2) },
-            groups: if depthwise { from } else { 1 },
+            groups: if depthwise { in_channels } else { 1 },
             activation: [Activation::None, Activation::Relu, Activation::Relu6][case % 3],
-            ..of_three_channels(from)
+            ..of_three_channels(in_channels)
         };
         let side = random.random_range(1..24);
         let photos = [1, 3, 9][case % 3];
         let tuning = Tuning {
             instructions: INSTRUCTIONS[case % 4],
-            heavy: heavy()[case / 4 % 3],
+            weight_bytes_threshold: weight_bytes_threshold()[case / 4 % 3],
             photos: [1, 16][case / 12 % 2],
         };
         convolves_as_defined(&convolution, side, photos, tuning, &mut random);
@@ -139,12 +140,12 @@ fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
 #[test]
 fn bytes_give_what_their_normalised_values_give() {
     let backbone = backbone("narrow.pth");
-    let network = backbone.compiled([64, 64]).unwrap();
-    let recipe = Recipe { resize: 64, crop: 64, ..Recipe::IMAGENET };
+    let network = compiled(&backbone, [64, 64], Tuning::default());
+    let preprocessing = Preprocessing { resize: 64, crop: 64, ..Preprocessing::IMAGENET };
     let bytes: Vec<u8> = (0..3 * 64 * 64 * 3u32).map(|at| (at * 37 % 251) as u8).collect();
     let planes: Vec<f32> =
-        bytes.chunks(3 * 64 * 64).flat_map(|photo| recipe.normalise(photo)).collect();
-    let of_bytes = network.features(Photos::Bytes(&bytes, &recipe.normalised()));
+        bytes.chunks(3 * 64 * 64).flat_map(|photo| preprocessing.normalise(photo)).collect();
+    let of_bytes = network.features(Photos::Bytes(&bytes, &preprocessing.normalised()));
     assert_eq!(of_bytes, network.features(Photos::Planes(&planes)));
 }
 
@@ -153,9 +154,9 @@ fn features_do_not_depend_on_what_else_is_in_the_batch_or_was_before() {
     let backbone = backbone("narrow.pth");
     let photos = noise(40, 64, 1);
     let values = 3 * 64 * 64;
-    for heavy in heavy() {
-        let tuning = Tuning { heavy, ..Tuning::default() };
-        let network = backbone.compiled_with([64, 64], tuning).unwrap();
+    for weight_bytes_threshold in weight_bytes_threshold() {
+        let tuning = Tuning { weight_bytes_threshold, ..Tuning::default() };
+        let network = compiled(&backbone, [64, 64], tuning);
         let all = network.features(Photos::Planes(&photos));
         let width = all.len() / 40;
         with_threads(|| {
@@ -173,7 +174,7 @@ fn a_network_may_be_called_from_many_threads_of_one_pool() {
     use rayon::prelude::*;
     let backbone = backbone("narrow.pth");
     let network =
-        backbone.compiled_with([64, 64], Tuning { heavy: 0, ..Tuning::default() }).unwrap();
+        compiled(&backbone, [64, 64], Tuning { weight_bytes_threshold: 0, ..Tuning::default() });
     let photos = noise(12, 64, 3);
     let expected = network.features(Photos::Planes(&photos));
     let apart: Vec<f32> = photos
@@ -186,16 +187,17 @@ fn a_network_may_be_called_from_many_threads_of_one_pool() {
 #[test]
 fn a_network_that_overflows_is_not_taken_for_one_that_works() {
     let backbone = backbone("narrow.pth");
-    let weights = Weights::of(&backbone).unwrap();
+    let weights = Weights::read(backbone.tensors()).unwrap();
     for instructions in INSTRUCTIONS {
         let tuning = Tuning { instructions, ..Tuning::default() };
-        let network = CpuNetwork::compile(&backbone.plan(), [64, 64], tuning, |asked| {
+        let network = CpuNetwork::compile(&backbone.plan().unwrap(), [64, 64], tuning, |asked| {
             let mut folded = asked.folded(&weights);
             if asked.weight == "layer2.0.conv1.weight" {
-                folded.weight.fill(f32::NAN);
+                folded.weight = vec![f32::NAN; folded.weight.len()];
             }
             folded
-        });
+        })
+        .unwrap();
         let features = network.features(Photos::Planes(&noise(1, 64, 2)));
         assert!(features.iter().any(|value| !value.is_finite()), "{instructions:?}");
     }
@@ -216,10 +218,10 @@ fn an_extractor_gives_the_same_features_compiled_or_not() {
         })
         .collect();
     let backbone = backbone("narrow.pth");
-    let recipe = Recipe { resize: 70, crop: 64, ..Recipe::IMAGENET };
+    let preprocessing = Preprocessing { resize: 70, crop: 64, ..Preprocessing::IMAGENET };
     let device = cpu();
-    let plain = Extractor::new(&backbone, recipe, &device, 8).all(&paths, |_| ()).unwrap();
-    let compiled = Extractor::new(&backbone, recipe, &device, 8).compiled();
+    let plain = Extractor::new(&backbone, preprocessing, &device, 8).all(&paths, |_| ()).unwrap();
+    let compiled = Extractor::new(&backbone, preprocessing, &device, 8).compiled().unwrap();
     let rows = compiled.all(&paths, |_| ()).unwrap().rows;
     let width = backbone.architecture().features();
     let expected = Numbers { shape: vec![21, width], values: plain.rows };
@@ -234,10 +236,14 @@ fn backbone(file: &str) -> Backbone {
     weights::backbone(&checkpoint, &architecture, &cpu()).unwrap()
 }
 
+fn compiled(backbone: &Backbone, photo: [usize; 2], tuning: Tuning) -> CpuNetwork {
+    CpuNetwork::of(&NetworkSpec::of(backbone).unwrap(), photo, tuning).unwrap()
+}
+
 fn agrees(backbone: &Backbone, photos: &Numbers, tuning: Tuning) {
     let [count, _, height, width] = photos.shape[..] else { panic!("photos have four dimensions") };
     let features = backbone.architecture().features();
-    let network = backbone.compiled_with([height, width], tuning).unwrap();
+    let network = compiled(backbone, [height, width], tuning);
     let actual = Numbers {
         shape: vec![count, features],
         values: network.features(Photos::Planes(&photos.values)),
@@ -269,7 +275,7 @@ fn noise(photos: usize, side: usize, seed: u64) -> Vec<f32> {
 }
 
 /// A 1x1 convolution that makes `to` channels of a photo's three.
-fn of_three_channels(to: usize) -> Convolution {
+fn of_three_channels(out_channels: usize) -> Convolution {
     let norm = Norm {
         scale: String::new(),
         shift: String::new(),
@@ -280,8 +286,8 @@ fn of_three_channels(to: usize) -> Convolution {
     Convolution {
         weight: "first".into(),
         norm,
-        from: 3,
-        to,
+        in_channels: 3,
+        out_channels,
         kernel: 1,
         stride: 1,
         padding: Padding::Each(0),
@@ -300,16 +306,17 @@ fn convolves_as_defined(
     random: &mut ChaCha8Rng,
 ) {
     let convolution = Convolution { weight: "second".into(), ..convolution.clone() };
-    let first = of_three_channels(convolution.from);
+    let first = of_three_channels(convolution.in_channels);
     let mut draw =
         |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
     let mut folded = |convolution: &Convolution| Folded {
         weight: draw(convolution.weight_shape().iter().product()),
-        bias: draw(convolution.to),
+        bias: draw(convolution.out_channels),
     };
     let weights = [folded(&first), folded(&convolution)];
-    let third = Convolution { weight: "third".into(), ..of_three_channels(convolution.to) };
-    let third = Convolution { from: convolution.to, ..third };
+    let third =
+        Convolution { weight: "third".into(), ..of_three_channels(convolution.out_channels) };
+    let third = Convolution { in_channels: convolution.out_channels, ..third };
     let third_weights = folded(&third);
     let step = |name: &str, input, convolution: &Convolution| Step {
         name: name.into(),
@@ -317,7 +324,7 @@ fn convolves_as_defined(
     };
     let plan = Plan {
         steps: vec![
-            step("first", Value::Photos, &first),
+            step("first", Value::Input, &first),
             step("second", Value::Output(0), &convolution),
             step("third", Value::Output(1), &third),
             Step {
@@ -332,13 +339,15 @@ fn convolves_as_defined(
                 operation: Operation::GlobalAveragePool { input: Value::Output(3) },
             },
         ],
+        ..Plan::default()
     };
     let network =
         CpuNetwork::compile(&plan, [side, side], tuning, |asked| match asked.weight.as_str() {
             "first" => weights[0].clone(),
             "second" => weights[1].clone(),
             _ => third_weights.clone(),
-        });
+        })
+        .unwrap();
     let values = draw(photos * 3 * side * side);
     let actual = network.feature_map(Photos::Planes(&values));
 
@@ -372,17 +381,19 @@ fn defined(
     photo: &[f64],
     side: usize,
 ) -> (Vec<f64>, usize) {
-    let Convolution { from, to, kernel, stride, padding, groups, activation, .. } = convolution;
+    let Convolution {
+        in_channels, out_channels, kernel, stride, padding, groups, activation, ..
+    } = convolution;
     let [before, after] = padding.around(side, *kernel, *stride);
     let out = (before + side + after - kernel) / stride + 1;
-    let mut result = Vec::with_capacity(to * out * out);
-    let a_group = from / groups;
-    for channel in 0..*to {
+    let mut result = Vec::with_capacity(out_channels * out * out);
+    let a_group = in_channels / groups;
+    for channel in 0..*out_channels {
         for y in 0..out {
             for x in 0..out {
                 let mut sum = f64::from(weights.bias[channel]);
                 for inner in 0..a_group {
-                    let source = channel / (to / groups) * a_group + inner;
+                    let source = channel / (out_channels / groups) * a_group + inner;
                     for ky in 0..*kernel {
                         for kx in 0..*kernel {
                             let (iy, ix) = (y * stride + ky, x * stride + kx);

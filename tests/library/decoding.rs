@@ -113,7 +113,7 @@ fn a_pipe_is_no_photo_and_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.jpg");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    assert_eq!(decode(&pipe).unwrap_err().to_string(), "is no regular file");
+    assert_eq!(decode(&pipe).unwrap_err().to_string(), "is not a regular file");
     assert!(kindling::weights::Checkpoint::open(&pipe).is_err());
     let walked = kindling::photos::walk(folder.path());
     assert_eq!((walked.photos.len(), walked.passed_over.len()), (0, 1));

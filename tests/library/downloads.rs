@@ -29,6 +29,7 @@ fn published() -> PublishedWeights {
         licence: "MIT".into(),
         top1: 0.0,
         source: "this test".into(),
+        built_in: None,
     }
 }
 
@@ -113,8 +114,8 @@ fn what_one_process_left_the_next_one_goes_on_from() {
     let server = Server::start(content(), [Answer::CutAfter(40_000), Answer::Whole]);
     let mut attempt = Attempt::new();
     let once = Patience { attempts: 1, ..PATIENCE };
-    let told = attempt.run_with(&server.address, once).unwrap_err().to_string();
-    assert!(told.contains("broke off") && told.contains("40000 bytes are kept"), "{told}");
+    let message = attempt.run_with(&server.address, once).unwrap_err().to_string();
+    assert!(message.contains("failed") && message.contains("40000 bytes are kept"), "{message}");
     assert_eq!(attempt.kept(), 40_000);
     attempt.run_with(&server.address, once).unwrap();
     assert_eq!(server.asked_from(), [0, 40_000]);
@@ -223,8 +224,11 @@ fn bytes_without_end_are_cut_off() {
 fn a_missing_file_is_told_with_its_address_and_not_asked_for_twice() {
     let server = Server::start(content(), [Answer::Status("404 Not Found")]);
     let mut attempt = Attempt::new();
-    let told = attempt.run(&server.address).unwrap_err().to_string();
-    assert!(told.contains("404 Not Found") && told.contains("/models/tiny-cbc78aeb.pth"), "{told}");
+    let message = attempt.run(&server.address).unwrap_err().to_string();
+    assert!(
+        message.contains("404 Not Found") && message.contains("/models/tiny-cbc78aeb.pth"),
+        "{message}"
+    );
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -243,9 +247,9 @@ fn a_stalled_download_is_given_up_with_a_clear_word_and_kept() {
     let server = Server::start(content(), [Answer::StallAfter(25_000)]);
     let mut attempt = Attempt::new();
     let once = Patience { attempts: 1, ..PATIENCE };
-    let told = attempt.run_with(&server.address, once).unwrap_err().to_string();
-    assert!(told.contains("nothing arrived for 0.3 s"), "{told}");
-    assert!(told.contains("25000 bytes are kept"), "{told}");
+    let message = attempt.run_with(&server.address, once).unwrap_err().to_string();
+    assert!(message.contains("nothing arrived for 0.3 s"), "{message}");
+    assert!(message.contains("25000 bytes are kept"), "{message}");
 }
 
 #[test]

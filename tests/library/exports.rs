@@ -9,11 +9,12 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{DType, Tensor};
-use kindling::backbone::{ResNetConfig, Tensors};
+use kindling::backbone::Tensors;
+use kindling::backbone::architectures::resnet::ResNetConfig;
 use kindling::export::onnx::proto::{DataType, ModelProto, NodeProto, TensorProto};
 use kindling::export::{self, ExportError, Format, Parts, Precision};
 use kindling::head::Head;
-use kindling::photos::Recipe;
+use kindling::photos::Preprocessing;
 use kindling::run::{FrozenBackbone, Model};
 use kindling::weights::{Checkpoint, Description};
 use prost::Message;
@@ -63,7 +64,10 @@ fn safetensors_and_burnpack_files_are_read_back_bit_for_bit_with_their_classes()
             assert_eq!(bits(&read.backbone), bits(&model.backbone), "{format}");
             assert_eq!(bits(&read.head), bits(&model.head), "{format}");
             assert_eq!(read.description(), model.description(), "{format}");
-            assert_eq!(FrozenBackbone::open(&path, &cpu()).unwrap().recipe, model.recipe);
+            assert_eq!(
+                FrozenBackbone::open(&path, &cpu()).unwrap().preprocessing,
+                model.preprocessing
+            );
         }
     }
 }
@@ -151,20 +155,23 @@ fn a_file_that_describes_itself_wrongly_is_refused() {
     for (description, expected) in [
         (
             Description { classes: vec!["one".into(); 3], ..good.clone() },
-            "names 3 classes and its fc layer has 10",
+            "names 3 classes, but its fc layer has 10",
         ),
         (
-            Description { recipe: Recipe { crop: 0, ..good.recipe }, ..good.clone() },
-            "cannot be followed",
+            Description {
+                preprocessing: Preprocessing { crop: 0, ..good.preprocessing },
+                ..good.clone()
+            },
+            "its preprocessing is invalid",
         ),
-        (Description { backbone: "resnet34".into(), ..good.clone() }, "that it holds resnet34"),
+        (Description { backbone: "resnet34".into(), ..good.clone() }, "claims to hold resnet34"),
     ] {
         for format in [Format::Safetensors, Format::Burnpack] {
             let bytes = written_as(&model, &description, format, Precision::Full).unwrap();
             let (_folder, path) = file(&bytes);
             let Err(error) = Model::open(&path, &cpu()) else { panic!("{expected}") };
-            let told = std::error::Error::source(&error).unwrap().to_string();
-            assert!(told.contains(expected), "{told}");
+            let message = std::error::Error::source(&error).unwrap().to_string();
+            assert!(message.contains(expected), "{message}");
         }
     }
 }
@@ -178,7 +185,7 @@ fn damaged_burnpack_files_are_errors_and_never_panics() {
     for content in [&whole[..8], &whole[..300], &whole[..whole.len() / 2], &changed] {
         let (_folder, path) = file(content);
         let Err(error) = Checkpoint::open(&path) else { panic!("{} bytes", content.len()) };
-        assert!(error.to_string().contains("is no burnpack file that can be read"), "{error}");
+        assert!(error.to_string().contains("is not a valid burnpack file"), "{error}");
     }
 }
 
@@ -261,7 +268,7 @@ impl Runtime {
 #[test]
 fn an_onnx_graph_run_node_by_node_gives_the_networks_logits() {
     for model in [narrow(), efficientnet()] {
-        let side = model.recipe.crop as usize;
+        let side = model.preprocessing.crop as usize;
         // Waves of several lengths, of the size of normalised pixels; two photos that differ.
         let values = (0..2 * 3 * side * side)
             .map(|index| (index as f32 * 0.37).sin() + (index as f32 * 0.0013).cos())

@@ -120,9 +120,9 @@ fn what_is_no_photo_is_passed_over_by_name() {
         .collect();
     passed.sort();
     assert_eq!(passed.len(), 3);
-    assert!(passed[0].starts_with("2.tiff: is no photo"), "{passed:?}");
-    assert_eq!(passed[1], "loose.jpg: lies in no class folder");
-    assert!(passed[2].starts_with("notes.txt: is no photo"));
+    assert!(passed[0].starts_with("2.tiff: is not a photo"), "{passed:?}");
+    assert_eq!(passed[1], "loose.jpg: is not in a class folder");
+    assert!(passed[2].starts_with("notes.txt: is not a photo"));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_folder_that_gives_no_classes_says_what_was_looked_for_and_where() {
         (vec!["a/1.jpg", "b/"], None, "holds no photo"),
         (vec!["a/1.jpg", "a/2.jpg"], None, "only one class, `a`"),
         (vec!["a.1.jpg", "a.2.jpg"], None, "only one class, `a`"),
-        (vec!["1.jpg", "2.jpg"], None, "photos of no class, such as `1.jpg`"),
+        (vec!["1.jpg", "2.jpg"], None, "photos without a class, such as `1.jpg`"),
         (vec!["a/1.jpg", "b/1.jpg"], None, "each class has only one"),
         (vec!["train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg"], None, "`b` has photos in"),
         (
@@ -180,7 +180,10 @@ fn parts_are_recognised_in_any_case_and_never_taken_for_classes() {
     ] {
         let folder = folder_of(&files);
         let error = training_split(folder.path(), None, 0).unwrap_err().to_string();
-        assert!(error.contains("holds folders of its own, so it is no class"), "{error}");
+        assert!(
+            error.contains("is itself divided into classes, so it cannot be a class"),
+            "{error}"
+        );
     }
     // Somebody tells trains from buses.
     let folder = folder_of(&["train/1.jpg", "train/2.jpg", "bus/1.jpg", "bus/2.jpg"]);
@@ -204,5 +207,5 @@ fn a_link_that_leads_back_up_ends_the_walk_with_a_word() {
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/back")).unwrap();
     let walked = walk(folder.path());
     assert_eq!(walked.photos.len(), 1);
-    assert!(walked.passed_over[0].reason.contains("leads back"), "{:?}", walked.passed_over);
+    assert!(walked.passed_over[0].reason.contains("folder above"), "{:?}", walked.passed_over);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use kindling::gallery::{Captions, GalleryError, GalleryPlace, Shown};
+use kindling::gallery::{Captions, GalleryDir, GalleryError, Shown};
 
 use crate::reference::fixture;
 
@@ -96,7 +96,7 @@ fn shown(photo: &Path, class: usize) -> Shown<'_> {
 #[test]
 fn saved_photos_are_upright_and_as_large_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    let place = GalleryPlace::reserve(&folder.path().join("new/out")).unwrap();
+    let place = GalleryDir::reserve(&folder.path().join("new/out")).unwrap();
     let mut gallery = place.open(&["cat".into()]).unwrap();
     // On its side in the file: 32 x 48 pixels.
     let photo = fixture("formats/orientation_6.jpg");
@@ -127,7 +127,7 @@ fn photos_of_one_name_are_numbered_in_their_order() {
         photo("e", "one-2.png", 210),
     ];
     let mut gallery =
-        GalleryPlace::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
+        GalleryDir::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
     let all: Vec<Shown> = photos.iter().map(|photo| shown(photo, 0)).collect();
     assert!(gallery.save(&all[..2]).unwrap().is_empty());
     assert!(gallery.save(&all[2..]).unwrap().is_empty());
@@ -149,7 +149,7 @@ fn a_photo_that_is_gone_is_told_and_the_others_are_saved() {
     let folder = tempfile::tempdir().unwrap();
     let photo = fixture("formats/rgb.png");
     let mut gallery =
-        GalleryPlace::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
+        GalleryDir::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
     let failed = gallery.save(&[shown(Path::new("absent.jpg"), 0), shown(&photo, 0)]).unwrap();
     assert_eq!(failed.len(), 1);
     assert_eq!((failed[0].0, failed[0].1.to_string().as_str()), (0, "cannot be read"));
@@ -162,7 +162,7 @@ fn a_photo_that_no_jpeg_can_hold_is_told() {
     let wide = folder.path().join("wide.png");
     RgbImage::new(70_000, 1).save(&wide).unwrap();
     let mut gallery =
-        GalleryPlace::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
+        GalleryDir::reserve(&folder.path().join("out")).unwrap().open(&["x".into()]).unwrap();
     let failed = gallery.save(&[shown(&wide, 0)]).unwrap();
     assert!(failed[0].1.to_string().contains("at most 65535"), "{}", failed[0].1);
     assert_eq!(gallery.saved(), 0);
@@ -173,10 +173,10 @@ fn a_photo_that_no_jpeg_can_hold_is_told() {
 fn what_is_there_already_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "words").unwrap();
-    let error = GalleryPlace::reserve(folder.path()).unwrap_err();
+    let error = GalleryDir::reserve(folder.path()).unwrap_err();
     assert!(matches!(error, GalleryError::NotEmpty(_)));
     assert!(error.to_string().ends_with("give --save a new or an empty folder"), "{error}");
-    let error = GalleryPlace::reserve(&folder.path().join("notes.txt")).unwrap_err();
+    let error = GalleryDir::reserve(&folder.path().join("notes.txt")).unwrap_err();
     assert!(matches!(error, GalleryError::NotAFolder(_)), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -1,6 +1,7 @@
 //! Promises of the library, kept on the processor from committed fixtures, and on the real weights
 //! and photos where `../shared` has them.
 
+mod architectures;
 mod backbone;
 mod checkpoints;
 mod compiled;
@@ -19,5 +20,7 @@ mod reports;
 mod run_folder;
 mod server;
 mod shared;
+mod stages;
 mod tables;
 mod training;
+mod unsupported;

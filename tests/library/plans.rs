@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use burn::tensor::Tensor;
-use kindling::backbone::folding::Weights;
-use kindling::backbone::plan::Operation;
-use kindling::backbone::{Architecture, Backbone, Planned, Tensors};
+use kindling::backbone::{Architecture, Backbone, Tensors};
+use kindling::plan::Weights;
+use kindling::plan::{Operation, Planned};
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_error};
@@ -52,7 +52,8 @@ fn computes_the_same(backbone: &Backbone, photos: &Numbers) {
 
 /// The features, computed from the plan alone with Burn's operations.
 fn computed(backbone: &Backbone, photos: Tensor<4>) -> Tensor<2> {
-    let (plan, weights) = (backbone.plan(), Weights::of(backbone).unwrap());
+    let plan = backbone.plan().unwrap();
+    let weights = Weights::read(backbone.tensors()).unwrap();
     let [_, _, height, width] = photos.dims();
     let mut shapes = plan.shapes([height, width]).into_iter();
     plan.interpreted(&weights, photos, |step, output| {
@@ -62,13 +63,14 @@ fn computed(backbone: &Backbone, photos: Tensor<4>) -> Tensor<2> {
             "{step}"
         );
     })
+    .flatten(1, 3)
 }
 
 #[test]
 fn a_plan_uses_every_tensor_of_its_network_and_no_name_twice() {
     for name in Architecture::published() {
         let backbone = name.parse::<Architecture>().unwrap().init(&cpu());
-        let plan = backbone.plan();
+        let plan = backbone.plan().unwrap();
         let names: BTreeSet<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(names.len(), plan.steps.len(), "{name}");
         let mut used = BTreeSet::new();

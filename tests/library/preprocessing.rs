@@ -1,7 +1,7 @@
 //! Resizing and cropping give torchvision's pixels.
 
 use image::{Rgb, RgbImage};
-use kindling::photos::{Filter, Recipe};
+use kindling::photos::{Filter, Preprocessing};
 
 use crate::reference::fixture;
 
@@ -18,11 +18,11 @@ fn pattern(width: u32, height: u32) -> RgbImage {
 /// Resizes patterns of these sizes with `filter` and compares with torchvision's pixels.
 #[track_caller]
 fn assert_torchvisions(filter: Filter, prefix: &str, tolerance: u8, sizes: &[(u32, u32)]) {
-    let recipe = Recipe { filter, ..Recipe::IMAGENET };
+    let preprocessing = Preprocessing { filter, ..Preprocessing::IMAGENET };
     for (width, height) in sizes {
         let expected = fixture(&format!("{prefix}_{width}x{height}.png"));
         let expected = image::open(expected).unwrap().into_rgb8();
-        let actual = recipe.crop(&pattern(*width, *height));
+        let actual = preprocessing.crop(&pattern(*width, *height));
         let mut counts = [0; 256];
         for (actual, expected) in actual.iter().zip(expected.as_raw()) {
             counts[usize::from(actual.abs_diff(*expected))] += 1;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use kindling::features::Extractor;
-use kindling::photos::{Recipe, decode};
+use kindling::photos::{Preprocessing, decode};
 use kindling::report::{Content, MapRequest, Report, ReportPhoto, activation_maps};
 use kindling::run::Model;
 use kindling::weights::Checkpoint;
@@ -101,7 +101,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let model = Model::from_weights(&checkpoint, &device).unwrap();
-    let extractor = Extractor::new(&model.backbone, Recipe::IMAGENET, &device, 8);
+    let extractor = Extractor::new(&model.backbone, Preprocessing::IMAGENET, &device, 8);
     assert!(decode(&paths[0]).is_ok());
     // The narrow network tells ten classes apart; the logits here are made up, and mostly wrong.
     let photos: Vec<ReportPhoto> = (0..10_000)
@@ -129,6 +129,6 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
     assert_eq!((report.problem, report.curves), (None, None));
     println!("{} bytes", report.html.len());
     assert!(report.html.len() < 15_000_000, "{} bytes", report.html.len());
-    assert!(report.html.contains("Some have no picture") || report.html.len() < 10_000_000);
+    assert!(report.html.contains("Some photos have no picture") || report.html.len() < 10_000_000);
     assert!(report.html.contains("top-5 accuracy"));
 }

@@ -6,10 +6,9 @@ use std::path::Path;
 use kindling::device::{Choice, resolve};
 use kindling::export::{self, Parts, Precision};
 use kindling::head::EpochMetrics;
-use kindling::photos::Recipe;
+use kindling::photos::Preprocessing;
 use kindling::run::{
-    DataRecord, FolderContent, Model, RunConfig, RunError, RunPlace, Summary, Versions,
-    WeightsRecord,
+    DataRecord, FolderContent, Model, RunConfig, RunDir, RunError, Summary, Versions, WeightsRecord,
 };
 use kindling::weights::{self, Checkpoint, Description};
 
@@ -36,7 +35,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         created: None,
         backbone: architecture.to_string(),
         options: toml::Table::new(),
-        preprocessing: Recipe::IMAGENET,
+        preprocessing: Preprocessing::IMAGENET,
         data: DataRecord {
             folder: "photos".into(),
             train_photos: 3,
@@ -63,7 +62,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
     let description = Description {
         backbone: architecture.to_string(),
         classes: classes.clone(),
-        recipe: Recipe::IMAGENET,
+        preprocessing: Preprocessing::IMAGENET,
     };
     let parts = Parts { backbone: &backbone, head: &head, description: &description };
     let content = FolderContent {
@@ -76,7 +75,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         curves: None,
         card: "library_name: kindling",
     };
-    RunPlace::reserve(folder, force)?.write(&content)
+    RunDir::reserve(folder, force)?.write(&content)
 }
 
 #[test]
@@ -87,7 +86,7 @@ fn a_run_is_read_back_as_it_was_written_and_leaves_nothing_beside_it() {
     let names: Vec<_> = fs::read_dir(run.parent().unwrap()).unwrap().collect();
     assert_eq!(names.len(), 1, "{names:?}");
     let model = Model::open(&run, &cpu()).unwrap();
-    assert_eq!((model.classes.len(), model.recipe), (10, Recipe::IMAGENET));
+    assert_eq!((model.classes.len(), model.preprocessing), (10, Preprocessing::IMAGENET));
     assert_eq!(model.classes[3], "class \"3\" é");
     assert_eq!(
         fs::read_to_string(run.join("metrics.csv")).unwrap(),
@@ -124,15 +123,15 @@ fn a_run_in_the_way_is_replaced_only_by_force() {
 fn links_and_folders_in_use_are_met_before_any_work() {
     use std::os::unix::fs::symlink;
     let place = tempfile::tempdir().unwrap();
-    let reserve = |name: &str| RunPlace::reserve(&place.path().join(name), false);
+    let reserve = |name: &str| RunDir::reserve(&place.path().join(name), false);
     fs::create_dir(place.path().join("empty")).unwrap();
     symlink(place.path().join("empty"), place.path().join("link")).unwrap();
     symlink(place.path().join("absent"), place.path().join("dangling")).unwrap();
     write(&place.path().join("link/."), false).unwrap();
     assert!(place.path().join("empty/model.safetensors").exists());
     assert!(matches!(reserve("dangling"), Err(RunError::NotARun(_))));
-    assert!(matches!(RunPlace::reserve(Path::new("."), true), Err(RunError::WorkingFolder(_))));
-    assert!(matches!(RunPlace::reserve(Path::new("/dev/null/x"), true), Err(RunError::Write(..))));
+    assert!(matches!(RunDir::reserve(Path::new("."), true), Err(RunError::WorkingFolder(_))));
+    assert!(matches!(RunDir::reserve(Path::new("/dev/null/x"), true), Err(RunError::Write(..))));
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn what_is_no_run_is_not_replaced_even_by_force() {
 #[test]
 fn a_damaged_run_is_an_error_that_names_what_is_wrong() {
     let place = tempfile::tempdir().unwrap();
-    let told = |run: &Path| match Model::open(run, &cpu()) {
+    let message = |run: &Path| match Model::open(run, &cpu()) {
         Ok(_) => panic!("{} was opened", run.display()),
         Err(error) => error.to_string(),
     };
@@ -164,14 +163,16 @@ fn a_damaged_run_is_an_error_that_names_what_is_wrong() {
             Some(content) => fs::write(run.join(file), content).unwrap(),
             None => fs::remove_file(run.join(file)).unwrap(),
         }
-        told(&run)
+        message(&run)
     };
     assert!(damage("a", "classes.txt", None).contains("it has no classes.txt"));
     assert!(
         damage("b", "classes.txt", Some("one\n")).contains("names 1 classes and the model has 10")
     );
-    assert!(damage("c", "config.toml", Some("= nonsense")).contains("is no configuration"));
-    assert!(damage("d", "model.safetensors", Some("short")).contains("is no weights file"));
-    assert!(told(&place.path().join("absent")).contains("there is no model at"));
-    assert!(told(place.path()).contains("is no run folder"));
+    assert!(
+        damage("c", "config.toml", Some("= nonsense")).contains("is not a valid run configuration")
+    );
+    assert!(damage("d", "model.safetensors", Some("short")).contains("is not a weights file"));
+    assert!(message(&place.path().join("absent")).contains("there is no model at"));
+    assert!(message(place.path()).contains("is not a run folder"));
 }

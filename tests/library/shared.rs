@@ -6,7 +6,7 @@ use std::path::Path;
 use kindling::backbone::Architecture;
 use kindling::evaluation::most_probable;
 use kindling::features::Extractor;
-use kindling::photos::{Recipe, decode};
+use kindling::photos::{Preprocessing, decode};
 use kindling::run::Model;
 use kindling::weights::{self, Checkpoint};
 
@@ -72,7 +72,7 @@ fn imagenet_photos_get_torchvisions_top_class() {
     let checkpoint = Checkpoint::open(&weights).unwrap();
     let backbone = weights::backbone(&checkpoint, &resnet18(), &device).unwrap();
     let head = weights::head(&checkpoint, &resnet18(), &device).unwrap();
-    let extractor = Extractor::new(&backbone, Recipe::IMAGENET, &device, 16);
+    let extractor = Extractor::new(&backbone, Preprocessing::IMAGENET, &device, 16);
     let extraction = extractor.all(&paths, |_| ()).unwrap();
     assert_eq!(extraction.photos.len(), 50);
     let logits = head.logits(&extraction.rows, &device);
@@ -129,7 +129,7 @@ fn real_photos_are_preprocessed_as_torchvision_does() {
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.len(), 4);
     for (name, expected) in file.tensors() {
-        let actual = Recipe::IMAGENET.crop(&decode(&data.join(&name)).unwrap());
+        let actual = Preprocessing::IMAGENET.crop(&decode(&data.join(&name)).unwrap());
         let differences: Vec<u8> = actual
             .iter()
             .zip(expected.data())

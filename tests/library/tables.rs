@@ -115,7 +115,7 @@ fn photos_are_listed_with_parts_and_classes_where_there_are_such() {
     ];
     names.into_iter().for_each(touch);
     let list = |data: &str| every_photo(&folder.path().join(data)).unwrap();
-    let told = |data: &str| -> Vec<(String, Option<usize>, Option<Part>)> {
+    let message = |data: &str| -> Vec<(String, Option<usize>, Option<Part>)> {
         let photos = list(data).photos.into_iter();
         photos
             .map(|photo| {
@@ -126,7 +126,7 @@ fn photos_are_listed_with_parts_and_classes_where_there_are_such() {
     };
     assert_eq!(list("parts").classes, ["ape", "cat", "dog"]);
     assert_eq!(
-        told("parts"),
+        message("parts"),
         [
             ("parts/train/cat/1.jpg".into(), Some(1), Some(Part::Train)),
             ("parts/train/dog/1.jpg".into(), Some(2), Some(Part::Train)),
@@ -134,14 +134,14 @@ fn photos_are_listed_with_parts_and_classes_where_there_are_such() {
             ("parts/val/dog/1.jpg".into(), Some(2), Some(Part::Val)),
         ]
     );
-    assert_eq!(told("parts/train")[0], ("parts/train/cat/1.jpg".into(), Some(0), None));
-    assert_eq!(told("kaggle")[1], ("kaggle/dog.1.jpg".into(), Some(1), None));
+    assert_eq!(message("parts/train")[0], ("parts/train/cat/1.jpg".into(), Some(0), None));
+    assert_eq!(message("kaggle")[1], ("kaggle/dog.1.jpg".into(), Some(1), None));
     assert_eq!(
-        told("loose"),
+        message("loose"),
         [("loose/a.1.jpg".into(), None, None), ("loose/b.jpg".into(), None, None)]
     );
     assert_eq!((list("loose").classes.len(), list("loose").passed_over.len()), (0, 1));
-    assert_eq!(told("loose/b.jpg"), [("loose/b.jpg".into(), None, None)]);
+    assert_eq!(message("loose/b.jpg"), [("loose/b.jpg".into(), None, None)]);
     for absent in ["absent", "parts/train/dog/1.jpg/x"] {
         let error = every_photo(&folder.path().join(absent)).unwrap_err();
         assert!(matches!(error, FolderError::Open(..)), "{error}");

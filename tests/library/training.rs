@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::Backbone;
 use kindling::features::Extractor;
 use kindling::head::{Examples, FitError, FitOptions, Head, Next, Progress, fit};
-use kindling::photos::Recipe;
+use kindling::photos::Preprocessing;
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{bits, cpu, cpu_devices, fixture};
@@ -196,7 +196,7 @@ fn the_backbone_is_bit_identical_after_training() {
             (0..12).map(|index| photos.path().join(format!("{index}.png"))).collect();
         let extractor = Extractor::new(
             &backbone,
-            Recipe { resize: 64, crop: 64, ..Recipe::IMAGENET },
+            Preprocessing { resize: 64, crop: 64, ..Preprocessing::IMAGENET },
             &device,
             5,
         );

@@ -12,7 +12,7 @@ use cubek::std::InputBinding;
 
 use crate::launch::{F32, alone, force, input};
 use crate::problem::{Conv, Layout, expected_mean, sides};
-use kindling::kernels::exact::values;
+use kindling::kernels::reference::values;
 use shaders_tests::adapter::client;
 use shaders_tests::batches;
 
@@ -29,7 +29,7 @@ enum Convolver {
     Gemm(ConvAlgorithm, AcceleratedTileKind),
 }
 
-/// The convolutions by the names that they have among Burn's candidates.
+/// Burn's candidates for convolutions, with their names in Burn's autotuning.
 fn convolvers() -> Vec<(&'static str, Convolver)> {
     use AcceleratedTileKind::{Cmma, Mma};
     let tiled = |rows, cols, lines| {
@@ -103,7 +103,7 @@ fn force_convs(client: &Client, conv: Conv, table: &mut Table) {
                 let tensors = DepthwiseTensors { input, weight, out };
                 launch_depthwise(client, tensors, args, conv.groups, F32, strategy)
             }),
-            // As burn-cubecl does before it launches one.
+            // burn-cubecl makes the same check before it launches one.
             Convolver::Gemm(..) if conv.groups != 1 => {
                 Outcome::Declined("groups must be one".to_owned())
             }

@@ -1,10 +1,10 @@
-//! Every kernel that Burn's autotuning chooses among and that can be called by name, forced in turn: a
-//! wrong one that loses the race today is found.
+//! Tests every kernel that Burn's autotuning chooses from, one after another, if it can be called
+//! by name. This finds wrong kernels even if autotuning does not choose them on this machine.
 //!
-//! The lists are those of burn-cubecl 0.22.1: `kernel/matmul/tune/base.rs`, `kernel/conv/forward/tune.rs` and
-//! `kernel/reduce/tune.rs`. Of the convolutions `conv_im2col_1x1` has no public name; it is a matrix product
-//! with the kernels transposed, and those are tested at all of its shapes. Pools are not tuned: there is one of
-//! each.
+//! The lists are those of burn-cubecl 0.22.1: `kernel/matmul/tune/base.rs`,
+//! `kernel/conv/forward/tune.rs` and `kernel/reduce/tune.rs`. The convolution `conv_im2col_1x1` has
+//! no public name; it is a matrix product with the kernels transposed, and such products are tested
+//! at all of its shapes. Pools are not tuned: there is only one kernel for each.
 
 mod convolutions;
 mod products;
@@ -15,20 +15,20 @@ use cubecl::ir::{ElemType, FloatKind};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 
 use crate::launch::F32;
-use kindling::kernels::exact::Expected;
+use kindling::kernels::reference::Expected;
 use shaders_tests::table::KnownWrong;
 
-/// What is found to be wrong on some adapter. A kernel that is wrong and not here fails its test, and so does
-/// one that is here and no longer wrong.
+/// Kernels that are known to be wrong on some adapter. A wrong kernel that is not listed fails its
+/// test, and so does a listed kernel that is no longer wrong.
 const KNOWN_WRONG: &[KnownWrong] = &[];
 
-/// The types in which a product of f32 is computed, before a kernel has its say.
+/// The default types for a product of f32, before a kernel adjusts them.
 fn types() -> MatmulElems {
     MatmulElems::from_globals(&MatmulGlobalElems { lhs: F32, rhs: F32, out: F32 })
 }
 
-/// What is to be expected of a kernel that takes its operands in these types: tensor cores round f32 to fewer
-/// bits, which is no error of theirs.
+/// `expected` with bounds for a kernel that reads its operands in these types: tensor cores round
+/// f32 to fewer bits, which does not count as an error.
 fn rounded(expected: &Expected, types: &MatmulElems) -> Expected {
     let bits = [types.lhs_register, types.rhs_register].map(|kind| match kind {
         ElemType::Float(FloatKind::F16 | FloatKind::TF32 | FloatKind::Flex32) => 11,
@@ -41,7 +41,7 @@ fn rounded(expected: &Expected, types: &MatmulElems) -> Expected {
     }
 }
 
-/// As [`rounded`], of a kernel on tensor cores that does not tell its types.
+/// As [`rounded`], for a kernel on tensor cores that does not report its types.
 fn rounded_by_tensor_cores(expected: &Expected, client: &Client) -> Expected {
     let mut types = types();
     cubek::matmul::multi_level::definition::adjust_dtypes(client, &mut types, true);

@@ -16,7 +16,7 @@ use cubek::std::InputBinding;
 
 use crate::launch::{F32, alone, input, run, transposed};
 use crate::problem::{Order, Product};
-use kindling::kernels::exact::values;
+use kindling::kernels::reference::values;
 use shaders_tests::adapter::{self, client};
 use shaders_tests::{BATCHES, batches};
 
@@ -25,7 +25,7 @@ use shaders_tests::table::{Outcome, Table};
 
 use super::{KNOWN_WRONG, rounded, types};
 
-/// The matrix products, and the one that Burn takes where it does not tune.
+/// Burn's candidates for matrix products, and the one that it uses without autotuning.
 fn matmul_strategies() -> Vec<Strategy> {
     use TileMatmulKind::{Cmma, Mma};
     let simple = |multi_rows, tile_matmul| SimpleArgs { multi_rows, tile_matmul };
@@ -43,7 +43,7 @@ fn matmul_strategies() -> Vec<Strategy> {
         Levels::Naive,
         Levels::DoubleVecMat(Inferred(().into())),
         Levels::SimpleVecMat(Inferred(().into())),
-        // Listed three times, with the same measures.
+        // Burn lists this one three times, with the same parameters.
         Levels::Gemm(Inferred(Default::default())),
         Levels::GemvUnitPerpendicular(Inferred(Default::default())),
     ];
@@ -77,11 +77,11 @@ fn matmul_strategies() -> Vec<Strategy> {
     [Strategy::Auto].into_iter().chain(levels).chain(tiled.map(Strategy::from)).collect()
 }
 
-/// Why a kernel is left out at a shape where the driver runs on the processor. A GPU's compiler is given all of
-/// them, and does with them in milliseconds.
-const SLOW: &str = "takes up to half a minute to compile for each sort of shape on a processor";
+/// Why software drivers skip some kernels at most shapes. GPU drivers compile all of them in
+/// milliseconds.
+const SLOW: &str = "takes up to half a minute to compile for each kind of shape on a processor";
 
-/// Those of [`SLOW`].
+/// Whether the kernel is too slow to compile, see [`SLOW`].
 fn is_slow_to_compile(strategy: &Strategy) -> bool {
     match strategy {
         Strategy::MultiLevel(Levels::DoubleUnit(_)) | Strategy::Tiled(Tiled::CpuGemm(_)) => true,
@@ -100,7 +100,7 @@ fn every_matrix_product_that_burn_chooses_among_is_right_at_the_networks_shapes(
     let mut products = shapes::products(batches());
     products.extend(shapes::heads(&BATCHES));
     for product in products {
-        // A head, or a feature map of at most 14x14.
+        // Heads, and feature maps of at most 14x14.
         let is_of_few_sorts = shapes::products(&[1]).contains(&product) && product.rows <= 14 * 14;
         force_products(&client, product, is_of_few_sorts, &mut table);
     }
@@ -114,7 +114,7 @@ fn every_matrix_product_that_burn_chooses_among_is_right_at_awkward_shapes() {
     let mut table = Table::new("Matrix products at awkward shapes");
     for product in shapes::awkward_products() {
         let Product { rows, terms, columns, right } = product;
-        // Tiles odd in number, and one shape that nothing divides.
+        // Odd numbers of tiles, and one shape that no tile divides.
         let is_of_few_sorts = (rows, columns) == (64, 64) && [16, 24, 40, 72, 160].contains(&terms)
             || (rows, terms, columns, right) == (67, 97, 61, Order::Rows);
         force_products(&client, product, is_of_few_sorts, &mut table);
@@ -122,7 +122,8 @@ fn every_matrix_product_that_burn_chooses_among_is_right_at_awkward_shapes() {
     table.finish(KNOWN_WRONG);
 }
 
-/// Forces each kernel; where the driver runs on the processor, those of [`SLOW`] only if `slow_too`.
+/// Tests each kernel. Software drivers test kernels that are [slow](SLOW) to compile only if
+/// `slow_too` is set.
 fn force_products(client: &Client, product: Product, slow_too: bool, table: &mut Table) {
     let Product { rows, terms, columns, right: order } = product;
     let (left, right) = (values(rows * terms, 1), values(terms * columns, 2));

@@ -1,4 +1,4 @@
-//! Sums, means and maxima along an axis, as the head's loss and its gradient take them.
+//! Sums, means and maxima along an axis, as used by the head's loss and its gradient.
 
 use cubecl::client::Client;
 use cubek::reduce::components::instructions::ReduceOperationConfig as Operation;
@@ -10,14 +10,14 @@ use cubek::reduce::routines::unit::UnitStrategy;
 use cubek::reduce::{ReduceStrategy, reduce};
 
 use crate::launch::{F32, alone, force, input};
-use kindling::kernels::exact::{Exact, Expected, values};
+use kindling::kernels::reference::{Expected, Reference, values};
 use shaders_tests::BATCHES;
 use shaders_tests::adapter::client;
 use shaders_tests::table::Table;
 
 use super::KNOWN_WRONG;
 
-/// The reductions by the names that they have among Burn's candidates.
+/// Burn's candidates for reductions, with their names in Burn's autotuning.
 fn reducers() -> Vec<(String, ReduceStrategy)> {
     let mut reducers = Vec::new();
     for (suffix, parallel_output_vectorization) in
@@ -72,11 +72,11 @@ fn force_reductions(client: &Client, shape: [usize; 2], axis: usize, table: &mut
         let expected = Expected::of(reduced, |at| {
             let values = (0..terms).map(|k| value(at, k));
             match operation {
-                Operation::Max => Exact::unrounded(values.fold(f64::NEG_INFINITY, f64::max)),
+                Operation::Max => Reference::unrounded(values.fold(f64::NEG_INFINITY, f64::max)),
                 Operation::Mean => {
-                    Exact::sum(terms, values.map(|value| value / terms as f64)).divided()
+                    Reference::sum(terms, values.map(|value| value / terms as f64)).divided()
                 }
-                _ => Exact::sum(terms, values),
+                _ => Reference::sum(terms, values),
             }
         });
         for (name, strategy) in reducers() {

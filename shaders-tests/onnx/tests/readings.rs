@@ -1,12 +1,12 @@
-//! One network, read three times with no code in common above the tensor operations.
+//! Runs one network by three implementations that share no code above the tensor operations.
 
 use burn::tensor::{Device, Tensor};
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{Numbers, fixture, read_numbers, relative_error};
 
-/// What burn-import made of narrow.onnx.
-#[allow(dead_code, reason = "it offers more ways to load the weights than the one used")]
+/// The code that burn-import generated from narrow.onnx.
+#[allow(dead_code, reason = "it has more functions to load the weights than the one used")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated/narrow.rs"));
 }
@@ -15,10 +15,10 @@ mod generated {
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;
 
-/// As in the library's tests: f32 sums in another order, through 17 layers that keep the scale.
+/// As in the library's tests: f32 sums in a different order, through 17 layers that keep the scale.
 const TOLERANCE: f32 = 1e-5;
 
-/// The readings, by whose they are.
+/// The logits of each implementation.
 struct Readings {
     generated: Numbers,
     kindling: Numbers,
@@ -28,7 +28,7 @@ struct Readings {
 #[test]
 fn three_readings_of_one_network_agree() {
     let mut apart = Vec::new();
-    // The second input has odd sides: borders are not the same on all of them.
+    // The second input has odd sides, so that padding is not the same at all borders.
     for input in ["square", "odd"] {
         let Readings { generated, kindling, pytorch } = readings(input);
         for (names, one, other) in [
@@ -38,7 +38,7 @@ fn three_readings_of_one_network_agree() {
         ] {
             let error = relative_error(one.on::<2>(&Device::flex()), other);
             println!("{input}, {names}: {error:.1e} of the largest logit apart");
-            // Which pair is apart tells which reading is wrong, so that all are looked at.
+            // Check all pairs before failing: the pairs that differ show which one is wrong.
             if error.is_nan() || error >= TOLERANCE {
                 apart.push(format!("{input}, {names}: {error}"));
             }

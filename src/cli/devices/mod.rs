@@ -7,27 +7,28 @@ use std::io::{self, Write};
 use anyhow::{Result, bail};
 use clap::Args;
 use kindling::device::{self, Backend, DeviceInfo};
+use kindling::engine;
 
 use super::terminal::{counted, table};
 
-/// List what this build can compute on, on this machine
+/// List the devices that this build can use on this machine
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   kindling devices
   kindling devices --json
-  kindling devices --test                which kernels are to be trusted here
-  kindling train photos --device wgpu:1  the second GPU of the list")]
+  kindling devices --test                test the kernels on every GPU
+  kindling train photos --device wgpu:1  train on the second GPU of the list")]
 pub struct DevicesArgs {
     /// Print a JSON array
     #[arg(long)]
     json: bool,
 
-    /// Test our own kernels on every GPU, against the same computed in f64 on the processor
+    /// Test Kindling's kernels on every GPU against f64 on the processor
     ///
-    /// Each kernel runs with every tile that it may choose, in f32 and, where the adapter has it, in f16, at small shapes
-    /// that do not divide evenly. What it may be off by is derived for each value from how often it was rounded. Fails
-    /// where a kernel is not to be trusted. A driver that compiles for the processor takes a minute or two.
+    /// Each kernel runs with every tile that it may choose, in f32 and, if the adapter supports it, in f16, at small
+    /// shapes that do not divide evenly. The error bound of each value is derived from its number of roundings. Fails if a
+    /// kernel exceeds a bound. A driver that runs on the processor takes a minute or two.
     #[arg(long)]
     test: bool,
 }
@@ -40,10 +41,10 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
         return match wrong {
             0 => Ok(()),
             _ => bail!(
-                "{} not to be trusted: update the driver, or take --device cpu",
+                "{} wrong results: update the driver, or use --device cpu",
                 match wrong {
-                    1 => "a kernel is".to_owned(),
-                    _ => format!("{} are", counted(wrong, "kernel")),
+                    1 => "a kernel gives".to_owned(),
+                    _ => format!("{} give", counted(wrong, "kernel")),
                 }
             ),
         };
@@ -65,9 +66,14 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
     for info in devices.iter().filter(|info| !info.is_usable()) {
         writeln!(
             out,
-            "{}: lacks what Kindling's kernels need, and Burn's are not in this build (cargo feature `burn-wgpu`)",
+            "{}: cannot run Kindling's kernels, and Burn's are not in this build (cargo feature `burn-wgpu`)",
             info.device
         )?;
+    }
+    if let Some(processor) = device::processor() {
+        for (network, unsupported) in engine::unsupported_networks(&processor) {
+            writeln!(out, "{network} runs on Burn's operations on every device: {unsupported}")?;
+        }
     }
     if let Ok(info) = device::resolve(device::Choice::Auto) {
         writeln!(out, "auto is {}", info.device)?;

@@ -5,7 +5,8 @@ use std::io::Write;
 use anyhow::Result;
 use kindling::device::DeviceInfo;
 
-/// Tests our own kernels on every GPU of `devices`, prints what came of it, and gives how many are not to be trusted.
+/// Tests Kindling's kernels on every GPU of `devices`, prints the results, and returns the number of wrong
+/// kernels.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<usize> {
     let tested = devices.iter().filter(|info| info.kernels);
@@ -21,19 +22,19 @@ pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<u
         }
         for info in devices.iter().filter(|info| info.kind.is_gpu() && !info.kernels) {
             let others = match info.is_usable() {
-                true => "Burn's run there, untested",
+                true => "it runs Burn's, which are not tested",
                 false => "Burn's are not in this build (cargo feature `burn-wgpu`)",
             };
-            writeln!(out, "{info}: its limits do not allow our own kernels; {others}")?;
+            writeln!(out, "{info}: its limits do not allow Kindling's kernels; {others}")?;
         }
         if reports.is_empty() {
-            writeln!(out, "there is no GPU to test, nor a driver that stands in for one")?;
+            writeln!(out, "there is no GPU or graphics driver to test")?;
         }
     }
     Ok(reports.iter().flat_map(|report| &report.kernels).filter(|kernel| !kernel.trusted).count())
 }
 
-/// There are no kernels in this build.
+/// Reports that this build has no kernels.
 #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
 pub fn run(_: &mut impl Write, _: &[DeviceInfo], _: bool) -> Result<usize> {
     anyhow::bail!("this build reaches no GPU: build it with `--features wgpu`")
@@ -50,27 +51,27 @@ mod report {
     use anyhow::{Result, anyhow};
     use kindling::Precision;
     use kindling::device::{self, DeviceInfo};
-    use kindling::kernels::trust::{self, Finding};
+    use kindling::kernels::conformance::{self, Finding};
     use serde::Serialize;
 
     use crate::cli::terminal::table;
 
-    /// What came of a device.
+    /// A device's results.
     #[derive(Serialize)]
     pub struct Report<'a> {
         device: &'a DeviceInfo,
         pub kernels: Vec<Kernel>,
     }
 
-    /// What came of a kernel.
+    /// A kernel's results.
     #[derive(Serialize)]
     pub struct Kernel {
         kernel: String,
         precision: String,
         shapes: usize,
-        /// The largest error as a share of its bound; none where a value is no number, or none was given.
+        /// The largest error as a fraction of its bound. `None` if a value is NaN or missing.
         worst: Option<f64>,
-        /// Where that is, or why the driver refused it.
+        /// The operation and shape of that error, or why the driver refused the kernel.
         at: String,
         pub trusted: bool,
     }
@@ -84,7 +85,7 @@ mod report {
             let precisions: &[Precision] =
                 if info.f16 { &[Precision::F32, Precision::F16] } else { &[Precision::F32] };
             for precision in precisions {
-                trust::short(&client, *precision, |finding| {
+                conformance::quick_suite(&client, *precision, |finding| {
                     let key = (finding.kernel.clone(), precision.to_string());
                     findings.entry(key).or_default().push(finding);
                 });
@@ -106,7 +107,7 @@ mod report {
             let worst = findings
                 .iter()
                 .max_by(|one, other| one.worst.share().total_cmp(&other.worst.share()))
-                .expect("a kernel that was found ran");
+                .expect("each kernel has at least one finding");
             Self {
                 kernel,
                 precision,
@@ -127,7 +128,7 @@ mod report {
                 self.shapes.to_string(),
                 match self.worst {
                     Some(share) => format!("{share:.3} of its bound"),
-                    None => "nothing".into(),
+                    None => "no value".into(),
                 },
                 self.at.clone(),
                 if self.trusted { "yes" } else { "NO" }.to_owned(),

@@ -1,4 +1,4 @@
-//! What `kindling predict` prints: columns for people, JSON lines or CSV for programs.
+//! Output formats of `kindling predict`: columns for people, JSON lines or CSV for programs.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,39 +9,39 @@ use serde::Serialize;
 
 use crate::cli::terminal::{counted, one_line, text, warn};
 
-/// A class and how probable it is.
+/// A class and its probability.
 #[derive(Serialize)]
 pub struct Guess<'a> {
-    /// Of the class, among the model's.
+    /// Index into the model's classes.
     #[serde(skip)]
     pub index: usize,
     pub class: &'a str,
     pub probability: f64,
 }
 
-/// Photos are told in the order that was asked for, as soon as their predictions are there.
+/// An output format. Photos are written in input order, as soon as their predictions are available.
 pub trait Format {
-    /// The most probable classes, at least one, most probable first.
+    /// Writes a prediction. `guesses` holds at least one class, the most probable first.
     fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()>;
 
-    /// Why there is no prediction.
+    /// Writes why a photo has no prediction.
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()>;
 
-    /// Where the photos were saved.
+    /// Writes where the photos were saved.
     fn saved(&mut self, _gallery: &Gallery) -> io::Result<()> {
         Ok(())
     }
 
-    /// Hands over what has been told so far.
+    /// Flushes the output.
     fn flush(&mut self) -> io::Result<()>;
 }
 
-/// Widest column of paths, in characters.
+/// Maximum width of the path column, in characters.
 const WIDEST_PATH: usize = 60;
-/// Widest column of classes; ImageNet has names of a hundred characters.
+/// Maximum width of the class column, in characters. Some ImageNet class names have a hundred.
 const WIDEST_CLASS: usize = 30;
 
-/// A line a photo, in columns whose widths are known before the first photo is.
+/// One line per photo, in columns whose widths are known in advance.
 pub struct People<W> {
     out: W,
     path_width: usize,
@@ -95,7 +95,7 @@ impl<W: Write> Format for People<W> {
     }
 }
 
-/// A JSON object a line.
+/// One JSON object per line.
 pub struct JsonLines<'a, W> {
     out: W,
     device: &'a str,
@@ -144,14 +144,14 @@ impl<W: Write> Format for JsonLines<'_, W> {
     }
 }
 
-/// A row a photo under `path,class,probability,class_2,probability_2,...,error`.
+/// One row per photo, with the header `path,class,probability,class_2,probability_2,...,error`.
 pub struct Csv<W: Write> {
     rows: csv::Writer<W>,
     guesses: usize,
 }
 
 impl<W: Write> Csv<W> {
-    /// For `guesses` guesses a photo.
+    /// Writes the header for `guesses` guesses per photo.
     pub fn begin(out: W, guesses: usize) -> io::Result<Self> {
         let mut csv = Self { rows: csv::Writer::from_writer(out), guesses };
         let further = (2..=guesses)
@@ -163,7 +163,7 @@ impl<W: Write> Csv<W> {
 
     fn row(&mut self, fields: impl Iterator<Item = String>) -> io::Result<()> {
         self.rows.write_record(fields.map(String::into_bytes)).map_err(|error| {
-            // As itself, so that a reader that left early is recognised.
+            // Unwrap the I/O error, so that `main` recognises a broken pipe.
             match error.into_kind() {
                 csv::ErrorKind::Io(error) => error,
                 other => io::Error::other(format!("{other:?}")),
@@ -174,7 +174,7 @@ impl<W: Write> Csv<W> {
 
 impl<W: Write> Format for Csv<W> {
     fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
-        // As many digits as it takes to read the same number back.
+        // `to_string` writes enough digits to read the same number back.
         let cells = guesses
             .iter()
             .flat_map(|guess| [guess.class.to_owned(), guess.probability.to_string()]);

@@ -9,19 +9,19 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::probabilities;
 use kindling::features::{FeatureBatch, Stopped};
-use kindling::gallery::{Gallery, GalleryPlace, Shown};
+use kindling::gallery::{Gallery, GalleryDir, Shown};
 use kindling::photos::walk;
 
-use super::DeviceArg;
-use super::extraction::{FeaturesArg, advised, extractor, warn_of};
-use super::pretrained::NetworkArg;
-use super::terminal::{counted, text, told, warn, warn_skipped};
+use super::extraction::{advised, warn_of};
+use super::opened::ComputeArgs;
+use super::terminal::{counted, error_text, text, warn, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, People};
 
-/// Name the class of photos
+/// Predict the class of photos
 ///
-/// MODEL is a run folder, a weights file with its own fc layer, or a name from `kindling weights list`. A
-/// network with 1000 classes is taken for one of ImageNet's. Folders are walked.
+/// MODEL is a run folder, a weights file with its own fc layer, or a name from
+/// `kindling weights list`. A weights file that has 1000 classes without names is assumed to use
+/// ImageNet's classes. Folders are searched recursively.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -42,57 +42,52 @@ pub struct PredictArgs {
     top: u32,
 
     #[command(flatten)]
-    device: DeviceArg,
+    compute: ComputeArgs,
 
-    #[command(flatten)]
-    features: FeaturesArg,
-
-    #[command(flatten)]
-    network: NetworkArg,
-
-    /// Print a JSON object a line, one for each photo
+    /// Print one JSON object per photo, each on a line
     #[arg(long)]
     json: bool,
 
-    /// Print CSV, a row for each photo: path, class, probability, further guesses, error
+    /// Print CSV, one row per photo: path, class, probability, further guesses, error
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 
-    /// Write the photos with class and probability on them to DIR/<class>/, as JPEG (cargo feature `captions`)
+    /// Save captioned JPEG copies of the photos to DIR/<class>/ (cargo feature `captions`)
     ///
-    /// DIR must be new or empty. The photos are upright and as large as they were.
+    /// The caption shows the class and its probability. DIR must be new or empty. The copies are
+    /// upright and have the size of the originals.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     save: Option<PathBuf>,
 }
 
 pub fn run(args: &PredictArgs) -> Result<()> {
     let (paths, unreadable) = photos(&args.paths)?;
-    let place = args.save.as_deref().map(GalleryPlace::reserve).transpose()?;
-    let (info, device) = args.device.open()?;
+    let gallery_dir = args.save.as_deref().map(GalleryDir::reserve).transpose()?;
     let for_people = !(args.json || args.csv);
-    let model = args.network.model(&args.model, !for_people, &device)?;
-    let extractor = extractor(&model.backbone, model.recipe, (&info, &device), &args.features)?;
-    let mut gallery = place.map(|place| place.open(&model.classes)).transpose()?;
+    let opened = args.compute.model(&args.model, !for_people)?;
+    let (model, info) = (&opened.model, &opened.info);
+    let extractor = opened.extractor()?;
+    let mut gallery = gallery_dir.map(|dir| dir.open(&model.classes)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {
         (true, _) => Box::new(JsonLines::new(out, &info.device)),
         (_, true) => Box::new(Csv::begin(out, model.classes.len().min(args.top as usize))?),
-        _ => Box::new(People::begin(out, &info, &paths, &model.classes)?),
+        _ => Box::new(People::begin(out, info, &paths, &model.classes)?),
     };
     let mut failures = 0;
     let mut unsaved = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
-        let logits = model.logits(&batch.rows, &device)?;
+        let logits = model.logits(&batch.rows, &opened.device)?;
         let rows = logits.chunks(model.classes.len());
         let guesses: Vec<_> = rows.map(|row| guesses(row, &model.classes, args.top)).collect();
         let mut predicted = batch.photos.iter().copied().zip(&guesses).peekable();
-        // Failures lie among the photos, and the output keeps the order that was asked for.
+        // Merge failures and predictions, to keep the input order.
         for (failed, error) in &batch.failed {
             while let Some((index, guesses)) = predicted.next_if(|(index, _)| index < failed) {
                 format.prediction(&paths[index], guesses)?;
             }
-            format.failure(&paths[*failed], &told(error))?;
+            format.failure(&paths[*failed], &error_text(error))?;
         }
         for (index, guesses) in predicted {
             format.prediction(&paths[index], guesses)?;
@@ -107,7 +102,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     warn_of(&extractor);
     match printed {
         Ok(()) => {}
-        // As itself, so that a reader that left early is recognised.
+        // Returned as it is, so that `main` recognises a broken pipe.
         Err(Stopped::Receiver(error)) => return Err(error),
         Err(Stopped::Extract(error)) => return Err(advised(error, &extractor)),
     }
@@ -121,12 +116,13 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         bail!("{} could not be saved", counted(unsaved, "photo"));
     }
     if unreadable > 0 {
-        bail!("{unreadable} folders could not be looked into");
+        bail!("{unreadable} folders could not be read");
     }
     Ok(())
 }
 
-/// Saves the photos with their best guesses; says which could not be saved and how many.
+/// Saves the photos with their best guesses. Warns of those that could not be saved, and returns
+/// their number.
 fn save<'a>(
     gallery: &mut Gallery,
     predicted: impl Iterator<Item = (&'a Path, &'a Vec<Guess<'a>>)>,
@@ -139,15 +135,15 @@ fn save<'a>(
         .collect();
     let failed = gallery.save(&shown)?;
     for (index, error) in &failed {
-        warn(&format!("not saved: `{}` {}", shown[*index].photo.display(), told(error)));
+        warn(&format!("not saved: `{}` {}", shown[*index].photo.display(), error_text(error)));
     }
     Ok(failed.len())
 }
 
-/// The files to predict, folders walked, and how much could not be looked into.
-fn photos(asked: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
+/// Lists the files to predict, searching folders recursively, and counts the unreadable folders.
+fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
     let (mut paths, mut unreadable) = (Vec::new(), 0);
-    for path in asked {
+    for path in arguments {
         if !path.is_dir() {
             paths.push(path.clone());
             continue;

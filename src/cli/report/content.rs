@@ -1,4 +1,4 @@
-//! What goes into a report, gathered from a model, its run and the photos that were evaluated.
+//! Collects the content of a report from a model, its run and the evaluated photos.
 
 use std::path::{Path, PathBuf};
 
@@ -11,26 +11,26 @@ use kindling::report::{Content, Report, ReportPhoto};
 use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
 
 use crate::cli::evaluated::Evaluated;
-use crate::cli::terminal::{text, told, warn};
+use crate::cli::terminal::{error_text, text, warn};
 
-/// The report of a model that exists, on photos that were just evaluated.
+/// The inputs of a report about an existing model and the photos just evaluated.
 pub struct NewReport<'a> {
     pub model: &'a Model,
-    /// The model as it was named.
+    /// The path or name of the model, as the user gave it.
     pub name: &'a Path,
     pub evaluated: &'a Evaluated,
-    /// The folder of the photos; nothing where they are the run's own validation photos.
+    /// The folder of the photos. `None` for the run's own validation photos.
     pub data: Option<&'a Path>,
     pub gallery: usize,
     pub extractor: &'a Extractor<'a>,
-    /// What they were evaluated on.
+    /// The device that evaluated the photos.
     pub device: &'a DeviceInfo,
-    /// It has been said already that the model was trained on these photos.
-    pub told_of_training: bool,
+    /// Whether the user was already warned that the model was trained on these photos.
+    pub overlap_reported: bool,
 }
 
 impl NewReport<'_> {
-    /// Draws it, and warns of what it could not show.
+    /// Draws the report, and warns of anything that it could not show.
     pub fn draw(&self) -> Result<Report> {
         let Self { model, evaluated, .. } = self;
         let photos = evaluated.photos();
@@ -39,11 +39,11 @@ impl NewReport<'_> {
             None => None,
         };
         let split = match &model.config {
-            Some(config) => config.split().map_err(|error| told(&error)),
-            None => Err("what the model was trained on is not written down".into()),
+            Some(config) => config.split().map_err(|error| error_text(&error)),
+            None => Err("the model has no record of its training photos".into()),
         };
         let leaked = split.map(|split| leaked(&split.train, &photos));
-        if let (Ok(leaked), false) = (&leaked, self.told_of_training) {
+        if let (Ok(leaked), false) = (&leaked, self.overlap_reported) {
             warn_leaked(leaked, "evaluated");
         }
         let mut making = match (&model.config, &history) {
@@ -88,30 +88,32 @@ impl NewReport<'_> {
     }
 }
 
-/// Where a report goes.
-pub struct Place {
+/// The files that a report is written to.
+pub struct ReportFile {
     file: PathBuf,
     page: OutputFile,
-    /// Into a run folder the curves go too.
+    /// The training curves, written only into a run folder.
     curves: Option<OutputFile>,
 }
 
-impl Place {
-    /// `asked`, or the report of the run folder `run`; nothing where that is no folder.
+impl ReportFile {
+    /// Reserves the file `explicit`, or the report of the run folder `run`. Returns `None` if `run`
+    /// is not a folder and no file was given.
     ///
     /// # Errors
-    /// Where a file is there that is no report: it is not ours to replace. Where none can be made.
-    pub fn of(run: &Path, asked: Option<&Path>) -> Result<Option<Self>> {
-        let (file, curves) = match asked {
+    /// If the file exists and is not a report, because it must not be replaced, or if it cannot be
+    /// created.
+    pub fn of(run: &Path, explicit: Option<&Path>) -> Result<Option<Self>> {
+        let (file, curves) = match explicit {
             Some(file) => (file.to_owned(), None),
             None if run.is_dir() => (run.join(REPORT_FILE), Some(run.join(CURVES_FILE))),
             None => return Ok(None),
         };
         if file.symlink_metadata().is_ok() && !Report::is_one(&file) {
-            bail!("`{}` is there already and is no report: name another file", file.display());
+            bail!("`{}` exists and is not a Kindling report: choose another file", file.display());
         }
         let page = OutputFile::reserve(&file, true)?;
-        // Curves that are not ours are left alone.
+        // Leave a curves.svg alone that Kindling did not draw.
         let curves = curves
             .filter(|curves| curves.symlink_metadata().is_err() || Report::is_one(curves))
             .map(|curves| OutputFile::reserve(&curves, true))
@@ -119,16 +121,16 @@ impl Place {
         Ok(Some(Self { file, page, curves }))
     }
 
-    /// Writes the page and the curves; says where the page is and how many bytes it has.
+    /// Writes the page and the curves, and returns the page's path and its size in bytes.
     pub fn write(self, report: &Report) -> Result<(PathBuf, u64)> {
-        if let (Some(place), Some(curves)) = (self.curves, &report.curves) {
-            place.write(curves.as_bytes())?;
+        if let (Some(file), Some(curves)) = (self.curves, &report.curves) {
+            file.write(curves.as_bytes())?;
         }
         Ok((self.file, self.page.write(report.html.as_bytes())?))
     }
 }
 
-/// The validation photos of a run, in words.
+/// Describes the validation photos of a run.
 pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
     match config {
         Some(config) => format!("{photos} validation photos of {}", config.data.folder.display()),
@@ -136,20 +138,20 @@ pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
     }
 }
 
-/// A model's name for people: the end of its path.
+/// A model's display name: the last component of its path.
 pub fn name(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     absolute.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Photos of each class.
+/// The number of photos in each class.
 pub fn counts(labels: impl IntoIterator<Item = usize>, classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     labels.into_iter().for_each(|label| counts[label] += 1);
     counts
 }
 
-/// The evaluated photos whose content was trained on, each with the photo that it is a copy of.
+/// The evaluated photos that are copies of training photos, each with the training photo.
 pub fn leaked(trained_on: &[LabelledPhoto], evaluated: &[ReportPhoto]) -> Vec<(PathBuf, PathBuf)> {
     let trained: Vec<&Path> = trained_on.iter().map(|photo| photo.path.as_path()).collect();
     let others: Vec<&Path> = evaluated.iter().map(|photo| photo.path).collect();
@@ -159,15 +161,16 @@ pub fn leaked(trained_on: &[LabelledPhoto], evaluated: &[ReportPhoto]) -> Vec<(P
         .collect()
 }
 
-/// Says on the terminal that photos were trained on which should be new: validation photos, or whichever.
+/// Warns of evaluated photos that are copies of training photos. `which` is the adjective for the
+/// evaluated photos, such as "validation".
 pub fn warn_leaked(leaked: &[(PathBuf, PathBuf)], which: &str) {
     if let Some((evaluated, trained)) = leaked.first() {
         let (are, they) = match leaked.len() {
-            1 => ("photo is", "it flatters"),
-            _ => ("photos are", "they flatter"),
+            1 => ("photo is a byte-for-byte copy of a training photo", "it inflates"),
+            _ => ("photos are byte-for-byte copies of training photos", "they inflate"),
         };
         warn(&format!(
-            "{} {which} {are}, byte for byte, among those trained on, so {they} the scores: `{}` is `{}`{}",
+            "{} {which} {are}, so {they} the scores: `{}` equals `{}`{}",
             leaked.len(),
             evaluated.display(),
             trained.display(),
@@ -176,10 +179,10 @@ pub fn warn_leaked(leaked: &[(PathBuf, PathBuf)], which: &str) {
     }
 }
 
-/// How a run was made, as names and values.
+/// How a run was made, as pairs of name and value.
 pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, String)> {
     let option = |name: &str| config.options.get(name).map(ToString::to_string);
-    let recipe = &config.preprocessing;
+    let preprocessing = &config.preprocessing;
     let rows = [
         ("command", config.command.clone()),
         ("made", config.created.clone()),
@@ -190,13 +193,17 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
             "preprocessing",
             Some(format!(
                 "short side {} ({}), centre {}, mean {:?}, deviation {:?}",
-                recipe.resize, recipe.filter, recipe.crop, recipe.mean, recipe.std
+                preprocessing.resize,
+                preprocessing.filter,
+                preprocessing.crop,
+                preprocessing.mean,
+                preprocessing.std
             )),
         ),
         ("trained on", Some(config.device.to_string())),
-        ("epochs", Some(format!("{} ({} kept)", summary.epochs, summary.best_epoch.epoch))),
+        ("epochs", Some(format!("{} (epoch {} kept)", summary.epochs, summary.best_epoch.epoch))),
         ("batch size", option("batch_size")),
-        ("step size", option("lr")),
+        ("learning rate", option("lr")),
         ("weight decay", option("weight_decay")),
         ("seed", option("seed")),
         ("versions", Some(versions(&config.versions))),

@@ -14,10 +14,10 @@ use crate::cli::suggested::Suggested;
 
 /// Train a classifier on a folder of photos
 ///
-/// DATA holds train/<class>/* and val/<class>/*, or <class>/* (a share of each class is then kept for
-/// validation), or photos named <class>.<anything>.jpg. Each photo goes through a pretrained network
-/// once; a new last layer is trained on what comes out, and the epoch that does best on the
-/// validation photos is kept.
+/// DATA holds train/<class>/* and val/<class>/*, or <class>/* (a share of each class is then used
+/// for validation), or photos named <class>.<anything>.jpg. A pretrained network computes the
+/// features of each photo once, and a new last layer is trained on them. The weights of the epoch
+/// with the best validation accuracy are kept.
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
@@ -32,14 +32,15 @@ pub struct TrainArgs {
 
     /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
     ///
-    /// efficientnet-lite0 is built in. The others' weights are looked for in weights/ and in the cache
-    /// folder, and downloaded once. Where --weights is given, the network is the one that is in that file.
-    /// A ResNet with another number of channels in its stem has them behind its name: resnet18-w16.
+    /// efficientnet-lite0 is built in. The weights of the others are read from weights/ or the
+    /// cache folder, and downloaded if they are in neither. With --weights, the default is the
+    /// network in that file. For a ResNet with a different number of stem channels, append the
+    /// number to the name: resnet18-w16.
     #[arg(long, value_name = "NAME", value_parser = Suggested::<Architecture>::new(Architecture::published()), hide_possible_values = true)]
     #[serde(serialize_with = "as_text")]
     pub backbone: Option<Architecture>,
 
-    /// Weights file of your own: .pth, .pt, .safetensors or .bpk, its tensors named as in the published files
+    /// Your own weights file: .pth, .pt, .safetensors or .bpk, with the published tensor names
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub weights: Option<PathBuf>,
 
@@ -55,10 +56,11 @@ pub struct TrainArgs {
     #[serde(flatten)]
     pub features: FeaturesArg,
 
-    /// Believe the GPU unchecked
+    /// Skip the GPU self-check
     ///
-    /// Before anything is trained on a GPU, a photo goes through it and through the processor, and a difference that is no
-    /// rounding stops the run: a driver that compiles kernels wrongly would otherwise just give a worse model.
+    /// Before training on a GPU, Kindling runs one photo on both the GPU and the processor, and
+    /// stops if the features differ by more than rounding. A driver that miscompiles a kernel would
+    /// otherwise silently give a worse model.
     #[arg(long)]
     pub no_self_check: bool,
 
@@ -66,7 +68,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
 
-    /// Replace a run that is in the way
+    /// Replace an existing run
     #[arg(long)]
     pub force: bool,
 
@@ -74,26 +76,26 @@ pub struct TrainArgs {
     #[serde(flatten)]
     pub gallery: GalleryArg,
 
-    /// Print nothing but warnings, errors and, at the end, the run folder
+    /// Print only warnings, errors and, at the end, the run folder
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// Watch the epochs on Burn's training dashboard (cargo feature `tui`)
+    /// Show the training on Burn's dashboard (cargo feature `tui`)
     ///
-    /// `q` there offers to stop after the running epoch, which keeps the best so far, or to end at once
-    /// without a run. Afterwards every line is in the terminal as without it.
+    /// Press `q` to choose between stopping after the current epoch, which keeps the best one so
+    /// far, and quitting at once without a run. The usual lines are printed afterwards.
     #[arg(long, conflicts_with = "quiet")]
     pub tui: bool,
 
-    /// Passes over the training photos, at most
+    /// Maximum number of passes over the training photos
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub epochs: u32,
 
-    /// Photos in a step of the optimiser
+    /// Photos per optimiser step
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub batch_size: u32,
 
-    /// Step size of Adam
+    /// Learning rate of Adam
     #[arg(long, value_name = "X", default_value_t = 1e-3, value_parser = positive, help_heading = "Training")]
     pub lr: f64,
 
@@ -101,16 +103,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = not_negative, help_heading = "Training")]
     pub weight_decay: f64,
 
-    /// Seed of everything that is drawn
-    // TOML's integers, which the run's configuration is written in, end at i64::MAX.
+    /// Random seed
+    // The run's configuration is written as TOML, whose largest integer is i64::MAX.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Training")]
     pub seed: u64,
 
-    /// Share of each class kept for validation, where DATA has no val folder [default: 0.2]
+    /// Share of each class used for validation if DATA has no val folder [default: 0.2]
     #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
     pub val_split: Option<f64>,
 
-    /// Stop after N epochs without a better one
+    /// Stop after N epochs without improvement
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub patience: Option<u32>,
 }
@@ -128,7 +130,7 @@ fn number(text: &str, valid: impl Fn(f64) -> bool, expected: &str) -> Result<f64
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    // Computed with in f32, where 1e-300 is 0.
+    // Training computes in f32, in which 1e-300 is 0.
     number(text, |value| value as f32 > 0.0 && (value as f32).is_finite(), "a number above 0")
 }
 

@@ -1,14 +1,14 @@
-//! Burn's training dashboard, fed from our own training loop.
+//! Burn's training dashboard, driven by our own training loop.
 //!
-//! It takes the whole terminal (the alternate screen) while the epochs run. Nothing else may write
-//! there meanwhile, so the lines of the epochs are printed when it has closed; they, and all that was
-//! printed before, then stand in the ordinary scrollback.
+//! The dashboard takes over the terminal (the alternate screen) while the epochs run. Nothing else
+//! may write to the terminal during that time, so the lines of the epochs are printed after it
+//! closes. They follow the earlier output in the ordinary scrollback.
 //!
-//! Burn knows two ways out of it. `stop` sets a flag, which here ends the training after the running
-//! epoch. `kill` panics, in the dashboard's thread and at the next event that is sent to it; both are
-//! caught, and the command ends with an error before anything has been written. (Burn also prints
-//! `Training killed by user.`, once, as it gives the terminal back.) The terminal is raw meanwhile, so
-//! Ctrl-C is a key like any other, and Burn gives it no meaning.
+//! Burn offers two ways to end the training early. `stop` sets a flag, and the training ends after
+//! the current epoch. `kill` panics in the dashboard's thread and at the next event sent to it.
+//! Both panics are caught, and the command fails before it writes anything. (Burn also prints
+//! `Training killed by user.` once, when it restores the terminal.) The terminal is in raw mode, so
+//! Ctrl-C is an ordinary key, which Burn ignores.
 
 use std::any::Any;
 use std::io::{self, IsTerminal};
@@ -28,27 +28,28 @@ use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 use kindling::head::{EpochMetrics, FitError, Fitted, Next, Progress};
 
-use super::Speaker;
+use super::console::Console;
 use crate::cli::terminal::warn;
 
-/// Burn draws ten times a second; more news than twice that is work for nothing.
+/// Minimum time between step updates. Burn redraws ten times a second, so updating more than twice
+/// as often is wasted work.
 const BETWEEN_STEPS: Duration = Duration::from_millis(50);
 
-/// The name of the thread that draws.
+/// The name of Burn's drawing thread.
 const DRAWING: &str = "train-renderer";
 
 /// Runs `fit` under the dashboard, then prints the lines of its epochs.
 ///
 /// # Errors
-/// Those of `fit`, and where the user killed the training.
+/// Those of `fit`, and an error if the user killed the training.
 pub fn watched(
-    say: &Speaker,
+    console: &Console,
     epochs: usize,
     fit: impl FnOnce(&mut dyn FnMut(Progress) -> Next) -> Result<Fitted, FitError>,
 ) -> Result<Fitted> {
     let mut seen = Vec::new();
-    let broke = without_its_own_panics();
-    let silence = Silence::begin();
+    let crashed = watch_for_crash();
+    let silence = Silence::start();
     let mut dashboard = Dashboard::open(epochs);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         fit(&mut |progress| {
@@ -58,14 +59,14 @@ pub fn watched(
             dashboard.show(progress)
         })
     }));
-    // Closing sends an event too, so a kill of the last moment is met here.
+    // Closing sends an event too, so a kill at the last moment panics here.
     let closed = catch_unwind(AssertUnwindSafe(|| drop(dashboard)));
     drop(silence);
     for metrics in &seen {
-        say.epoch(metrics);
+        console.epoch(metrics);
     }
-    if broke.load(Ordering::Relaxed) {
-        warn("the dashboard broke off, and the training went on without it");
+    if crashed.load(Ordering::Relaxed) {
+        warn("the dashboard crashed, and the training continued without it");
     }
     match (outcome, closed) {
         (Ok(fitted), Ok(())) => Ok(fitted?),
@@ -75,31 +76,31 @@ pub fn watched(
     }
 }
 
-/// A panic of the thread that draws is no panic of the training: nothing is printed for it, and the
-/// answer says afterwards whether there was one.
-fn without_its_own_panics() -> Arc<AtomicBool> {
-    let broke = Arc::new(AtomicBool::new(false));
-    let (previous, told) = (take_hook(), broke.clone());
+/// Installs a panic hook that prints nothing for a panic of the drawing thread, because the
+/// training goes on without it. The returned flag is set if there was such a panic.
+fn watch_for_crash() -> Arc<AtomicBool> {
+    let crashed = Arc::new(AtomicBool::new(false));
+    let (previous, flag) = (take_hook(), crashed.clone());
     set_hook(Box::new(move |panic| {
         if thread::current().name() == Some(DRAWING) {
-            told.store(true, Ordering::Relaxed);
+            flag.store(true, Ordering::Relaxed);
         } else {
             previous(panic);
         }
     }));
-    broke
+    crashed
 }
 
-/// What Burn's `kill` panics with.
+/// Whether the panic is that of Burn's `kill`.
 fn is_kill(panic: &(dyn Any + Send)) -> bool {
     panic.downcast_ref::<&str>().is_some_and(|text| text.starts_with("Killing training"))
 }
 
-/// No line of a log on the terminal that the dashboard has.
+/// Turns logging to the terminal off while the dashboard is open.
 struct Silence(log::LevelFilter);
 
 impl Silence {
-    fn begin() -> Self {
+    fn start() -> Self {
         let level = log::max_level();
         if io::stderr().is_terminal() {
             log::set_max_level(log::LevelFilter::Off);
@@ -136,15 +137,17 @@ impl Dashboard {
         Self { renderer, interrupter, shown: Instant::now() }
     }
 
+    /// Shows the progress, and returns whether to continue.
+    ///
     /// # Panics
-    /// Where the user has killed the training.
+    /// If the user killed the training.
     fn show(&mut self, progress: Progress) -> Next {
         match progress {
             Progress::Step { epoch, done, of } => {
                 if done == 1 {
                     self.renderer.start_split("train", of);
                 }
-                // An epoch may be over before the next picture is drawn: then it is shown as done.
+                // An epoch may end before the next update is due, so its last step is always shown.
                 let first_of_all = epoch == 1 && done == 1;
                 if first_of_all || done == of || self.shown.elapsed() >= BETWEEN_STEPS {
                     self.shown = Instant::now();
@@ -168,8 +171,8 @@ impl Dashboard {
             let state = |value, point| MetricState::Numeric(entry(metric, value), point);
             self.renderer.update_train(state(train, Some(NumericEntry::Value(train))));
             self.renderer.update_valid(state(val, Some(NumericEntry::Value(val))));
-            // A tick without a point. Long plots are thinned to the ticks that 2, 4, 8 ... divide:
-            // with two ticks an epoch one of the two lines would end there.
+            // A tick without a point. Burn thins long plots to the ticks divisible by 2, 4, 8, ...:
+            // with two ticks per epoch, one of the two lines would lose all its points.
             self.renderer.update_valid(state(val, None));
         }
         self.renderer.end_split();

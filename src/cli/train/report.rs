@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use kindling::features::Extractor;
+use kindling::features::{Extraction, Extractor};
 use kindling::head::{EpochMetrics, Head};
-use kindling::photos::{LabelledPhoto, Split};
+use kindling::photos::Split;
 use kindling::report::{Content, Report, ReportPhoto};
 use kindling::run::{RunConfig, Summary};
 
@@ -13,12 +13,13 @@ use super::TrainArgs;
 use crate::cli::report::{leaked, making, name, source, warn_leaked};
 use crate::cli::terminal::warn;
 
-/// The validation photos that could be decoded, and what became of them.
+/// The validation photos that could be decoded, with their predictions.
 pub struct Validated<'a> {
     pub split: &'a Split,
-    pub photos: Vec<&'a LabelledPhoto>,
-    /// Width and height of each, in pixels.
-    pub sizes: &'a [(u32, u32)],
+    /// Of all photos: the training photos come first.
+    pub extraction: &'a Extraction,
+    /// The number of validation photos.
+    pub count: usize,
     /// `[photos, classes]`.
     pub logits: &'a [f32],
     pub skipped: &'a [(String, String)],
@@ -26,8 +27,8 @@ pub struct Validated<'a> {
 }
 
 impl Validated<'_> {
-    /// Draws the report of the run that will lie in `folder`, and warns of what it finds. The model is there
-    /// already: should a device or a file break off now, there is no report, and the model is kept.
+    /// Draws the report of the run that will be written to `folder`, and warns of what it finds. If the device or
+    /// a file fails now, there is no report, but the model is kept.
     pub fn draw(
         self,
         folder: &Path,
@@ -37,12 +38,7 @@ impl Validated<'_> {
         extractor: &Extractor,
         head: &Head,
     ) -> Option<Report> {
-        let photos: Vec<ReportPhoto> = self
-            .photos
-            .iter()
-            .zip(self.sizes)
-            .map(|(photo, size)| ReportPhoto { path: &photo.path, label: photo.label, size: *size })
-            .collect();
+        let photos = self.photos();
         let leaked = leaked(&self.split.train, &photos);
         warn_leaked(&leaked, "validation");
         let content = Content {
@@ -60,12 +56,25 @@ impl Validated<'_> {
         };
         let drawn = catch_unwind(AssertUnwindSafe(|| Report::draw(&content, extractor, head)));
         let Ok(report) = drawn else {
-            warn("the report could not be drawn; `kindling report` tries once more");
+            warn("the report could not be drawn; run `kindling report` to try again");
             return None;
         };
         if let Some(problem) = &report.problem {
             warn(&format!("in the report {problem}"));
         }
         Some(report)
+    }
+
+    fn photos(&self) -> Vec<ReportPhoto<'_>> {
+        let Extraction { photos, sizes, .. } = self.extraction;
+        let first = photos.len() - self.count;
+        photos[first..]
+            .iter()
+            .zip(sizes.get(first..).unwrap_or_default())
+            .map(|(index, size)| {
+                let photo = &self.split.val[index - self.split.train.len()];
+                ReportPhoto { path: &photo.path, label: photo.label, size: *size }
+            })
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! How the epochs are watched: line after line under a bar, or on the dashboard.
+//! Displays of the training progress: lines with a progress bar, or the dashboard.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -6,27 +6,28 @@ use std::io::{self, IsTerminal};
 use anyhow::{Result, bail};
 use kindling::head::{EpochMetrics, FitError, Fitted, Next, Progress};
 
-use super::Speaker;
+use super::console::Console;
 use crate::cli::terminal::{step_bar, warn};
 
-/// What the user watches.
+/// How the training progress is displayed.
 #[derive(Clone, Copy)]
 pub enum Watch {
-    /// A line an epoch, and a bar while one runs.
+    /// One line per epoch, and a progress bar.
     Lines,
-    /// Burn's dashboard, and the lines after it.
+    /// Burn's dashboard, and then the lines.
     #[cfg(feature = "tui")]
     Dashboard,
 }
 
-/// What the training tells how it goes.
+/// The callback that receives the training progress.
 type Observer<'a> = &'a mut dyn FnMut(Progress) -> Next;
 
 impl Watch {
-    /// What was asked for. A dashboard needs a terminal: its keys are read from stdin.
+    /// The display that `--tui` selects. Without a terminal it is `Lines`: the dashboard reads keys
+    /// from stdin and draws on stdout.
     ///
     /// # Errors
-    /// Where this build has no dashboard.
+    /// If `tui` is set and this build has no dashboard.
     pub fn asked(tui: bool) -> Result<Self> {
         if !tui {
             return Ok(Self::Lines);
@@ -44,31 +45,31 @@ impl Watch {
         Ok(Self::Lines)
     }
 
-    /// Runs `fit` and shows how it goes.
+    /// Runs `fit` and shows its progress.
     ///
     /// # Errors
-    /// Those of `fit`, and where the user killed the training.
+    /// Those of `fit`, and an error if the user killed the training.
     pub fn training(
         self,
-        say: &Speaker,
+        console: &Console,
         epochs: usize,
         fit: impl FnOnce(Observer) -> Result<Fitted, FitError>,
     ) -> Result<Fitted> {
         match self {
-            Self::Lines => Ok(under_a_bar(say, epochs, fit)?),
+            Self::Lines => Ok(under_a_bar(console, epochs, fit)?),
             #[cfg(feature = "tui")]
-            Self::Dashboard => super::dashboard::watched(say, epochs, fit),
+            Self::Dashboard => super::dashboard::watched(console, epochs, fit),
         }
     }
 }
 
-/// The bar stands below the lines while an epoch runs, and is gone when training ends.
+/// Runs `fit` with a progress bar below the epoch lines, and removes the bar at the end.
 fn under_a_bar(
-    say: &Speaker,
+    console: &Console,
     epochs: usize,
     fit: impl FnOnce(Observer) -> Result<Fitted, FitError>,
 ) -> Result<Fitted, FitError> {
-    let bar = step_bar(say.quiet);
+    let bar = step_bar(console.quiet);
     let fitted = fit(&mut |progress| {
         match progress {
             Progress::Step { epoch, done, of } => {
@@ -78,8 +79,8 @@ fn under_a_bar(
                 }
                 bar.set_position(((epoch - 1) * of + done) as u64);
             }
-            // Taken off before the line and put back after it.
-            Progress::Epoch(metrics) => bar.suspend(|| say.epoch(metrics)),
+            // Hide the bar while the line is printed.
+            Progress::Epoch(metrics) => bar.suspend(|| console.epoch(metrics)),
         }
         Next::GoOn
     });
@@ -87,8 +88,8 @@ fn under_a_bar(
     fitted
 }
 
-impl Speaker {
-    /// An epoch on one line.
+impl Console {
+    /// Prints the metrics of an epoch on one line.
     pub fn epoch(&self, metrics: &EpochMetrics) {
         self.line(format_args!("{}", EpochLine(metrics)));
     }

@@ -1,13 +1,13 @@
-//! A graph's nodes and constants, added one by one.
+//! Builds an ONNX graph node by node.
 
 use super::OUTPUT;
 use super::proto::{AttributeProto, AttributeType, DataType, NodeProto, TensorProto};
-use crate::backbone::plan::{Activation, Padding};
 use crate::backbone::{Naming, Tensors};
 use crate::export::numbers::{bytes, values};
 use crate::export::{ExportError, Precision};
+use crate::plan::{Activation, Padding};
 
-/// A graph that grows.
+/// An ONNX graph under construction.
 pub(super) struct Graph {
     pub(super) nodes: Vec<NodeProto>,
     pub(super) constants: Vec<TensorProto>,
@@ -16,7 +16,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Adds a node and gives the name of its output, which is its own.
+    /// Adds a node and returns the name of its output, which is `name`.
     pub(super) fn node(
         &mut self,
         operator: &str,
@@ -34,7 +34,7 @@ impl Graph {
         name.to_owned()
     }
 
-    /// Adds a constant and gives its name.
+    /// Adds a constant and returns its name.
     pub(super) fn constant(
         &mut self,
         name: &str,
@@ -54,6 +54,7 @@ impl Graph {
         Ok(name.to_owned())
     }
 
+    /// Adds the activation of the module `name` and returns the name of its output.
     pub(super) fn activation(
         &mut self,
         x: String,
@@ -76,7 +77,7 @@ impl Graph {
         }
     }
 
-    /// Adds the fully connected layer, whose output is the graph's.
+    /// Adds the fully connected layer, whose output is the output of the graph.
     pub(super) fn head(
         &mut self,
         features: String,
@@ -84,7 +85,7 @@ impl Graph {
     ) -> Result<(), ExportError> {
         let name = self.module("fc");
         let mut inputs = vec![features];
-        // The weight, `[classes, features]`, and the bias, in the order in which `Gemm` takes them.
+        // `Gemm` takes the weight, `[classes, features]`, before the bias, `[classes]`.
         let mut tensors = head.tensors();
         tensors.sort_by_key(|tensor| tensor.shape.len() == 1);
         for tensor in tensors {
@@ -104,6 +105,7 @@ impl Graph {
         Ok(())
     }
 
+    /// Adds a conversion of `from` to `data_type`, named `to`.
     pub(super) fn cast(&mut self, from: &str, to: &str, data_type: DataType) -> String {
         let to_type = int("to", i32::from(data_type).into());
         self.node("Cast", to, &[from.to_owned()], vec![to_type])
@@ -111,13 +113,13 @@ impl Graph {
 
     /// The published name of a module.
     pub(super) fn module(&self, name: &str) -> String {
-        // Names are translated with the dot that ends them.
+        // The renaming rules only match names followed by a dot.
         let name = self.naming.published(&format!("{name}."));
         name.trim_end_matches('.').to_owned()
     }
 }
 
-/// The attributes of what moves over an input of these sides.
+/// The attributes of a convolution or pooling window over an input of size `[height, width]`.
 pub(super) fn window(
     kernel: usize,
     stride: usize,

@@ -1,14 +1,17 @@
-//! The whole network as an ONNX graph: `pixel_values` in, `logits` out.
+//! Exports the whole network as an ONNX graph with the input `pixel_values` and the output
+//! `logits`.
 //!
-//! Written from the backbone's [`Plan`](crate::backbone::Plan), with BatchNorm folded into the convolutions as
-//! PyTorch's exporter does in eval mode: `Conv`, `Relu`, `Clip`, `MaxPool`, `Add`, `GlobalAveragePool`, `Flatten` and
-//! `Gemm` are all that a runtime must know. Nodes and constants are named after the published
-//! tensors.
+//! The graph is generated from the backbone's [`Plan`](crate::plan::Plan), with BatchNorm
+//! folded into the convolutions, as PyTorch's exporter does in eval mode. In full precision, a
+//! runtime only needs the operators `Conv`, `Relu`, `Clip`, `MaxPool`, `Add`, `GlobalAveragePool`,
+//! `Flatten` and `Gemm`; half precision adds `Cast`. Nodes and constants are named after the
+//! published tensors.
 //!
 //! Burn's own exporter (burn-onnx 0.22) is not used: it needs graph capture compiled into the whole
-//! program, rejects padding that depends on the input before strided convolutions when the batch is dynamic
-//! (EfficientNet-Lite's `SAME`), and has neither half precision nor metadata. Here the photo's size is the recipe's,
-//! so `SAME` becomes plain numbers, and the batch stays open.
+//! program, rejects input-dependent padding before strided convolutions if the batch size is
+//! dynamic (EfficientNet-Lite's `SAME`), and supports neither half precision nor metadata. Here the
+//! photo size is fixed by the preprocessing, so `SAME` becomes constant padding and the batch size
+//! stays dynamic.
 
 mod graph;
 pub mod proto;
@@ -21,30 +24,31 @@ use self::proto::{
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use super::{ExportError, Parts, Precision};
-use crate::backbone::Planned;
-use crate::backbone::folding::Weights;
-use crate::backbone::plan::{Operation, Value};
-use crate::photos::Recipe;
+use crate::backbone::Tensors;
+use crate::photos::Preprocessing;
+use crate::plan::{Operation, Planned, Unsupported, Value, Weights};
 use crate::weights::Description;
 
-/// The version of ONNX's operators: of 2022, which every runtime in use has.
+/// Version of ONNX's operator set: 17, from 2022, which common runtimes support.
 const OPSET: i64 = 17;
-/// The version of the format that came with it.
+/// Version of the file format that was released with it.
 const IR_VERSION: i64 = 8;
-/// What goes in: `[batch, 3, crop, crop]`, normalised, f32.
+/// Name of the input: `[batch, 3, crop, crop]`, normalised, f32.
 const INPUT: &str = "pixel_values";
-/// What comes out: `[batch, classes]`, f32.
+/// Name of the output: `[batch, classes]`, f32.
 const OUTPUT: &str = "logits";
 
-/// The whole network as the bytes of an ONNX file. The
-/// [`Description`]'s entries, and a description for people, are its `metadata_props`. With half precision it computes
-/// in f16 too, and takes and gives f32. The same network gives the same bytes.
+/// Returns the whole network as the bytes of an ONNX file.
+///
+/// The `metadata_props` are the entries of the [`Description`] and a human-readable description.
+/// With half precision, the graph also computes in f16; its input and output stay f32. The same
+/// network always gives the same bytes.
 ///
 /// # Errors
-/// Where the device does not give the values back, or the precision cannot hold them.
+/// If the values cannot be read from the device, or the precision cannot represent them.
 ///
 /// # Panics
-/// Where the recipe is one that [`check`](crate::photos::Recipe::check) refuses.
+/// If [`check`](crate::photos::Preprocessing::check) rejects the preprocessing.
 pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
     let Parts { backbone, head, description } = parts;
     let mut graph = Graph {
@@ -53,10 +57,10 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
         naming: backbone.architecture().naming(),
         precision,
     };
-    let weights = Weights::of(backbone)
+    let weights = Weights::read(backbone.tensors())
         .map_err(|source| ExportError::Device { name: description.backbone.clone(), source })?;
-    let plan = backbone.plan();
-    let side = description.recipe.crop as usize;
+    let plan = backbone.plan()?;
+    let side = description.preprocessing.crop as usize;
     let shapes = plan.shapes([side, side]);
 
     let photos = match precision {
@@ -66,11 +70,11 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
     let mut outputs: Vec<String> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         let name_of = |value: &Value| match value {
-            Value::Photos => photos.clone(),
+            Value::Input => photos.clone(),
             Value::Output(index) => outputs[*index].clone(),
         };
         let sides = |value: &Value| match value {
-            Value::Photos => [side, side],
+            Value::Input => [side, side],
             Value::Output(index) => [shapes[*index][1], shapes[*index][2]],
         };
         let output = match &step.operation {
@@ -82,8 +86,11 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
                     &convolution.weight_shape(),
                     &folded.weight,
                 )?;
-                let bias =
-                    graph.constant(&format!("{name}.bias"), &[convolution.to], &folded.bias)?;
+                let bias = graph.constant(
+                    &format!("{name}.bias"),
+                    &[convolution.out_channels],
+                    &folded.bias,
+                )?;
                 let (kernel, stride) = (convolution.kernel, convolution.stride);
                 let mut attributes = window(kernel, stride, convolution.padding, sides(input));
                 attributes.push(int("group", convolution.groups as i64));
@@ -105,13 +112,13 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
         };
         outputs.push(output);
     }
-    let last = outputs.pop().expect("a plan has steps");
+    let last = outputs.pop().ok_or_else(|| Unsupported::new("", "the network has no steps"))?;
     let features = graph.node("Flatten", "features", &[last], vec![int("axis", 1)]);
     graph.head(features, head)?;
 
     let mut entries = description.entries();
-    let told = told(description);
-    entries.insert("description".to_owned(), told.clone());
+    let described = described(description);
+    entries.insert("description".to_owned(), described.clone());
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import: vec![OperatorSetIdProto {
@@ -120,7 +127,7 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
         }],
         producer_name: Some("kindling".to_owned()),
         producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        doc_string: Some(told),
+        doc_string: Some(described),
         graph: Some(GraphProto {
             node: graph.nodes,
             name: Some(description.backbone.clone()),
@@ -136,7 +143,7 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
     Ok(model.encode_to_vec())
 }
 
-/// An f32 tensor of this shape behind an open number of photos.
+/// An f32 tensor of shape `[batch, shape...]` with a dynamic batch size.
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     let batch = DimensionProto { dim_param: Some("batch".to_owned()), dim_value: None };
     let fixed = shape
@@ -153,10 +160,10 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
     }
 }
 
-/// What the model is and how it is used.
-fn told(description: &Description) -> String {
-    let Description { backbone, classes, recipe } = description;
-    let Recipe { resize, filter, crop, mean, std } = recipe;
+/// A human-readable description of the model and how to use it.
+fn described(description: &Description) -> String {
+    let Description { backbone, classes, preprocessing } = description;
+    let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
     format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
          {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, less the mean \

@@ -1,56 +1,57 @@
-//! The messages of ONNX that an image classifier needs, with their field numbers from `onnx/onnx.proto` of
-//! <https://github.com/onnx/onnx> (Apache-2.0), where each is explained. Fields that are not used here are
-//! left out: protocol buffers pass over what they do not know.
+//! The ONNX messages that an image classifier needs.
+//!
+//! Field numbers are from `onnx/onnx.proto` in <https://github.com/onnx/onnx> (Apache-2.0), which
+//! documents each field. Unused fields are omitted: protocol buffers ignore unknown fields.
 
-/// A model: a graph, and what there is to say about it.
+/// A model: a graph and its metadata.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
-    /// The version of the format itself.
+    /// Version of the file format.
     #[prost(int64, optional, tag = "1")]
     pub ir_version: Option<i64>,
-    /// The versions of the operators.
+    /// Versions of the operator sets.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// The program that wrote it.
+    /// Program that wrote the file.
     #[prost(string, optional, tag = "2")]
     pub producer_name: Option<String>,
-    /// The version of that program.
+    /// Version of that program.
     #[prost(string, optional, tag = "3")]
     pub producer_version: Option<String>,
-    /// A description for people.
+    /// Human-readable description.
     #[prost(string, optional, tag = "6")]
     pub doc_string: Option<String>,
-    /// What is computed.
+    /// The computation.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
-    /// Texts by name.
+    /// Metadata as key-value pairs.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
 }
 
-/// Which operators: the empty domain is ONNX's own.
+/// An operator set and its version.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OperatorSetIdProto {
-    /// Whose they are.
+    /// Domain of the operators; empty for ONNX's own.
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
-    /// Their version.
+    /// Version of the operator set.
     #[prost(int64, optional, tag = "2")]
     pub version: Option<i64>,
 }
 
-/// A text and its name.
+/// A key-value pair.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StringStringEntryProto {
-    /// The name.
+    /// The key.
     #[prost(string, optional, tag = "1")]
     pub key: Option<String>,
-    /// The text.
+    /// The value.
     #[prost(string, optional, tag = "2")]
     pub value: Option<String>,
 }
 
-/// Nodes in an order in which they can be computed, and the constants that they read.
+/// Nodes in topological order, and the constants that they read.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct GraphProto {
     /// The nodes.
@@ -62,47 +63,47 @@ pub struct GraphProto {
     /// The constants.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What goes in.
+    /// The inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What comes out.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
 
-/// An operator with what it reads and gives.
+/// An operator with its inputs and outputs.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct NodeProto {
-    /// Names of what it reads.
+    /// Names of the inputs.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of what it gives.
+    /// Names of the outputs.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// Its own name.
+    /// Name of the node.
     #[prost(string, optional, tag = "3")]
     pub name: Option<String>,
-    /// The operator.
+    /// Name of the operator.
     #[prost(string, optional, tag = "4")]
     pub op_type: Option<String>,
-    /// The operator's constants.
+    /// Attributes of the operator.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
 }
 
-/// A constant of an operator.
+/// A named attribute of an operator.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AttributeProto {
-    /// Its name.
+    /// Name.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
-    /// Where it is a whole number.
+    /// Value of an integer attribute.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// Where it is several.
+    /// Value of an attribute that is a list of integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// Which of the two.
+    /// Which of the two values is set.
     #[prost(enumeration = "AttributeType", optional, tag = "20")]
     pub r#type: Option<i32>,
 }
@@ -111,27 +112,27 @@ pub struct AttributeProto {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum AttributeType {
-    /// Not said.
+    /// Not specified.
     Undefined = 0,
-    /// A whole number.
+    /// An integer.
     Int = 2,
-    /// Several.
+    /// A list of integers.
     Ints = 7,
 }
 
-/// A constant.
+/// A constant tensor.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorProto {
-    /// Its shape.
+    /// Shape.
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
-    /// Its type of numbers.
+    /// Data type of the elements.
     #[prost(enumeration = "DataType", optional, tag = "2")]
     pub data_type: Option<i32>,
-    /// Its name.
+    /// Name.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
-    /// Its values, little-endian.
+    /// Values, little-endian.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
 }
@@ -140,29 +141,29 @@ pub struct TensorProto {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum DataType {
-    /// Not said.
+    /// Not specified.
     Undefined = 0,
-    /// f32.
+    /// 32-bit float.
     Float = 1,
-    /// f16.
+    /// 16-bit float.
     Float16 = 10,
 }
 
 /// An input or output.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ValueInfoProto {
-    /// Its name.
+    /// Name.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
-    /// Its type and shape.
+    /// Type and shape.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<TypeProto>,
 }
 
-/// A type: of those that ONNX has, the tensor.
+/// The type of a value. Of ONNX's types, only tensors are used here.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TypeProto {
-    /// A tensor.
+    /// Set if the value is a tensor.
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorTypeProto>,
 }
@@ -170,29 +171,29 @@ pub struct TypeProto {
 /// `TypeProto.Tensor`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorTypeProto {
-    /// Its type of numbers.
+    /// Data type of the elements.
     #[prost(enumeration = "DataType", optional, tag = "1")]
     pub elem_type: Option<i32>,
-    /// Its shape.
+    /// Shape.
     #[prost(message, optional, tag = "2")]
     pub shape: Option<TensorShapeProto>,
 }
 
-/// A shape.
+/// A tensor shape.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorShapeProto {
-    /// Its axes.
+    /// The dimensions.
     #[prost(message, repeated, tag = "1")]
     pub dim: Vec<DimensionProto>,
 }
 
-/// `TensorShapeProto.Dimension`: one of the two.
+/// `TensorShapeProto.Dimension`: exactly one of the two fields is set.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DimensionProto {
-    /// A length.
+    /// A fixed length.
     #[prost(int64, optional, tag = "1")]
     pub dim_value: Option<i64>,
-    /// The name of a length that is chosen at run time.
+    /// Name of a length that is chosen at run time.
     #[prost(string, optional, tag = "2")]
     pub dim_param: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a cache folder holds, and emptying it.
+//! Inspects and empties a cache folder.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,42 +9,42 @@ use super::CacheError;
 use super::inventory::{self, SpaceFolder};
 use super::segment::Head;
 
-/// What is kept.
+/// The contents of a feature cache.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CacheInfo {
-    /// By network and preprocessing; only those that have files.
+    /// One entry per [`Space`](super::Space) that has files.
     pub spaces: Vec<SpaceInfo>,
 }
 
-/// What is kept of one network and preprocessing.
+/// The cached features of one network, preprocessing and device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpaceInfo {
-    /// Its digest in hexadecimal: the name of its folder.
+    /// Digest of the space in hexadecimal, which is the name of its folder.
     pub space: String,
-    /// Numbers a photo, where a file can be read that says so.
+    /// Features per photo, if any file is readable.
     pub width: Option<usize>,
-    /// Photos, each counted once.
+    /// Distinct photos.
     pub photos: usize,
-    /// Files, those included that cannot be read or are unfinished.
+    /// Files, including unreadable and unfinished ones.
     pub files: usize,
-    /// Bytes in those.
+    /// Size of these files in bytes.
     pub bytes: u64,
-    /// When one of them was last used or written.
+    /// When any of these files was last used or written.
     pub last_used: SystemTime,
 }
 
 impl CacheInfo {
-    /// Photos in all spaces.
+    /// Number of photos in all spaces.
     pub fn photos(&self) -> usize {
         self.spaces.iter().map(|space| space.photos).sum()
     }
 
-    /// Files in all spaces.
+    /// Number of files in all spaces.
     pub fn files(&self) -> usize {
         self.spaces.iter().map(|space| space.files).sum()
     }
 
-    /// Bytes in all spaces.
+    /// Size of all spaces in bytes.
     pub fn bytes(&self) -> u64 {
         self.spaces.iter().map(|space| space.bytes).sum()
     }
@@ -53,16 +53,16 @@ impl CacheInfo {
 impl SpaceInfo {
     fn of(space: &SpaceFolder) -> Option<Self> {
         let all = || space.segments.iter().chain(&space.unfinished);
-        let last_used = all().map(|found| found.modified).max()?;
+        let last_used = all().map(|file| file.modified).max()?;
         let mut width = None;
         let mut photos = HashSet::new();
-        for found in &space.segments {
-            match Head::of_file(&found.path) {
+        for file in &space.segments {
+            match Head::of_file(&file.path) {
                 Ok(head) => {
                     width = Some(head.space.width as usize);
                     photos.extend(head.photos);
                 }
-                Err(fault) => log::debug!("`{}`: {fault:?}", found.path.display()),
+                Err(fault) => log::debug!("`{}`: {fault:?}", file.path.display()),
             }
         }
         Some(Self {
@@ -70,41 +70,42 @@ impl SpaceInfo {
             width,
             photos: photos.len(),
             files: all().count(),
-            bytes: all().map(|found| found.bytes).sum(),
+            bytes: all().map(|file| file.bytes).sum(),
             last_used,
         })
     }
 }
 
-/// What the cache in `folder` holds; nothing where there is no such folder. Of each file the head alone is read, and
-/// nothing is changed.
+/// Describes the cache in `folder`, which is empty if the folder does not exist. Reads only the
+/// head of each file and changes nothing.
 ///
 /// # Errors
-/// Where it is no folder or cannot be looked into.
+/// If `folder` is not a folder or cannot be read.
 pub fn info(folder: &Path) -> Result<CacheInfo, CacheError> {
     let spaces = inventory::spaces(folder)?;
     Ok(CacheInfo { spaces: spaces.iter().filter_map(SpaceInfo::of).collect() })
 }
 
-/// Deletes what is kept in `folder` and says what that was. What is not ours stays, and so do the folders
-/// that it is in, and `folder` itself.
+/// Deletes the cached features in `folder` and returns what was deleted. Other files and their
+/// folders are kept, and so is `folder` itself.
 ///
 /// # Errors
-/// Where it is no folder or cannot be looked into, or a file cannot be deleted; the others then are.
+/// If `folder` is not a folder or cannot be read, or if a file cannot be deleted; the other files
+/// are still deleted.
 pub fn clear(folder: &Path) -> Result<CacheInfo, CacheError> {
     let spaces = inventory::spaces(folder)?;
     let info = CacheInfo { spaces: spaces.iter().filter_map(SpaceInfo::of).collect() };
     let mut failed = None;
     for space in spaces {
-        for found in space.segments.into_iter().chain(space.unfinished) {
-            // Another program may have been faster.
-            if let Err(error) = fs::remove_file(&found.path)
+        for file in space.segments.into_iter().chain(space.unfinished) {
+            // Another program may have deleted it already.
+            if let Err(error) = fs::remove_file(&file.path)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
-                failed.get_or_insert(CacheError::Delete(found.path, error));
+                failed.get_or_insert(CacheError::Delete(file.path, error));
             }
         }
-        // Only where nothing else is in it.
+        // Fails if the folder contains other files, which are kept.
         let _ = fs::remove_dir(&space.path);
     }
     failed.map_or(Ok(info), Err)

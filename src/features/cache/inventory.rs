@@ -1,4 +1,4 @@
-//! What of a cache folder is ours, told by place, name and kind: never by following a link.
+//! Finds the cache's files in its folder by location, name and type, without following links.
 
 use std::fs::{self, DirEntry};
 use std::io;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::{CacheError, EXTENSION};
 
 /// A file of the cache.
-pub(super) struct Found {
+pub(super) struct CacheFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
@@ -17,15 +17,15 @@ pub(super) struct Found {
 /// The files of one space.
 pub(super) struct SpaceFolder {
     pub(super) path: PathBuf,
-    /// The space's digest in hexadecimal, which is the folder's name.
+    /// Digest of the space in hexadecimal, which is the folder's name.
     pub(super) name: String,
-    /// Files under their own names, in the order of those.
-    pub(super) segments: Vec<Found>,
-    /// Files that are being written, or were when a program was ended.
-    pub(super) unfinished: Vec<Found>,
+    /// Complete files, sorted by name.
+    pub(super) segments: Vec<CacheFile>,
+    /// Files that are still being written, or were left behind by an interrupted program.
+    pub(super) unfinished: Vec<CacheFile>,
 }
 
-/// The spaces of the cache in `folder`, in the order of their names; none where there is no such folder.
+/// The spaces of the cache in `folder`, sorted by name; empty if the folder does not exist.
 pub(super) fn spaces(folder: &Path) -> Result<Vec<SpaceFolder>, CacheError> {
     let mut spaces = Vec::new();
     for entry in entries(folder)? {
@@ -38,7 +38,7 @@ pub(super) fn spaces(folder: &Path) -> Result<Vec<SpaceFolder>, CacheError> {
     Ok(spaces)
 }
 
-/// The files in the folder of a space.
+/// The files in a space's folder.
 pub(super) fn space(path: &Path, name: String) -> Result<SpaceFolder, CacheError> {
     let mut space =
         SpaceFolder { path: path.to_owned(), name, segments: Vec::new(), unfinished: Vec::new() };
@@ -49,17 +49,17 @@ pub(super) fn space(path: &Path, name: String) -> Result<SpaceFolder, CacheError
             () if is_unfinished(&name) => &mut space.unfinished,
             () => continue,
         };
-        // Of the entry itself: a link is a link here. What has gone by now is not there.
+        // Does not follow links. Skip a file that was deleted in the meantime.
         let Ok(metadata) = entry.metadata() else { continue };
         if let (true, Ok(modified)) = (metadata.is_file(), metadata.modified()) {
-            list.push(Found { path: entry.path(), bytes: metadata.len(), modified });
+            list.push(CacheFile { path: entry.path(), bytes: metadata.len(), modified });
         }
     }
     space.segments.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(space)
 }
 
-/// What is in a folder: nothing where it is not there.
+/// The entries of a folder; empty if the folder does not exist.
 fn entries(folder: &Path) -> Result<Vec<DirEntry>, CacheError> {
     let listed = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<_>>());
     match listed {
@@ -76,7 +76,7 @@ fn is_segment(name: &str) -> bool {
     stem.is_some_and(|stem| is_hexadecimal(stem, 32))
 }
 
-/// Such as [`hidden_file`](crate::output::hidden_file) makes.
+/// Whether `name` looks like one made by [`hidden_file`](crate::output::hidden_file).
 fn is_unfinished(name: &str) -> bool {
     let random = name.strip_prefix(".kindling-");
     random.is_some_and(|random| {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ours_are_told_by_their_names() {
+    fn cache_files_are_recognised_by_name() {
         let digits = "0123456789abcdef0123456789abcdef";
         assert!(is_segment(&format!("{digits}.features")));
         for other in [

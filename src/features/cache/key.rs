@@ -1,13 +1,13 @@
-//! What features are found by: the photo they are of, and what computed them.
+//! The key of cached features: the photo, and what computed its features.
 
 use std::fmt;
 
 use super::VERSION;
-use crate::photos::{Filter, Recipe};
+use crate::photos::{Filter, Preprocessing};
 use crate::printable::hexadecimal;
 use crate::sha256::Sha256;
 
-/// The SHA-256 of a photo's file: what is in it, wherever it lies and whatever it is called.
+/// SHA-256 of a photo file's content, independent of the file's path and name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhotoDigest(pub(super) [u8; 32]);
 
@@ -24,7 +24,8 @@ impl fmt::Debug for PhotoDigest {
     }
 }
 
-/// What decodes and resizes photos, and so has a part in their features: another version may round otherwise.
+/// The libraries that decode and resize photos, with their versions: another version may round
+/// differently and so change the features.
 pub(super) const LIBRARIES: [(&str, &str); 6] = [
     ("image", "0.25.10"),
     ("zune-jpeg", "0.5.15"),
@@ -34,8 +35,8 @@ pub(super) const LIBRARIES: [(&str, &str); 6] = [
     ("fast_image_resize", "6.1.0"),
 ];
 
-/// Whose features are alike: those of one frozen network after one preprocessing, computed by one device. Devices agree
-/// to rounding, as long as none is faulty: what one computed is not told of another.
+/// The part of a key that is common to all photos: the frozen network, the preprocessing and the
+/// device. Devices never share cached features: they agree up to rounding only if none is faulty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     pub(super) digest: [u8; 32],
@@ -43,19 +44,24 @@ pub struct Space {
 }
 
 impl Space {
-    /// The space of rows of `width` numbers that the backbone with these weights gives for photos made
-    /// ready by `recipe`, on the device that `computed_by` names.
+    /// The space of the `width` features per photo that the backbone with these weights computes
+    /// after `preprocessing`, on the device named `computed_by`.
     ///
-    /// `weights` is the SHA-256 of what the backbone computes with. A file's own digest will do, but
-    /// then two files with the same backbone (a published one, and a run's with another head) share
-    /// nothing.
+    /// `weights` is the SHA-256 of the backbone's weights. The digest of a weights file works too,
+    /// but then two files with the same backbone (a published one, and a run's with another head)
+    /// share no features.
     ///
     /// # Panics
-    /// Where a row has 2^32 numbers or more.
-    pub fn new(weights: &[u8; 32], recipe: &Recipe, width: usize, computed_by: &str) -> Self {
+    /// If `width` is 2^32 or more.
+    pub fn new(
+        weights: &[u8; 32],
+        preprocessing: &Preprocessing,
+        width: usize,
+        computed_by: &str,
+    ) -> Self {
         let width = u32::try_from(width).expect("no network has 2^32 features");
-        // Every field, by name: one that is added must not be forgotten here.
-        let Recipe { resize, filter, crop, mean, std } = *recipe;
+        // Destructured so that a new field cannot be forgotten.
+        let Preprocessing { resize, filter, crop, mean, std } = *preprocessing;
         let filter = match filter {
             Filter::Bilinear => 0u32,
             Filter::Bicubic => 1,
@@ -77,7 +83,7 @@ impl Space {
         Self { digest: hasher.finalize(), width }
     }
 
-    /// The name of its folder.
+    /// Name of the space's folder.
     pub(super) fn name(&self) -> String {
         hexadecimal(&self.digest)
     }
@@ -89,20 +95,20 @@ mod tests {
 
     #[test]
     fn whatever_changes_the_numbers_makes_another_space() {
-        let recipe = Recipe::IMAGENET;
-        let space = Space::new(&[1; 32], &recipe, 512, "cpu");
-        assert_eq!(space, Space::new(&[1; 32], &recipe, 512, "cpu"));
+        let preprocessing = Preprocessing::IMAGENET;
+        let space = Space::new(&[1; 32], &preprocessing, 512, "cpu");
+        assert_eq!(space, Space::new(&[1; 32], &preprocessing, 512, "cpu"));
         let mut others = vec![
-            Space::new(&[2; 32], &recipe, 512, "cpu"),
-            Space::new(&[1; 32], &recipe, 8, "cpu"),
+            Space::new(&[2; 32], &preprocessing, 512, "cpu"),
+            Space::new(&[1; 32], &preprocessing, 8, "cpu"),
         ];
-        others.push(Space::new(&[1; 32], &recipe, 512, "wgpu"));
+        others.push(Space::new(&[1; 32], &preprocessing, 512, "wgpu"));
         for other in [
-            Recipe { resize: 224, ..recipe },
-            Recipe { crop: 192, ..recipe },
-            Recipe { filter: Filter::Bicubic, ..recipe },
-            Recipe { mean: [0.5; 3], ..recipe },
-            Recipe { std: [0.5; 3], ..recipe },
+            Preprocessing { resize: 224, ..preprocessing },
+            Preprocessing { crop: 192, ..preprocessing },
+            Preprocessing { filter: Filter::Bicubic, ..preprocessing },
+            Preprocessing { mean: [0.5; 3], ..preprocessing },
+            Preprocessing { std: [0.5; 3], ..preprocessing },
         ] {
             others.push(Space::new(&[1; 32], &other, 512, "cpu"));
         }

@@ -1,18 +1,20 @@
-//! Features kept between runs: a photo that was seen before does not go through the network again.
+//! A feature cache on disk: a photo that was seen in an earlier run does not go through the network
+//! again.
 //!
-//! What is kept of a photo is its row of numbers and its size, never a picture, a name or a place. It is
-//! found by the SHA-256 of the photo's file and by its [`Space`]: the network's weights, the
-//! preprocessing and our own [`VERSION`] of both. On the disk it lies as
+//! An entry holds a photo's features and its size, never the picture, its name or its path. Its key
+//! is the SHA-256 of the photo's file and a [`Space`]: the network's weights, the preprocessing,
+//! the device, the versions of the decoding libraries and our own [`VERSION`]. The layout on disk
+//! is
 //!
 //! ```text
 //! <folder>/<space, 64 hexadecimal digits>/<32 hexadecimal digits>.features
 //! ```
 //!
-//! A file is written once, under a hidden name, and never changed; so any number of programs may use the
-//! folder at once without a lock, and a file that another one deletes is merely missing. Nothing that is
-//! read is trusted: each file's head and each row has a SHA-256, and a file where one does not fit is
-//! deleted and its photos are computed anew. What is kept is bounded: the files that were not used for
-//! longest go first.
+//! A file is written under a hidden name, renamed when it is complete, and never changed. So any
+//! number of programs can use the folder at once without a lock, and a file that another program
+//! deletes is merely missing. Everything that is read is checked: each file's head and each row has
+//! a SHA-256, and a file with a wrong one is deleted and its features are computed again. The total
+//! size is limited: the least recently used files are deleted first.
 
 mod info;
 mod inventory;
@@ -32,118 +34,122 @@ pub use key::{PhotoDigest, Space};
 pub use record::CachedPhoto;
 use segment::Segment;
 
-/// To be raised whenever the same photo, weights and recipe may give other numbers than before (decoding, EXIF
-/// orientation, resizing, the networks' arithmetic beyond rounding), or files lie otherwise. What was kept before is
-/// then not found, and ages until it is deleted.
+/// Increment this if the same photo, weights and preprocessing may give other features than
+/// before (decoding, EXIF orientation, resizing, the networks' arithmetic beyond rounding), or the
+/// file format changes. Older entries are then no longer found and are deleted when they are the
+/// least recently used.
 pub const VERSION: u32 = 1;
 
-/// What the names of files end in.
+/// File extension of the cache's files.
 const EXTENSION: &str = "features";
 
-/// Why features cannot be kept, or what was kept cannot be reached. It need stop nobody: they can be
-/// computed.
+/// Why the feature cache cannot be used. Callers can go on without it and compute the features.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// Something else is where its folder should be.
-    #[error("the feature cache `{}` is no folder", .0.display())]
+    /// The cache's path is not a folder.
+    #[error("the feature cache `{}` is not a folder; name another with --cache", .0.display())]
     NotAFolder(PathBuf),
-    /// The folder is there and cannot be looked into.
+    /// The folder exists but cannot be read.
     #[error("the feature cache `{}` cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// Nothing can be put into the folder, or the disk is full.
+    /// The folder is not writable, or the disk is full.
     #[error("the feature cache `{}` cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The device does not give the weights back, by which features are found.
-    #[error("the device does not give the weights back: {0}")]
+    /// The weights, which are part of the key, cannot be read from the device.
+    #[error("the weights cannot be read from the device: {0}")]
     Weights(String),
-    /// A file of it cannot be deleted.
-    #[error("`{}` of the feature cache cannot be deleted", .0.display())]
+    /// A file of the cache cannot be deleted.
+    #[error("the feature cache file `{}` cannot be deleted", .0.display())]
     Delete(PathBuf, #[source] io::Error),
 }
 
-/// The features of one [`Space`] that are kept in a folder, and those that will be.
+/// The cached features of one [`Space`], including those that are not written yet.
 #[derive(Debug)]
 pub struct FeatureCache {
-    /// Of all spaces.
+    /// Folder of all spaces.
     folder: PathBuf,
     space: Space,
+    /// Maximum size of all spaces in bytes.
     limit: u64,
     segments: Vec<Arc<Segment>>,
-    /// The file that each photo is in, and its place there.
-    places: HashMap<PhotoDigest, (Arc<Segment>, u32)>,
-    /// Records that are in no file yet. In order, so that the same photos make the same file.
+    /// The file that contains each photo, and the photo's index in it.
+    index: HashMap<PhotoDigest, (Arc<Segment>, u32)>,
+    /// Records that are not written yet. Sorted, so that the same photos give the same file.
     pending: BTreeMap<PhotoDigest, Vec<u8>>,
 }
 
 impl FeatureCache {
-    /// Bytes that all spaces together may have on the disk: 1 GiB, half a million photos of ResNet-18.
+    /// Default maximum size of all spaces in bytes: 1 GiB, half a million photos of ResNet-18.
     pub const DEFAULT_LIMIT: u64 = 1 << 30;
 
-    /// Opens what `folder` holds of `space`; nothing where it is not there, and then it is made when something is
-    /// written. Of each file the head alone is read.
+    /// Opens the cached features of `space` in `folder`. If the folder does not exist, the cache is
+    /// empty and the first write creates the folder. Reads only the head of each file.
     ///
     /// # Errors
-    /// Where something is there that is no folder or cannot be looked into.
+    /// If `folder`, or the space's folder in it, is not a folder or cannot be read.
     pub fn open(folder: &Path, space: Space) -> Result<Self, CacheError> {
         let mut cache = Self {
             folder: folder.to_owned(),
             space,
             limit: Self::DEFAULT_LIMIT,
             segments: Vec::new(),
-            places: HashMap::new(),
+            index: HashMap::new(),
             pending: BTreeMap::new(),
         };
-        let place = cache.space_folder();
-        // The folder may be a link of the user's. What is in it is ours, and we make none.
-        if fs::symlink_metadata(&place).is_ok_and(|found| !found.is_dir()) {
-            return Err(CacheError::NotAFolder(place));
+        let space_folder = cache.space_folder();
+        // The user may have made `folder` a link, but the cache makes no links inside it.
+        if fs::symlink_metadata(&space_folder).is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(CacheError::NotAFolder(space_folder));
         }
-        for found in inventory::space(&place, cache.space.name())?.segments {
-            cache.adopt(&found.path);
+        for file in inventory::space(&space_folder, cache.space.name())?.segments {
+            cache.adopt(&file.path);
         }
-        log::debug!("{} photos in the feature cache `{}`", cache.places.len(), place.display());
+        let photos = cache.index.len();
+        log::debug!("{photos} photos in the feature cache `{}`", space_folder.display());
         Ok(cache)
     }
 
-    /// The same, with another bound than [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT), in bytes.
+    /// Sets the maximum size of all spaces in bytes, by default
+    /// [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT).
     #[must_use]
     pub fn with_limit(self, limit: u64) -> Self {
         Self { limit, ..self }
     }
 
-    /// The features of a photo: read from the disk and checked, or those that were inserted.
+    /// The features of a photo, if they were inserted or can be read from disk undamaged.
     pub fn get(&self, photo: &PhotoDigest) -> Option<CachedPhoto> {
         if let Some(record) = self.pending.get(photo) {
             return record::decode(&self.space, photo, record);
         }
-        let (segment, index) = self.places.get(photo)?;
+        let (segment, index) = self.index.get(photo)?;
         segment.photo(*index, photo)
     }
 
-    /// Takes the features of a photo, `[width]`, and its width and height in its file, upright. They are kept from
-    /// the next [`flush`](Self::flush) on. A row with a number that is not finite is not taken.
+    /// Inserts the features of a photo, `[width]`, and the width and height of the original photo
+    /// in pixels, after EXIF orientation. The next [`flush`](Self::flush) writes them to disk.
+    /// Photos that are cached already and rows with NaN or infinite features are ignored.
     ///
     /// # Panics
-    /// Where the row has another width than the space.
+    /// If `row` does not have the width of the space.
     pub fn insert(&mut self, photo: PhotoDigest, size: (u32, u32), row: &[f32]) {
-        assert_eq!(row.len(), self.space.width as usize, "the row's width is the space's");
-        let kept = self.places.get(&photo).is_some_and(|(segment, _)| !segment.is_damaged());
-        if !kept && row.iter().all(|value| value.is_finite()) {
+        assert_eq!(row.len(), self.space.width as usize, "the row must have the space's width");
+        let cached = self.index.get(&photo).is_some_and(|(segment, _)| !segment.is_damaged());
+        if !cached && row.iter().all(|value| value.is_finite()) {
             self.pending.insert(photo, record::encode(&self.space, &photo, size, row));
         }
     }
 
-    /// Photos that were inserted and are not on the disk yet. They are held in memory.
+    /// Number of inserted photos that are not written yet. They are held in memory.
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Puts what was inserted on the disk, and marks what was read as used. Where something was written, what was
-    /// not used for longest is deleted beyond the limit, small files are made one, and what ended
-    /// programs have left is removed.
+    /// Writes the inserted features to disk and marks the files that were read as used. If anything
+    /// was written, also removes what interrupted programs left behind, deletes the least recently
+    /// used files beyond the limit and merges small files.
     ///
     /// # Errors
-    /// Where something was to be written and cannot be. It stays pending.
+    /// If the inserted features cannot be written. They stay pending.
     pub fn flush(&mut self) -> Result<(), CacheError> {
         for segment in &self.segments {
             segment.touch();
@@ -161,9 +167,10 @@ impl FeatureCache {
     fn write(&mut self) -> io::Result<()> {
         let folder = self.space_folder();
         fs::create_dir_all(&folder)?;
-        let at_a_time = (self.most_a_segment() / record::length(self.space.width)).max(1) as usize;
+        let per_file =
+            (self.max_segment_bytes() / record::length(self.space.width)).max(1) as usize;
         while !self.pending.is_empty() {
-            let photos: Vec<PhotoDigest> = self.pending.keys().take(at_a_time).copied().collect();
+            let photos: Vec<PhotoDigest> = self.pending.keys().take(per_file).copied().collect();
             let records = |index: usize| Ok(self.pending[&photos[index]].as_slice());
             let path = segment::write(&folder, &self.space, &photos, None, records)?;
             for photo in &photos {
@@ -178,24 +185,24 @@ impl FeatureCache {
         let spaces = inventory::spaces(&self.folder)?;
         upkeep::sweep(&spaces);
         upkeep::evict(spaces, self.limit);
-        let left = inventory::space(&self.space_folder(), self.space.name())?;
-        if let Some(merged) = upkeep::merge(left, &self.space, self.most_a_segment()) {
+        let space_folder = inventory::space(&self.space_folder(), self.space.name())?;
+        if let Some(merged) = upkeep::merge(space_folder, &self.space, self.max_segment_bytes()) {
             self.segments.retain(|segment| !merged.from.contains(&segment.path));
             self.adopt(&merged.into);
         }
         Ok(())
     }
 
-    /// Takes up a file: its photos are found there from now on.
+    /// Opens a file and adds its photos to the index. A damaged file is deleted.
     fn adopt(&mut self, path: &Path) {
         match Segment::open(path, &self.space) {
             Ok((segment, photos)) => {
                 let segment = Arc::new(segment);
                 let photos = photos.into_iter().zip(0..);
-                self.places.extend(photos.map(|(photo, index)| (photo, (segment.clone(), index))));
+                self.index.extend(photos.map(|(photo, index)| (photo, (segment.clone(), index))));
                 self.segments.push(segment);
             }
-            Err(fault) => fault.settle(path),
+            Err(fault) => fault.handle(path),
         }
     }
 
@@ -203,13 +210,14 @@ impl FeatureCache {
         self.folder.join(self.space.name())
     }
 
-    fn most_a_segment(&self) -> u64 {
-        self.limit / upkeep::PARTS
+    /// Maximum size of a new file.
+    fn max_segment_bytes(&self) -> u64 {
+        self.limit / upkeep::LIMIT_DIVISOR
     }
 }
 
-/// The folder of this user's that features are kept in: `features` in the platform's cache folder, beside that of
-/// [downloaded weights](crate::weights::cache_folder). `None` for a user without a home.
+/// The user's default feature cache: `features` in the platform's cache folder, next to the folder
+/// of [downloaded weights](crate::weights::cache_folder). `None` if the user has no home folder.
 pub fn default_folder() -> Option<PathBuf> {
     crate::weights::kept_in("features")
 }

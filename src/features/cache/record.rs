@@ -1,27 +1,28 @@
-//! The features of one photo as they lie in a file: `[width u32, height u32, row f32.., SHA-256]`, little
-//! endian. The digest is also over the space and the photo, so that a row is never taken for another's.
+//! The record of one photo in a cache file: `[width u32, height u32, row f32.., SHA-256]`,
+//! little-endian. The digest also covers the space and the photo's digest, so that a row is never
+//! taken for another photo's.
 
 use super::{PhotoDigest, Space};
 use crate::sha256::Sha256;
 
-/// Bytes of a SHA-256.
+/// Size of a SHA-256 in bytes.
 pub(super) const DIGEST: usize = 32;
 
-/// The features of a photo, from the cache.
+/// The cached features of a photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CachedPhoto {
-    /// Its features, `[width]`, every one a finite number.
+    /// The features, `[width]`, all finite.
     pub row: Vec<f32>,
-    /// Its width and height in its file, upright, in pixels.
+    /// Width and height of the original photo in pixels, after EXIF orientation.
     pub size: (u32, u32),
 }
 
-/// Bytes of a record whose row has `width` numbers.
+/// Size of a record with `width` features, in bytes.
 pub(super) fn length(width: u32) -> u64 {
     8 + 4 * u64::from(width) + DIGEST as u64
 }
 
-/// The record of a photo.
+/// Encodes the record of a photo.
 pub(super) fn encode(space: &Space, photo: &PhotoDigest, size: (u32, u32), row: &[f32]) -> Vec<u8> {
     let mut record = Vec::with_capacity(8 + 4 * row.len() + DIGEST);
     record.extend(size.0.to_le_bytes());
@@ -31,7 +32,7 @@ pub(super) fn encode(space: &Space, photo: &PhotoDigest, size: (u32, u32), row: 
     record
 }
 
-/// What a record holds, where it is that of this photo in this space and whole.
+/// Decodes a record. `None` if it is damaged or belongs to another photo or space.
 pub(super) fn decode(space: &Space, photo: &PhotoDigest, record: &[u8]) -> Option<CachedPhoto> {
     let (content, expected) = record.split_last_chunk::<DIGEST>()?;
     if digest(space, photo, content) != *expected {
@@ -57,12 +58,12 @@ fn digest(space: &Space, photo: &PhotoDigest, content: &[u8]) -> [u8; DIGEST] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photos::Recipe;
+    use crate::photos::Preprocessing;
 
     #[test]
     fn a_record_is_taken_for_its_own_photo_in_its_own_space_alone() {
         let [space, other] =
-            [1, 2].map(|byte| Space::new(&[byte; 32], &Recipe::IMAGENET, 3, "cpu"));
+            [1, 2].map(|byte| Space::new(&[byte; 32], &Preprocessing::IMAGENET, 3, "cpu"));
         let [photo, another] = [b"a", b"b"].map(|bytes| PhotoDigest::of(bytes));
         let row = vec![1.5, -0.0, f32::MIN_POSITIVE];
         let record = encode(&space, &photo, (640, 480), &row);
@@ -77,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_finite_number_is_not_read() {
-        let space = Space::new(&[1; 32], &Recipe::IMAGENET, 2, "cpu");
+    fn records_with_nan_or_infinite_values_are_rejected() {
+        let space = Space::new(&[1; 32], &Preprocessing::IMAGENET, 2, "cpu");
         let photo = PhotoDigest::of(b"a");
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let record = encode(&space, &photo, (1, 1), &[0.0, value]);

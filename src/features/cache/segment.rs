@@ -1,9 +1,9 @@
-//! A file of the cache: the features of some photos, written once and never changed.
+//! A cache file, or segment: the features of some photos, written once and never changed.
 //!
-//! It lies as `[mark, space 32 B, width u32, photos u32, digest of each photo 32 B, SHA-256 of all this]`, then a
-//! [record](super::record) of the same length for each photo. So a file of any size is opened by its
-//! head alone, and a row is read and checked when it is asked for: to predict one photo takes 32 bytes of
-//! every other one of the network, and not its row.
+//! The layout is `[mark, space 32 B, width u32, photos u32, digest of each photo 32 B, SHA-256 of
+//! all this]`, then one [record](super::record) of equal length per photo. So opening a file reads
+//! only its head, and a row is read and checked on demand: predicting one photo reads 32 bytes of
+//! every other photo in the space instead of its row.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +18,7 @@ use super::{EXTENSION, PhotoDigest, Space, VERSION};
 use crate::output::hidden_file;
 use crate::sha256::Sha256;
 
-/// Bytes before the digests of the photos, without the mark: space, width, number of photos.
+/// Bytes between the mark and the digests of the photos: space, width, number of photos.
 const COUNTS: usize = DIGEST + 4 + 4;
 
 /// The first line of a file.
@@ -26,31 +26,31 @@ fn mark() -> String {
     format!("kindling features {VERSION}\n")
 }
 
-/// Why a file, or a row of it, gives nothing.
+/// Why a file, or a row of it, cannot be used.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Its content cannot be trusted. Such a file is deleted.
+    /// The content is invalid. Such a file is deleted.
     Damaged(&'static str),
-    /// The system does not hand it out: it is gone, or not for us to read.
+    /// The system cannot read the file: it is gone, or access is denied.
     Unreadable(io::Error),
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Damaged("it is cut off"),
+            io::ErrorKind::UnexpectedEof => Self::Damaged("it is truncated"),
             _ => Self::Unreadable(error),
         }
     }
 }
 
 impl Fault {
-    /// Logs the fault and deletes the file where that is what it deserves. Where it cannot be deleted
-    /// it is met, and not trusted, the next time too.
-    pub(super) fn settle(self, path: &Path) {
+    /// Logs the fault and deletes the file if it is damaged. If it cannot be deleted, the next run
+    /// rejects it again.
+    pub(super) fn handle(self, path: &Path) {
         match self {
             Self::Damaged(why) => {
-                log::warn!("`{}`: {why}; deleted, its photos are computed anew", path.display());
+                log::warn!("`{}`: {why}; deleted, its features are computed again", path.display());
                 let _ = fs::remove_file(path);
             }
             Self::Unreadable(error) => log::debug!("`{}`: {error}", path.display()),
@@ -58,16 +58,16 @@ impl Fault {
     }
 }
 
-/// What a file says about itself, checked.
+/// The head of a file, checked.
 pub(super) struct Head {
     pub(super) space: Space,
     pub(super) photos: Vec<PhotoDigest>,
-    /// Where the first record begins, in bytes.
+    /// Offset of the first record in bytes.
     records: u64,
 }
 
 impl Head {
-    /// Reads the head of the file at `path`, which is known to be a regular file.
+    /// Reads the head of the file at `path`, which must be a regular file.
     pub(super) fn of_file(path: &Path) -> Result<Self, Fault> {
         Self::read(&mut File::open(path)?)
     }
@@ -77,9 +77,9 @@ impl Head {
         let mut start = vec![0; mark.len() + COUNTS];
         file.read_exact(&mut start)?;
         let Some(counts) = start.strip_prefix(mark.as_bytes()) else {
-            return Err(Fault::Damaged("it is of another version or none of ours"));
+            return Err(Fault::Damaged("it is not a feature file of this version"));
         };
-        let (digest, numbers) = counts.split_first_chunk::<DIGEST>().expect("it was read");
+        let (digest, numbers) = counts.split_first_chunk::<DIGEST>().expect("the digest was read");
         let number = |at: usize| {
             u32::from_le_bytes(*numbers[at..].first_chunk().expect("both numbers were read"))
         };
@@ -87,9 +87,9 @@ impl Head {
         let records = (start.len() + DIGEST) as u64 + count * DIGEST as u64;
         let length =
             record::length(width).checked_mul(count).and_then(|all| all.checked_add(records));
-        // Before anything is allocated by what it says: what it says must fit its length.
+        // Check the counts against the file's length before allocating memory for them.
         if length != Some(file.metadata()?.len()) {
-            return Err(Fault::Damaged("its length is not what it says"));
+            return Err(Fault::Damaged("its length does not match its head"));
         }
         let mut photos = vec![0; records as usize - start.len()];
         file.read_exact(&mut photos)?;
@@ -97,14 +97,14 @@ impl Head {
         let mut hasher = Sha256::new_with_prefix(&start);
         hasher.update(photos);
         if hasher.finalize() != *expected {
-            return Err(Fault::Damaged("its digest does not fit"));
+            return Err(Fault::Damaged("the digest of its head does not match"));
         }
         let photos = photos.as_chunks().0.iter().map(|digest| PhotoDigest(*digest)).collect();
         Ok(Self { space: Space { digest: *digest, width }, photos, records })
     }
 }
 
-/// A file that is open.
+/// An open cache file.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
@@ -116,13 +116,13 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Opens the file at `path`, known to be a regular one, which must be of `space`; and the photos in it, in
-    /// order.
+    /// Opens the file at `path`, which must be a regular file of `space`. Also returns the photos
+    /// in it, in order.
     pub(super) fn open(path: &Path, space: &Space) -> Result<(Self, Vec<PhotoDigest>), Fault> {
         let mut file = File::open(path)?;
         let head = Head::read(&mut file)?;
         if head.space != *space {
-            return Err(Fault::Damaged("it is of another network or preprocessing"));
+            return Err(Fault::Damaged("it belongs to another network, preprocessing or device"));
         }
         let segment = Self {
             path: path.to_owned(),
@@ -135,15 +135,15 @@ impl Segment {
         Ok((segment, head.photos))
     }
 
-    /// The features of `photo`, the file's `index`th, which make it a file that was used.
+    /// The features of `photo`, the file's `index`th. Marks the file as used.
     pub(super) fn photo(&self, index: u32, photo: &PhotoDigest) -> Option<CachedPhoto> {
         let (_, cached) = self.record(index, photo)?;
         self.used.store(true, Ordering::Relaxed);
         Some(cached)
     }
 
-    /// The `index`th record, checked, and what it holds. A file with a damaged record is deleted, and
-    /// none of its photos is given from then on.
+    /// The `index`th record, checked, as bytes and decoded. If it is damaged, the file is deleted
+    /// and none of its photos is returned any more.
     pub(super) fn record(&self, index: u32, photo: &PhotoDigest) -> Option<(Vec<u8>, CachedPhoto)> {
         if self.is_damaged() {
             return None;
@@ -152,7 +152,7 @@ impl Segment {
             let cached = record::decode(&self.space, photo, &bytes);
             cached
                 .map(|cached| (bytes, cached))
-                .ok_or(Fault::Damaged("a row's digest does not fit"))
+                .ok_or(Fault::Damaged("the digest of a row does not match"))
         });
         let fault = match read {
             Ok(record) => return Some(record),
@@ -161,7 +161,7 @@ impl Segment {
         if matches!(fault, Fault::Damaged(_)) {
             self.damaged.store(true, Ordering::Relaxed);
         }
-        fault.settle(&self.path);
+        fault.handle(&self.path);
         None
     }
 
@@ -174,15 +174,16 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// Whether a row of it was found to be damaged.
+    /// Whether a damaged row was found.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
     }
 
-    /// Sets the file's time where it has been used since the last time, so that it is kept before those
-    /// that were not. Where that is not allowed, it ages from when it was written.
+    /// Updates the file's modification time if it was used since the last call, so that unused
+    /// files are deleted first. If that is not permitted, the file ages from the time it was
+    /// written.
     pub(super) fn touch(&self) {
-        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_file());
+        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file());
         if self.used.swap(false, Ordering::Relaxed) && !self.is_damaged() && is_file() {
             let touched = File::options()
                 .append(true)
@@ -195,8 +196,9 @@ impl Segment {
     }
 }
 
-/// Writes the records of `photos` into a file of their own in `folder`: whole, on the disk, and only then
-/// under its name, which nothing else has. `modified` is its time, else it is now.
+/// Writes the records of `photos` to a new file in `folder`. The file gets its name, which is
+/// unique, once it is complete and synced to disk. `modified` is its modification time, by default
+/// now.
 pub(super) fn write<R: AsRef<[u8]>>(
     folder: &Path,
     space: &Space,
@@ -224,7 +226,7 @@ pub(super) fn write<R: AsRef<[u8]>>(
         hidden.as_file().set_modified(modified)?;
     }
     hidden.as_file().sync_all()?;
-    // Keyed afresh by the system each time: 128 bits that no other file has.
+    // Every `RandomState` has different random keys, so 128 bits of hashes make names unique.
     let random = || RandomState::new().hash_one(std::process::id());
     let path = folder.join(format!("{:016x}{:016x}.{EXTENSION}", random(), random()));
     hidden.persist(&path).map_err(|error| error.error)?;

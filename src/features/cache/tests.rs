@@ -1,4 +1,4 @@
-//! Promises of the cache as a whole: what was put in comes out, and nothing else ever does.
+//! Tests of the whole cache: it returns the features that were inserted and never anything else.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::upkeep::MOST_SEGMENTS;
+use super::upkeep::MAX_SEGMENTS;
 use super::*;
-use crate::photos::Recipe;
+use crate::photos::Preprocessing;
 
 const WIDTH: usize = 3;
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn space(weights: u8) -> Space {
-    Space::new(&[weights; 32], &Recipe::IMAGENET, WIDTH, "cpu")
+    Space::new(&[weights; 32], &Preprocessing::IMAGENET, WIDTH, "cpu")
 }
 
 fn open(folder: &Path) -> FeatureCache {
@@ -36,14 +36,14 @@ fn insert(cache: &mut FeatureCache, photos: impl IntoIterator<Item = usize>) {
     }
 }
 
-/// Keeps the photos in a file of their own.
+/// Writes the photos to a file of their own.
 fn keep(folder: &Path, photos: impl IntoIterator<Item = usize>) {
     let mut cache = open(folder);
     insert(&mut cache, photos);
     cache.flush().unwrap();
 }
 
-/// Whether the photo is there; where it is, it is right.
+/// Whether the photo is cached. If it is, checks its features and size.
 #[track_caller]
 fn has(cache: &FeatureCache, index: usize) -> bool {
     let cached = cache.get(&photo(index));
@@ -59,7 +59,7 @@ fn has_all(cache: &FeatureCache, photos: impl IntoIterator<Item = usize>) -> boo
     photos.into_iter().all(|index| has(cache, index))
 }
 
-/// All files in the folders of spaces.
+/// All files in the spaces' folders.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let list = |folder: &Path| {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
@@ -78,7 +78,7 @@ fn age(file: &Path, age: Duration) {
     file.set_modified(SystemTime::now() - age).unwrap();
 }
 
-/// A folder with two photos in one file, and that file's content.
+/// A cache folder with two photos in one file, the file, and its content.
 fn two_photos() -> (TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     keep(folder.path(), [1, 2]);
@@ -87,12 +87,13 @@ fn two_photos() -> (TempDir, PathBuf, Vec<u8>) {
     (folder, file, content)
 }
 
-/// Neither of the two photos is had from a file with this content, and it is deleted; computed anew, both are.
+/// Checks that a file of the two photos with this content is rejected and deleted, and that both
+/// photos can then be cached again.
 #[track_caller]
 fn is_never_trusted(folder: &Path, file: &Path, content: &[u8]) {
     fs::write(file, content).unwrap();
     let mut cache = open(folder);
-    // A row that is whole in a file that is not may be given, until the damage is met.
+    // Until the damage is found, an intact row of a damaged file may be returned.
     let missing: Vec<usize> = [1, 2].into_iter().filter(|index| !has(&cache, *index)).collect();
     assert!(!missing.is_empty());
     assert!(!file.exists(), "it is deleted");
@@ -107,20 +108,20 @@ fn is_never_trusted(folder: &Path, file: &Path, content: &[u8]) {
 #[test]
 fn what_is_inserted_is_there_at_once_and_in_later_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("made/when/needed");
-    let mut cache = open(&place);
-    assert!(!has(&cache, 1) && !place.exists());
+    let path = folder.path().join("made/when/needed");
+    let mut cache = open(&path);
+    assert!(!has(&cache, 1) && !path.exists());
     insert(&mut cache, 0..5);
     assert!(has_all(&cache, 0..5) && !has(&cache, 5));
     assert_eq!(cache.pending(), 5);
-    assert!(!has(&open(&place), 1), "not on the disk yet");
+    assert!(!has(&open(&path), 1), "not on the disk yet");
     cache.flush().unwrap();
     assert_eq!(cache.pending(), 0);
-    assert!(has_all(&cache, 0..5) && has_all(&open(&place), 0..5));
+    assert!(has_all(&cache, 0..5) && has_all(&open(&path), 0..5));
     insert(&mut cache, 0..5);
     assert_eq!(cache.pending(), 0, "what is there is not written twice");
     cache.flush().unwrap();
-    only_file(&place);
+    only_file(&path);
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn a_file_that_was_cut_off_while_it_was_open_is_never_trusted() {
 #[test]
 fn a_count_or_width_that_lies_allocates_nothing() {
     let (folder, file, content) = two_photos();
-    // After the mark and the space: the width, then the count.
+    // The width and the count follow the mark and the space.
     let width = content.iter().position(|byte| *byte == b'\n').unwrap() + 1 + 32;
     assert_eq!(content[width..width + 8], [WIDTH as u8, 0, 0, 0, 2, 0, 0, 0]);
     for (at, number) in [(width, u32::MAX), (width + 4, u32::MAX), (width + 4, 1 << 31), (width, 0)]
@@ -238,7 +239,7 @@ fn links_pipes_and_folders_are_neither_followed_nor_touched() {
     assert!(file.is_symlink() && pipe.exists() && name("a").is_dir());
     assert_eq!(fs::read(&target).unwrap(), content);
 
-    // A space that is a link to a folder elsewhere.
+    // A space's folder that is a link to a folder elsewhere.
     fs::remove_dir_all(space_folder).unwrap();
     let real = elsewhere.path().join(space_folder.file_name().unwrap());
     fs::create_dir(&real).unwrap();
@@ -262,7 +263,7 @@ fn two_programs_at_once_lose_nothing() {
     assert!(has_all(&cache, 0..9));
     assert_eq!(info(folder.path()).unwrap().photos(), 9, "each counted once");
 
-    // Many at once, with merging under way.
+    // Many programs at once, with merging.
     std::thread::scope(|scope| {
         for program in 0..4 {
             let folder = folder.path();
@@ -338,7 +339,7 @@ fn what_was_not_used_for_longest_is_deleted_first_whatever_its_space() {
     }
     let each = fs::metadata(&others).unwrap().len();
 
-    // Room for three and a bit: one photo more, and the two oldest that were not used go.
+    // The limit holds three files. After one more photo, the two oldest unused files are deleted.
     let mut cache = open(folder.path()).with_limit(3 * each);
     assert!(has(&cache, 0), "this makes the oldest of the space the latest used");
     insert(&mut cache, [1000]);
@@ -363,24 +364,24 @@ fn more_than_may_be_kept_fills_the_room_there_is() {
 #[test]
 fn merging_keeps_every_photo_and_each_once() {
     let folder = tempfile::tempdir().unwrap();
-    let mut caches: Vec<FeatureCache> = (0..=MOST_SEGMENTS).map(|_| open(folder.path())).collect();
+    let mut caches: Vec<FeatureCache> = (0..=MAX_SEGMENTS).map(|_| open(folder.path())).collect();
     for (index, cache) in caches.iter_mut().enumerate() {
-        // Each knows nothing of the others: neighbours share a photo.
+        // Each cache was opened before the others wrote; neighbours share a photo.
         insert(cache, [index, index + 1]);
         cache.flush().unwrap();
-        let expected = if index < MOST_SEGMENTS { index + 1 } else { 1 };
+        let expected = if index < MAX_SEGMENTS { index + 1 } else { 1 };
         assert_eq!(files(folder.path()).len(), expected);
     }
-    let photos = MOST_SEGMENTS + 2;
+    let photos = MAX_SEGMENTS + 2;
     let file = only_file(folder.path());
     let Ok((_, listed)) = Segment::open(&file, &space(1)) else { panic!("it is one of ours") };
     assert_eq!(listed.len(), photos);
     assert_eq!(listed.iter().collect::<HashSet<_>>().len(), photos);
     assert!(has_all(&open(folder.path()), 0..photos));
 
-    // Whoever has the old files open goes on, and so does the one that merged.
+    // Caches with the old files open still work, and so does the one that merged.
     let last = caches.last_mut().unwrap();
-    assert!(has_all(last, [MOST_SEGMENTS, MOST_SEGMENTS + 1]));
+    assert!(has_all(last, [MAX_SEGMENTS, MAX_SEGMENTS + 1]));
     insert(last, [5000]);
     last.flush().unwrap();
     assert!(has_all(&open(folder.path()), (0..photos).chain([5000])));
@@ -392,11 +393,11 @@ fn merging_leaves_large_files_alone_and_damaged_ones_out() {
     keep(folder.path(), 10_000..10_400);
     let large = only_file(folder.path());
     let limit = 4 * fs::metadata(&large).unwrap().len();
-    for index in 0..MOST_SEGMENTS - 1 {
+    for index in 0..MAX_SEGMENTS - 1 {
         keep(folder.path(), [index]);
     }
     let mut cache = open(folder.path()).with_limit(limit);
-    // The first row of one is damaged after it was opened, and is met while merging.
+    // The row of one file is damaged after the file was opened, and is found while merging.
     let damaged = files(folder.path()).into_iter().find(|file| *file != large).unwrap();
     let mut content = fs::read(&damaged).unwrap();
     *content.last_mut().unwrap() ^= 1;
@@ -405,22 +406,22 @@ fn merging_leaves_large_files_alone_and_damaged_ones_out() {
     cache.flush().unwrap();
     assert!(!damaged.exists(), "found, deleted, and nothing merged with it");
     let left =
-        |cache: &FeatureCache| (0..MOST_SEGMENTS - 1).filter(|index| has(cache, *index)).count();
-    assert_eq!(left(&open(folder.path())), MOST_SEGMENTS - 2);
+        |cache: &FeatureCache| (0..MAX_SEGMENTS - 1).filter(|index| has(cache, *index)).count();
+    assert_eq!(left(&open(folder.path())), MAX_SEGMENTS - 2);
     insert(&mut cache, [501]);
     cache.flush().unwrap();
     assert_eq!(files(folder.path()).len(), 2, "the large one and the merged one");
     let cache = open(folder.path());
-    assert_eq!(left(&cache), MOST_SEGMENTS - 2);
+    assert_eq!(left(&cache), MAX_SEGMENTS - 2);
     assert!(large.exists() && has_all(&cache, 10_000..10_400) && has_all(&cache, [500, 501]));
 }
 
 #[test]
 fn only_old_leftovers_of_ours_are_swept() {
     let (folder, file, _) = two_photos();
-    let place = file.parent().unwrap();
+    let space_folder = file.parent().unwrap();
     let [old, young, theirs] = [".kindling-abcdef", ".kindling-ABC123", ".kindling-config.toml"]
-        .map(|name| place.join(name));
+        .map(|name| space_folder.join(name));
     for (file, hours) in [(&old, 25), (&young, 1), (&theirs, 1000)] {
         fs::write(file, "").unwrap();
         age(file, 60 * hours * MINUTE);
@@ -436,21 +437,21 @@ fn a_folder_that_cannot_be_used_is_an_error_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    for place in [file.clone(), file.join("features")] {
-        let error = FeatureCache::open(&place, space(1)).unwrap_err();
+    for path in [file.clone(), file.join("features")] {
+        let error = FeatureCache::open(&path, space(1)).unwrap_err();
         assert!(!error.to_string().contains('\n'), "{error}");
-        assert!(info(&place).is_err() && clear(&place).is_err());
+        assert!(info(&path).is_err() && clear(&path).is_err());
     }
-    // It was fine, and then something came to be in its place.
-    let place = folder.path().join("features");
-    let mut cache = open(&place);
+    // A file appears at the folder's path after the cache was opened.
+    let path = folder.path().join("features");
+    let mut cache = open(&path);
     insert(&mut cache, [1]);
-    fs::write(&place, "").unwrap();
+    fs::write(&path, "").unwrap();
     assert!(matches!(cache.flush(), Err(CacheError::Write(..))));
     assert!(has(&cache, 1), "it stays pending");
-    fs::remove_file(&place).unwrap();
+    fs::remove_file(&path).unwrap();
     cache.flush().unwrap();
-    assert!(has(&open(&place), 1));
+    assert!(has(&open(&path), 1));
 }
 
 #[cfg(unix)]
@@ -459,25 +460,25 @@ fn a_folder_that_cannot_be_written_is_still_read() {
     use std::os::unix::fs::PermissionsExt;
 
     let (folder, file, _) = two_photos();
-    let place = file.parent().unwrap();
-    let allow = |mode| fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+    let space_folder = file.parent().unwrap();
+    let allow = |mode| fs::set_permissions(space_folder, fs::Permissions::from_mode(mode)).unwrap();
     allow(0o555);
-    let may_write = File::create(place.join("probe")).is_ok();
+    let may_write = File::create(space_folder.join("probe")).is_ok();
     let mut cache = open(folder.path());
     assert!(has_all(&cache, [1, 2]));
     cache.flush().unwrap();
     insert(&mut cache, [3]);
     let flushed = cache.flush();
     allow(0o755);
-    // Permissions stop everybody but the administrator.
+    // Permissions do not stop root.
     assert!(may_write || matches!(flushed, Err(CacheError::Write(..))));
 }
 
 #[test]
-fn nothing_is_known_of_no_cache() {
+fn an_absent_or_empty_folder_is_an_empty_cache() {
     let folder = tempfile::tempdir().unwrap();
-    for place in [folder.path().to_owned(), folder.path().join("absent")] {
-        assert_eq!(info(&place).unwrap(), CacheInfo::default());
-        assert_eq!(clear(&place).unwrap(), CacheInfo::default());
+    for path in [folder.path().to_owned(), folder.path().join("absent")] {
+        assert_eq!(info(&path).unwrap(), CacheInfo::default());
+        assert_eq!(clear(&path).unwrap(), CacheInfo::default());
     }
 }

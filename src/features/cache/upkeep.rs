@@ -1,5 +1,5 @@
-//! What keeps the cache small and tidy. It is done when something is written; where it cannot be, the
-//! cache is larger than it should be, and still right.
+//! Keeps the cache small and tidy, after every write. If that fails, the cache is larger than it
+//! should be but still correct.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,89 +7,89 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::inventory::{Found, SpaceFolder};
+use super::inventory::{CacheFile, SpaceFolder};
 use super::segment::{self, Segment};
 use super::{PhotoDigest, Space};
 
-/// Files that a space may have: one more, and small ones are made one.
-pub(super) const MOST_SEGMENTS: usize = 32;
-/// No file is written with more than this part of all that may be kept: files are deleted whole, and what is
-/// deleted should be little.
-pub(super) const PARTS: u64 = 8;
-/// An unfinished file is older than any writing takes: its program was ended.
+/// Files that a space may have before small ones are merged.
+pub(super) const MAX_SEGMENTS: usize = 32;
+/// A new file takes at most about 1/8 of the limit. Files are deleted whole, so this bounds how
+/// much is deleted at once.
+pub(super) const LIMIT_DIVISOR: u64 = 8;
+/// Age at which an unfinished file counts as abandoned: no write takes this long.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Deletes the files that were not used for longest, whatever their space, until the others have no more
-/// than `limit` bytes together.
+/// Deletes the least recently used files of all spaces until the rest takes at most `limit` bytes.
 pub(super) fn evict(spaces: Vec<SpaceFolder>, limit: u64) {
-    let mut segments: Vec<Found> = spaces.into_iter().flat_map(|space| space.segments).collect();
-    segments.sort_by_key(|found| found.modified);
-    let mut total: u64 = segments.iter().map(|found| found.bytes).sum();
-    for found in segments {
+    let mut segments: Vec<CacheFile> =
+        spaces.into_iter().flat_map(|space| space.segments).collect();
+    segments.sort_by_key(|file| file.modified);
+    let mut total: u64 = segments.iter().map(|file| file.bytes).sum();
+    for file in segments {
         if total <= limit {
             return;
         }
-        match fs::remove_file(&found.path) {
+        match fs::remove_file(&file.path) {
             Ok(()) => {
-                log::debug!("`{}`: deleted, the cache was full", found.path.display());
-                total -= found.bytes;
+                log::debug!("`{}`: deleted, the cache was full", file.path.display());
+                total -= file.bytes;
             }
-            Err(error) => log::debug!("`{}` cannot be deleted: {error}", found.path.display()),
+            Err(error) => log::debug!("`{}` cannot be deleted: {error}", file.path.display()),
         }
     }
 }
 
-/// Deletes what programs that were ended have left half-written.
+/// Deletes unfinished files left behind by interrupted programs.
 pub(super) fn sweep(spaces: &[SpaceFolder]) {
     let now = SystemTime::now();
-    for found in spaces.iter().flat_map(|space| &space.unfinished) {
-        if now.duration_since(found.modified).is_ok_and(|age| age > ABANDONED) {
-            let _ = fs::remove_file(&found.path);
+    for file in spaces.iter().flat_map(|space| &space.unfinished) {
+        if now.duration_since(file.modified).is_ok_and(|age| age > ABANDONED) {
+            let _ = fs::remove_file(&file.path);
         }
     }
 }
 
-/// Files that were made one.
+/// A merged file, and the files that it replaces.
 pub(super) struct Merged {
     pub(super) into: PathBuf,
     pub(super) from: Vec<PathBuf>,
 }
 
-/// Makes one file of the smallest ones of a space where it has too many: of as many as together have no more
-/// than `most` bytes. Each photo is in it once. The old ones are deleted when the new one is on the disk.
-pub(super) fn merge(folder: SpaceFolder, space: &Space, most: u64) -> Option<Merged> {
-    if folder.segments.len() <= MOST_SEGMENTS {
+/// If a space has too many files, merges the smallest ones into one file of at most `max_bytes`
+/// that holds each photo once. The old files are deleted when the new one is on disk.
+pub(super) fn merge(folder: SpaceFolder, space: &Space, max_bytes: u64) -> Option<Merged> {
+    if folder.segments.len() <= MAX_SEGMENTS {
         return None;
     }
     let mut segments = folder.segments;
-    segments.sort_by_key(|found| found.bytes);
+    segments.sort_by_key(|file| file.bytes);
     let mut total = 0;
-    let small = segments.into_iter().take_while(|found| {
-        total += found.bytes;
-        total <= most
+    let small = segments.into_iter().take_while(|file| {
+        total += file.bytes;
+        total <= max_bytes
     });
     let mut opened = Vec::new();
     let mut modified = SystemTime::UNIX_EPOCH;
-    let mut places: BTreeMap<PhotoDigest, (usize, u32)> = BTreeMap::new();
-    for found in small {
-        match Segment::open(&found.path, space) {
+    let mut locations: BTreeMap<PhotoDigest, (usize, u32)> = BTreeMap::new();
+    for file in small {
+        match Segment::open(&file.path, space) {
             Ok((segment, photos)) => {
                 for (index, photo) in (0..).zip(photos) {
-                    places.entry(photo).or_insert((opened.len(), index));
+                    locations.entry(photo).or_insert((opened.len(), index));
                 }
-                // What was used lately is kept, and with it what shares its file.
-                modified = modified.max(found.modified);
+                // The merged file is as recently used as the latest of its parts.
+                modified = modified.max(file.modified);
                 opened.push(segment);
             }
-            Err(fault) => fault.settle(&found.path),
+            Err(fault) => fault.handle(&file.path),
         }
     }
     if opened.len() < 2 {
         return None;
     }
-    let (photos, places): (Vec<PhotoDigest>, Vec<(usize, u32)>) = places.into_iter().unzip();
+    let (photos, locations): (Vec<PhotoDigest>, Vec<(usize, u32)>) = locations.into_iter().unzip();
     let written = segment::write(&folder.path, space, &photos, Some(modified), |at| {
-        let (which, index) = places[at];
+        let (which, index) = locations[at];
         let segment: &Segment = &opened[which];
         let record = segment.record(index, &photos[at]);
         record.map(|(bytes, _)| bytes).ok_or(io::ErrorKind::InvalidData.into())
@@ -102,7 +102,7 @@ pub(super) fn merge(folder: SpaceFolder, space: &Space, most: u64) -> Option<Mer
             }
             Some(Merged { into, from })
         }
-        // Nothing is lost: they stay as many as they are until the next time.
+        // Nothing is lost: the files are left as they are until the next attempt.
         Err(error) => {
             log::debug!("files of `{}` cannot be merged: {error}", folder.path.display());
             None

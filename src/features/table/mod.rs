@@ -1,4 +1,4 @@
-//! Features of photos as a file for other programs: a file here for each format.
+//! Feature tables as files for other programs, one module per format.
 
 mod npy;
 #[cfg(feature = "parquet")]
@@ -9,42 +9,44 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A row of features for each of some photos.
+/// The features of some photos, one row per photo.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureTable {
-    /// The name of the backbone that computed them.
+    /// Name of the backbone that computed the features.
     pub backbone: String,
-    /// Features of a photo.
+    /// Features per photo.
     pub width: usize,
-    /// Class names; a label is an index into them. None where the photos are of no class.
+    /// Class names, indexed by label; empty if the photos have no labels.
     pub classes: Vec<String>,
     /// The photos.
     pub photos: Vec<TableRow>,
-    /// Their features, `[photos, width]`.
+    /// The features, `[photos, width]`.
     pub features: Vec<f32>,
 }
 
-/// What there is to know of a photo besides its features.
+/// A row of a [`FeatureTable`], without the features.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableRow {
-    /// Where it is.
+    /// Path of the photo.
     pub path: String,
-    /// Index into the classes: of all photos or of none.
+    /// Index into the classes. Either every photo has a label or none has.
     pub label: Option<usize>,
-    /// The part of divided data that it is in: of all photos or of none.
+    /// Name of the data split that contains the photo. Either every photo has one or none has.
     pub part: Option<&'static str>,
 }
 
 /// A file format for features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
-    /// `features` F32 `[photos, width]`, `labels` I64 `[photos]`, and as metadata `paths`, `classes` and, where
-    /// there are such, `parts`, each a JSON array, and `backbone`.
+    /// Tensors `features`, F32 `[photos, width]`, and, if the photos have labels, `labels`, I64
+    /// `[photos]`. The metadata are `backbone` and, as JSON arrays, `paths`, `classes` and, if the
+    /// data is split, `parts`.
     Safetensors,
-    /// NumPy's, f32 `[photos, width]`. The photos are told by a table beside it, [`FeatureTable::csv`].
+    /// NumPy array, f32 `[photos, width]`. A CSV file next to it lists the photos:
+    /// [`FeatureTable::csv`].
     Npy,
-    /// Columns `path`, `label`, `part` where there are parts, and `features`, a list of floats.
-    /// Needs the cargo feature `parquet`.
+    /// Columns `path`, `label`, `part` if the data is split, and `features`, a list of floats.
+    /// Needs the Cargo feature `parquet`.
     Parquet,
 }
 
@@ -52,7 +54,7 @@ impl TableFormat {
     /// Every format.
     pub const ALL: [Self; 3] = [Self::Safetensors, Self::Npy, Self::Parquet];
 
-    /// Whether this build writes it.
+    /// Whether this build can write the format.
     pub fn is_compiled_in(self) -> bool {
         match self {
             Self::Safetensors | Self::Npy => true,
@@ -60,14 +62,14 @@ impl TableFormat {
         }
     }
 
-    /// The format that a file's name tells, in whatever case.
+    /// The format with this file extension, in upper or lower case.
     pub fn of_file(path: &Path) -> Option<Self> {
         let ending = path.extension()?;
         Self::ALL.into_iter().find(|format| ending.eq_ignore_ascii_case(format.to_string()))
     }
 }
 
-/// The ending of a file's name.
+/// The file extension.
 impl fmt::Display for TableFormat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -82,28 +84,30 @@ impl FeatureTable {
     /// Writes the table to `out`.
     ///
     /// # Errors
-    /// If writing to `out` fails, or this build does not write the format.
+    /// If writing to `out` fails, or this build cannot write the format.
     ///
     /// # Panics
-    /// Where the numbers of photos and of features do not agree, or a label is no class.
+    /// If there is not one row of features per photo, or a label is not an index into the classes.
     pub fn write(&self, format: TableFormat, out: &mut (impl Write + Send)) -> io::Result<()> {
-        assert_eq!(self.features.len(), self.photos.len() * self.width, "a row for each photo");
+        assert_eq!(self.features.len(), self.photos.len() * self.width, "one row per photo");
         match format {
             TableFormat::Safetensors => safetensors::write(self, out),
             TableFormat::Npy => npy::write(self, out),
             #[cfg(feature = "parquet")]
             TableFormat::Parquet => parquet::write(self, out),
             #[cfg(not(feature = "parquet"))]
-            TableFormat::Parquet => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, "built without `parquet`"))
-            }
+            TableFormat::Parquet => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this build cannot write Parquet; build with `--features parquet`",
+            )),
         }
     }
 
-    /// Writes `path,label` and, where there are parts, `part` of each photo, in the order of the rows.
+    /// Writes a CSV table with the columns `path`, `label` and, if the data is split, `part`, one
+    /// line per photo in the order of the rows.
     ///
     /// # Errors
-    /// Where `out` refuses.
+    /// If writing to `out` fails.
     pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
         let columns = if self.has_parts() { 3 } else { 2 };
         let mut csv = csv::Writer::from_writer(out);
@@ -120,12 +124,12 @@ impl FeatureTable {
         photo.label.map(|label| self.classes[label].as_str())
     }
 
-    /// Whether the photos have classes.
+    /// Whether the photos have labels.
     fn has_labels(&self) -> bool {
         self.photos.iter().any(|photo| photo.label.is_some())
     }
 
-    /// Whether the photos are in parts.
+    /// Whether the data is split.
     fn has_parts(&self) -> bool {
         self.photos.iter().any(|photo| photo.part.is_some())
     }

@@ -1,4 +1,4 @@
-//! A table that data frames read: <https://parquet.apache.org/docs/file-format/>.
+//! Parquet tables for data frames: <https://parquet.apache.org/docs/file-format/>.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use parquet::schema::types::ColumnPath;
 
 use super::{FeatureTable, TableRow};
 
-/// Features in a row group, which a writer holds in memory: 16 MiB of them.
+/// Features per row group: 16 MiB, which the writer holds in memory.
 const GROUP_FEATURES: usize = 1 << 22;
 
-/// The whole table; the backbone and the width are in the footer's metadata.
+/// Writes the whole table, with the backbone and the width in the footer's metadata.
 pub(super) fn write(table: &FeatureTable, out: &mut (impl Write + Send)) -> io::Result<()> {
     write_groups(table, out).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {
@@ -45,7 +45,7 @@ fn write_groups(table: &FeatureTable, out: &mut (impl Write + Send)) -> Result<(
             entry("backbone", table.backbone.clone()),
             entry("width", table.width.to_string()),
         ]))
-        // Hardly two features are equal.
+        // Features are hardly ever equal, so a dictionary would only cost space.
         .set_column_dictionary_enabled(ColumnPath::from("features.list.element"), false)
         .build();
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
@@ -67,7 +67,8 @@ fn write_groups(table: &FeatureTable, out: &mut (impl Write + Send)) -> Result<(
     Ok(())
 }
 
-/// A column of texts. In one that may lack some, a level of 1 says that there is one.
+/// Writes a column of strings. In an optional column, a definition level of 1 marks a value that is
+/// present.
 fn write_texts<'a, W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     texts: impl Iterator<Item = Option<&'a str>> + Clone,
@@ -81,8 +82,8 @@ fn write_texts<'a, W: Write + Send>(
     column.close()
 }
 
-/// A column of lists of `width` values each. A repetition level of 0 begins a list, 1 goes on with it; a
-/// definition level of 1 says that the list is not empty.
+/// Writes a column of lists of `width` values each. A repetition level of 0 starts a list and 1
+/// continues it; a definition level of 1 means that the list is not empty.
 fn write_lists<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     values: &[f32],

@@ -1,4 +1,4 @@
-//! Features and labels as tensors.
+//! Safetensors files with features and labels.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use ::safetensors::Dtype;
 use super::FeatureTable;
 use crate::weights::safetensors_header;
 
-/// `labels`, where the photos have classes, then `features`.
+/// Writes `labels`, if the photos have labels, then `features`.
 pub(super) fn write(table: &FeatureTable, out: &mut impl Write) -> io::Result<()> {
     let count = table.photos.len();
     let mut tensors = vec![("features", Dtype::F32, vec![count, table.width])];

@@ -1,31 +1,32 @@
-//! The kernel itself. How its data lies, its launch geometry and its arithmetic intensity stand at the head of the module above.
+//! The Winograd kernel. The parent module documents its memory layout, launch geometry and
+//! arithmetic intensity.
 
 use cubecl::prelude::*;
 
 use super::transform::Matrix;
-use crate::backbone::plan::Activation;
-use crate::kernels::finish::activated;
+use crate::kernels::epilogue::activated;
 use crate::kernels::tile::WinogradTile;
 use crate::kernels::{Four, WIDTH};
+use crate::plan::Activation;
 
-/// Vectors of inputs that are left out of each sum: with the feature `faulty-kernel`, which tests have to notice, the last
-/// one, as of a kernel that counts its steps wrongly.
+/// Vectors of inputs missing from each sum. The cargo feature `faulty-kernel` drops the last one,
+/// as a kernel with an off-by-one error would; tests must detect it.
 const FAULT: usize = if cfg!(feature = "faulty-kernel") { 1 } else { 0 };
 
-/// What differs from layer to layer without asking for another kernel.
+/// Run-time sizes: layers that differ only in these share a compiled kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Sizes {
     pub height: usize,
     pub width: usize,
-    pub from: usize,
-    pub to: usize,
+    pub in_vectors: usize,
+    pub out_vectors: usize,
     pub down: usize,
     pub right: usize,
     pub tiles: usize,
     pub across: usize,
 }
 
-/// What each kernel is compiled for.
+/// Compile-time parameters of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     pub activation: Activation,
@@ -33,7 +34,7 @@ pub struct Config {
     pub tile: WinogradTile,
 }
 
-/// One value of a transform of a line: the entries of a row of the matrix by the line.
+/// One value of a transformed line: the dot product of a row of `matrix` and `line`.
 #[cube]
 fn entry_of(
     line: &Array<Four<f32>>,
@@ -52,7 +53,7 @@ fn entry_of(
     sum
 }
 
-/// The convolution.
+/// A 3x3 convolution with stride 1.
 #[cube(launch)]
 pub fn winograd<F: Float>(
     input: &[Four<F>],
@@ -74,9 +75,9 @@ pub fn winograd<F: Float>(
     let position = unit / lanes;
     let first = (CUBE_POS_X as usize + CUBE_POS_Z as usize * sizes.across) * tiles;
     let first_vector = CUBE_POS_Y as usize * comptime!(lanes * vectors);
-    let of_photo = sizes.down * sizes.right;
+    let photo_tiles = sizes.down * sizes.right;
 
-    // [depth][position][tile], later [lane][position][tile].
+    // [depth][position][tile] for the inputs, then [lane][position][tile] for the sums.
     let mut staged = Shared::<[Four<f32>]>::new_slice(comptime!(tile.staged()));
 
     let mut sums = Array::<Four<f32>>::new(comptime!(tiles * vectors));
@@ -87,23 +88,24 @@ pub fn winograd<F: Float>(
 
     let line_tasks = comptime!(depth * tiles * patch);
     let rounds = comptime!(line_tasks.div_ceil(units));
-    for step in 0..sizes.from.div_ceil(depth) {
-        // Columns: B' d. Tasks of one tile lie `tiles` apart, so that neighbours write side by side.
+    for step in 0..sizes.in_vectors.div_ceil(depth) {
+        // Columns: B' d. Neighbouring units take neighbouring tiles, so that they write to
+        // neighbouring addresses.
         #[unroll]
         for round in 0..rounds {
             let task = unit + comptime!(round * units);
             if task < line_tasks {
-                let of_group = task % tiles;
+                let local_tile = task % tiles;
                 let column = task / tiles % patch;
                 let slice = task / comptime!(tiles * patch);
                 let channel = step * depth + slice;
-                let at = first + of_group;
-                let within = at % of_photo;
-                let photo = at / of_photo * sizes.height;
+                let at = first + local_tile;
+                let within = at % photo_tiles;
+                let photo = at / photo_tiles * sizes.height;
                 let top = within / sizes.right * side;
                 let x = within % sizes.right * side + column;
                 let inside =
-                    at < sizes.tiles && channel < sizes.from && x >= 1 && x < sizes.width + 1;
+                    at < sizes.tiles && channel < sizes.in_vectors && x >= 1 && x < sizes.width + 1;
                 let mut line = Array::<Four<f32>>::new(patch);
                 #[unroll]
                 for row in 0..patch {
@@ -111,16 +113,16 @@ pub fn winograd<F: Float>(
                     let mut value = Four::<f32>::new(0.0);
                     if inside && y >= 1 && y < sizes.height + 1 {
                         let pixel = (photo + y - 1) * sizes.width + x - 1;
-                        value = Four::<f32>::cast_from(input[pixel * sizes.from + channel]);
+                        value = Four::<f32>::cast_from(input[pixel * sizes.in_vectors + channel]);
                     }
                     line[row] = value;
                 }
                 #[unroll]
                 for row in 0..patch {
                     let value = entry_of(&line, Matrix::Input, side, row);
-                    let to =
-                        (slice * positions + comptime!(row * patch) + column) * tiles + of_group;
-                    staged[to] = value;
+                    let slot =
+                        (slice * positions + comptime!(row * patch) + column) * tiles + local_tile;
+                    staged[slot] = value;
                 }
             }
         }
@@ -130,10 +132,10 @@ pub fn winograd<F: Float>(
         for round in 0..rounds {
             let task = unit + comptime!(round * units);
             if task < line_tasks {
-                let of_group = task % tiles;
+                let local_tile = task % tiles;
                 let row = task / tiles % patch;
                 let slice = task / comptime!(tiles * patch);
-                let start = (slice * positions + row * patch) * tiles + of_group;
+                let start = (slice * positions + row * patch) * tiles + local_tile;
                 let mut line = Array::<Four<f32>>::new(patch);
                 #[unroll]
                 for column in 0..patch {
@@ -149,25 +151,28 @@ pub fn winograd<F: Float>(
         sync_cube();
         for slice in 0..depth {
             let channel = step * depth + slice;
-            if channel + comptime!(FAULT) < sizes.from {
+            if channel + comptime!(FAULT) < sizes.in_vectors {
                 let mut values = Array::<Four<f32>>::new(tiles);
                 #[unroll]
-                for of_group in 0..tiles {
-                    values[of_group] = staged[(slice * positions + position) * tiles + of_group];
+                for local_tile in 0..tiles {
+                    values[local_tile] =
+                        staged[(slice * positions + position) * tiles + local_tile];
                 }
                 #[unroll]
                 for vector in 0..vectors {
-                    let to = first_vector + comptime!(vector * lanes) + lane;
-                    if to < sizes.to {
+                    let out_vector = first_vector + comptime!(vector * lanes) + lane;
+                    if out_vector < sizes.out_vectors {
                         let start = (channel * positions + position) * WIDTH;
                         #[unroll]
-                        for of_four in 0..WIDTH {
-                            let filter =
-                                Four::<f32>::cast_from(filters[(start + of_four) * sizes.to + to]);
+                        for component in 0..WIDTH {
+                            let filter = Four::<f32>::cast_from(
+                                filters[(start + component) * sizes.out_vectors + out_vector],
+                            );
                             #[unroll]
-                            for of_group in 0..tiles {
-                                sums[comptime!(vector * tiles + of_group)] +=
-                                    Four::<f32>::new(values[of_group].extract(of_four)) * filter;
+                            for local_tile in 0..tiles {
+                                sums[comptime!(vector * tiles + local_tile)] +=
+                                    Four::<f32>::new(values[local_tile].extract(component))
+                                        * filter;
                             }
                         }
                     }
@@ -177,60 +182,62 @@ pub fn winograd<F: Float>(
         sync_cube();
     }
 
-    // A' m A, a row of a tile a task.
+    // A' m A, one row of a tile per task.
     let row_tasks = comptime!(lanes * tiles * side);
     #[unroll]
     for vector in 0..vectors {
         #[unroll]
-        for of_group in 0..tiles {
-            staged[(lane * positions + position) * tiles + of_group] =
-                sums[comptime!(vector * tiles + of_group)];
+        for local_tile in 0..tiles {
+            staged[(lane * positions + position) * tiles + local_tile] =
+                sums[comptime!(vector * tiles + local_tile)];
         }
         sync_cube();
         #[unroll]
         for round in 0..comptime!(row_tasks.div_ceil(units)) {
             let task = unit + comptime!(round * units);
             if task < row_tasks {
-                let of_lane = task % lanes;
-                let of_group = task / lanes % tiles;
+                let task_lane = task % lanes;
+                let local_tile = task / lanes % tiles;
                 let row = task / comptime!(lanes * tiles);
-                let at = first + of_group;
-                let within = at % of_photo;
+                let at = first + local_tile;
+                let within = at % photo_tiles;
                 let y = within / sizes.right * side + row;
                 let left = within % sizes.right * side;
-                let to = first_vector + comptime!(vector * lanes) + of_lane;
-                if at < sizes.tiles && to < sizes.to && y < sizes.height {
-                    let start = of_lane * comptime!(positions * tiles) + of_group;
+                let out_vector = first_vector + comptime!(vector * lanes) + task_lane;
+                if at < sizes.tiles && out_vector < sizes.out_vectors && y < sizes.height {
+                    let start = task_lane * comptime!(positions * tiles) + local_tile;
                     let mut line = Array::<Four<f32>>::new(patch);
                     #[unroll]
                     for choice in 0..side {
-                        // The rows of A' differ, and which is this unit's is known at run time only.
+                        // Each row of A' needs its own code, but a unit's row is only known at
+                        // run time.
                         if row == choice {
                             #[unroll]
                             for column in 0..patch {
-                                let mut own = Array::<Four<f32>>::new(patch);
+                                let mut m_column = Array::<Four<f32>>::new(patch);
                                 #[unroll]
-                                for from in 0..patch {
-                                    own[from] =
-                                        staged[start + comptime!((from * patch + column) * tiles)];
+                                for line_row in 0..patch {
+                                    m_column[line_row] = staged
+                                        [start + comptime!((line_row * patch + column) * tiles)];
                                 }
-                                line[column] = entry_of(&own, Matrix::Output, side, choice);
+                                line[column] = entry_of(&m_column, Matrix::Output, side, choice);
                             }
                         }
                     }
-                    let start =
-                        ((at / of_photo * sizes.height + y) * sizes.width + left) * sizes.to + to;
+                    let start = ((at / photo_tiles * sizes.height + y) * sizes.width + left)
+                        * sizes.out_vectors
+                        + out_vector;
                     #[unroll]
                     for column in 0..side {
                         if left + column < sizes.width {
                             let mut value =
-                                entry_of(&line, Matrix::Output, side, column) + bias[to];
-                            let place = start + column * sizes.to;
+                                entry_of(&line, Matrix::Output, side, column) + bias[out_vector];
+                            let index = start + column * sizes.out_vectors;
                             if comptime!(config.shortcut) {
-                                value += Four::<f32>::cast_from(shortcut[place]);
+                                value += Four::<f32>::cast_from(shortcut[index]);
                             }
                             let value = activated(value, comptime!(config.activation));
-                            output[place] = Four::<F>::cast_from(value);
+                            output[index] = Four::<F>::cast_from(value);
                         }
                     }
                 }

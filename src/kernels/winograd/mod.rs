@@ -1,18 +1,24 @@
-//! 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(2x2,3x3) and F(4x4,3x3) (Lavin and Gray, *Fast
-//! Algorithms for Convolutional Neural Networks*, 2015, section 4.1): 4 and 2.25 multiplications an output instead of 9.
+//! 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(2x2,3x3) and F(4x4,3x3) (Lavin
+//! and Gray, [*Fast Algorithms for Convolutional Neural
+//! Networks*](https://arxiv.org/abs/1509.09308), 2015, section 4.1): 4 and 2.25 multiplications per
+//! output instead of 9.
 //!
-//! `Y = A' [(G g G') * (B' d B)] A` for each tile, summed over channels before `A`. One kernel does all of it: the
-//! transformed inputs and the sums of products live in shared memory and registers and are never written.
+//! `Y = A' [(G g G') * (B' d B)] A` for each tile, with the products summed over the input channels
+//! before the output transform. A single kernel does all of it: the transformed inputs and the sums
+//! of products stay in shared memory and registers, and are never written to global memory.
 //!
-//! **Memory**: input, shortcut and output as [`Map`]s; filters transformed once at load, `[channels in / 4, position, 4,
-//! channels out]`: at a position, a unit meets four inputs with four vectors of filters.
-//! **Launch**: a work-group computes `tiles` tiles by `4 * lanes * vectors` channels; a unit has one of the 16 or 36
-//! positions and a lane, and holds `tiles * vectors` vectors of sums in registers. `depth` vectors of inputs at a time are
-//! transformed into shared memory, columns first, then rows in place; at the end the sums go through the same memory, a
-//! vector of each unit at a time, and each unit writes a row of a tile.
-//! **Arithmetic intensity**: for a vector of inputs a unit does `tiles * vectors * 32` operations with `4 * vectors`
-//! vectors of filters, which no other unit of its group reads: `tiles / 2` operations a byte from the cache; the inputs
-//! cross it once for each `4 * lanes * vectors` channels out.
+//! **Memory**: input, shortcut and output are [`DeviceTensor`]s. Filters are transformed once at
+//! load and lie as `[in_channels / 4, position, 4, out_channels]`: at its position, a unit
+//! multiplies four inputs by four vectors of filters.
+//! **Launch**: a work-group computes `tiles` tiles by `4 * lanes * vectors` channels. A unit has
+//! one of the 16 or 36 positions and a lane, and holds `tiles * vectors` vectors of sums in
+//! registers. `depth` vectors of inputs at a time are transformed into shared memory, columns
+//! first, then rows in place. At the end the sums pass through the same memory, one vector of each
+//! unit at a time, and each unit writes a row of a tile.
+//! **Arithmetic intensity**: for each vector of inputs, a unit does `tiles * vectors * 32`
+//! operations with `4 * vectors` vectors of filters, which no other unit of its work-group reads:
+//! `tiles / 2` operations a byte from the cache. The inputs are read once for every
+//! `4 * lanes * vectors` output channels.
 
 mod kernel;
 mod transform;
@@ -23,10 +29,10 @@ use cubecl::prelude::*;
 use super::Precision;
 use super::WIDTH;
 use super::convolution::bias;
-use super::map::{Constants, Map};
+use super::device_tensor::{Constants, DeviceTensor};
 use super::tile::{self, Limits, WinogradTile};
-use crate::backbone::folding::Folded;
-use crate::backbone::plan::{self, Activation, Padding};
+use crate::plan::Folded;
+use crate::plan::{self, Activation, Padding};
 use kernel::{Config, SizesLaunch, winograd};
 use transform::transformed;
 pub(super) use transform::{ROUNDINGS, squares};
@@ -36,21 +42,21 @@ pub(super) use transform::{ROUNDINGS, squares};
 pub struct Winograd {
     filters: Constants,
     bias: Constants,
-    from: usize,
-    to: usize,
+    in_channels: usize,
+    out_channels: usize,
     activation: Activation,
     precision: Precision,
     tile: WinogradTile,
 }
 
 impl Winograd {
-    /// Whether it computes this convolution.
+    /// Whether this kernel can compute `convolution`: 3x3, stride 1, padding 1, ungrouped.
     pub fn computes(convolution: &plan::Convolution) -> bool {
         let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
         (*kernel, *stride, *padding, *groups) == (3, 1, Padding::Each(1), 1)
     }
 
-    /// Sides of the tiles that it takes in this precision, best first.
+    /// Tile sides to use in this precision, best first.
     pub fn sides(precision: Precision) -> &'static [usize] {
         match precision {
             Precision::F32 => &[4, 2],
@@ -58,12 +64,15 @@ impl Winograd {
         }
     }
 
-    /// Puts the transformed filters of `convolution` on the device; `activation` comes after the shortcut, where there is
-    /// one. Tiles of 4x4 in f32, of 2x2 in f16, whose three digits the larger transforms would use up, and where the
-    /// adapter's limits ask for it; `None` where they do not allow either.
+    /// Transforms the filters of `convolution` and uploads them. `activation` is applied last,
+    /// after the shortcut if there is one.
+    ///
+    /// Tiles are 4x4 in f32, and 2x2 if the adapter's limits require it. In f16 they are always
+    /// 2x2, because the larger transforms would lose most of its three digits. Returns `None` if no
+    /// tile fits the limits.
     ///
     /// # Panics
-    /// Where it is none that it [computes](Self::computes).
+    /// If the kernel does not [compute](Self::computes) this convolution.
     pub fn new(
         client: &Client,
         convolution: &plan::Convolution,
@@ -77,10 +86,10 @@ impl Winograd {
         Some(Self::with_tile(client, convolution, folded, activation, precision, tile))
     }
 
-    /// The same with a tile of one's own.
+    /// As [`new`](Self::new), with a given tile.
     ///
     /// # Panics
-    /// As [`new`](Self::new).
+    /// See [`new`](Self::new).
     pub fn with_tile(
         client: &Client,
         convolution: &plan::Convolution,
@@ -90,36 +99,54 @@ impl Winograd {
         tile: WinogradTile,
     ) -> Self {
         assert!(Self::computes(convolution), "a 3x3 convolution of stride 1");
-        let plan::Convolution { from, to, .. } = *convolution;
-        let (positions, stored_to) = (tile.positions(), to.next_multiple_of(WIDTH));
-        let mut filters = vec![0.0; from.next_multiple_of(WIDTH) * positions * stored_to];
+        let plan::Convolution { in_channels, out_channels, .. } = *convolution;
+        let (positions, stored_out) = (tile.positions(), out_channels.next_multiple_of(WIDTH));
+        let mut filters = vec![0.0; in_channels.next_multiple_of(WIDTH) * positions * stored_out];
         for (pair, kernel) in folded.weight.chunks_exact(9).enumerate() {
-            let (out, channel) = (pair / from, pair % from);
+            let (out, channel) = (pair / in_channels, pair % in_channels);
             for (position, value) in transformed(kernel, tile.side).into_iter().enumerate() {
                 let row = (channel / WIDTH * positions + position) * WIDTH + channel % WIDTH;
-                filters[row * stored_to + out] = value as f32;
+                filters[row * stored_out + out] = value as f32;
             }
         }
         let filters = Constants::new(client, &filters, precision);
-        Self { filters, bias: bias(client, folded), from, to, activation, precision, tile }
+        Self {
+            filters,
+            bias: bias(client, folded),
+            in_channels,
+            out_channels,
+            activation,
+            precision,
+            tile,
+        }
     }
 
-    /// The shape of what comes of `[channels, height, width]`.
+    /// The output shape for an input of `[channels, height, width]`.
     pub fn output(&self, [_, height, width]: [usize; 3]) -> [usize; 3] {
-        [self.to, height, width]
+        [self.out_channels, height, width]
     }
 
-    /// Side of its tiles.
+    /// Side of the tiles: 2 or 4.
     pub fn side(&self) -> usize {
         self.tile.side
     }
 
-    /// Computes `output`, which `shortcut` is added to.
+    /// Convolves `input`, adds `shortcut` if there is one, applies the activation and writes
+    /// `output`.
     ///
     /// # Panics
-    /// Where the shapes do not belong together.
-    pub fn run(&self, client: &Client, input: &Map, shortcut: Option<&Map>, output: &Map) {
-        assert_eq!((input.channels, output.shape()), (self.from, self.output(input.shape())));
+    /// If the shapes, the numbers of photos or the precisions do not match.
+    pub fn run(
+        &self,
+        client: &Client,
+        input: &DeviceTensor,
+        shortcut: Option<&DeviceTensor>,
+        output: &DeviceTensor,
+    ) {
+        assert_eq!(
+            (input.channels, output.shape()),
+            (self.in_channels, self.output(input.shape()))
+        );
         output.assert_follows(input, shortcut, self.precision);
         let tile = self.tile;
         let (down, right) = (output.height.div_ceil(tile.side), output.width.div_ceil(tile.side));
@@ -151,7 +178,7 @@ impl Winograd {
             input.argument(),
             self.filters.argument(),
             self.bias.argument(),
-            // One that is not read where there is none.
+            // Dummy binding, unread without a shortcut.
             shortcut.unwrap_or(input).argument(),
             output.argument(),
             sizes,
@@ -159,14 +186,15 @@ impl Winograd {
         );
     }
 
-    /// Bytes of filters.
+    /// Size of filters and biases in bytes.
     pub fn bytes(&self) -> usize {
         self.filters.bytes() + self.bias.bytes()
     }
 
-    /// Multiplications of inputs with filters for some photos of `[channels, height, width]`.
+    /// Number of multiplications of inputs by filters for `photos` photos of
+    /// `[channels, height, width]`.
     pub fn multiplications(&self, photos: usize, [_, height, width]: [usize; 3]) -> usize {
         let tiles = height.div_ceil(self.tile.side) * width.div_ceil(self.tile.side);
-        photos * tiles * self.tile.positions() * self.from * self.to
+        photos * tiles * self.tile.positions() * self.in_channels * self.out_channels
     }
 }

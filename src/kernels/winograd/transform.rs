@@ -1,18 +1,18 @@
-//! The matrices of the transforms, and what is done with them before anything runs.
+//! The transform matrices, and their use on the host: filter transforms and error bounds.
 
-/// Which factor of the transforms.
+/// A transform matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Matrix {
-    /// `B'`, of inputs.
+    /// `B'`, which transforms inputs.
     Input,
-    /// `G`, of filters.
+    /// `G`, which transforms filters.
     Filter,
-    /// `A'`, of sums.
+    /// `A'`, which transforms sums to outputs.
     Output,
 }
 
 impl Matrix {
-    /// Its entry, for tiles of this side.
+    /// The entry at `[row, column]`, for tiles of this side.
     pub fn entry(self, side: usize, row: usize, column: usize) -> f64 {
         const SIXTH: f64 = 1.0 / 6.0;
         const INPUT_2: [[f64; 4]; 4] =
@@ -53,7 +53,7 @@ impl Matrix {
     }
 }
 
-/// `G g G'`, by position, in f64.
+/// `G g G'` in f64, indexed by position.
 pub fn transformed(kernel: &[f32], side: usize) -> Vec<f64> {
     let patch = side + 2;
     let entry = |row, column| Matrix::Filter.entry(side, row, column);
@@ -70,9 +70,9 @@ pub fn transformed(kernel: &[f32], side: usize) -> Vec<f64> {
     values
 }
 
-/// The sum of the squares of what is added up for an output at `[row, column]` of its tile, for one input channel of one
-/// kernel: of each product, taken through all three transforms with every number's sign left out. `patch` is what the tile
-/// reads.
+/// The sum of the squared magnitudes of the terms of an output at `[row, column]` of its tile, for
+/// one input channel of one filter. A term is a product carried through all three transforms with
+/// the absolute value of every number. `patch` is the input patch of the tile.
 pub fn squares(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 2]) -> f64 {
     let reach = side + 2;
     let input = |row, column| Matrix::Input.entry(side, row, column).abs();
@@ -99,7 +99,8 @@ pub fn squares(kernel: &[f32], patch: &[f64], side: usize, at: [usize; 2]) -> f6
     sum
 }
 
-/// Roundings between an input and an output beside the sum over channels: two transforms of inputs by rows of at most four
-/// entries, the filter and its product, two transforms of sums by rows of at most five, each term of both a product and a
+/// Roundings between an input and an output, besides the sum over channels: two input transforms
+/// with rows of at most four entries, the filter and its product, and two output transforms with
+/// rows of at most five entries. Each term of a transform is rounded twice, in a product and in a
 /// sum.
 pub const ROUNDINGS: f64 = 2.0 * (2.0 * 4.0) + 2.0 + 2.0 * (2.0 * 5.0);

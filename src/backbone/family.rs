@@ -1,0 +1,20 @@
+//! What an architecture's file tells the rest of the program.
+
+use super::architecture::Architecture;
+use super::published::PublishedWeights;
+
+/// Networks that are built alike: what an architecture's file tells the rest of the program.
+pub(in crate::backbone) struct Family {
+    /// The published weights. Their names are the names of the published networks.
+    pub published: fn() -> Vec<PublishedWeights>,
+    /// Other names of published networks, such as timm's: alias and name.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// The network with this name.
+    pub named: fn(&str) -> Option<Architecture>,
+    /// The network in a file, recognised by the shapes of its tensors. `None` if the file holds another
+    /// family; an error with the reason if it holds an unknown member of this family.
+    pub recognised: fn(&Shapes) -> Option<Result<Architecture, String>>,
+}
+
+/// The shape of each tensor in a file, by name.
+pub(in crate::backbone) type Shapes<'a> = dyn Fn(&str) -> Option<Vec<usize>> + 'a;

@@ -1,0 +1,81 @@
+//! A model opened on a device: what `evaluate`, `predict`, `report` and `embed` do alike.
+
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use clap::Args;
+use kindling::backbone::Backbone;
+use kindling::device::DeviceInfo;
+use kindling::features::Extractor;
+use kindling::photos::Preprocessing;
+use kindling::run::{FrozenBackbone, Model};
+
+use super::DeviceArg;
+use super::extraction::{FeaturesArg, extractor};
+use super::pretrained::NetworkArg;
+
+/// The options of every command that runs an existing model.
+#[derive(Args)]
+pub struct ComputeArgs {
+    #[command(flatten)]
+    device: DeviceArg,
+
+    #[command(flatten)]
+    features: FeaturesArg,
+
+    #[command(flatten)]
+    network: NetworkArg,
+}
+
+impl ComputeArgs {
+    /// Opens the device, and on it the model that `path` is or names.
+    pub fn model(&self, path: &Path, quiet: bool) -> Result<Opened<Model>> {
+        self.open(|device| self.network.model(path, quiet, device))
+    }
+
+    /// Opens the device, and on it the backbone of that model, which needs no fc layer.
+    pub fn backbone(&self, path: &Path, quiet: bool) -> Result<Opened<FrozenBackbone>> {
+        self.open(|device| self.network.backbone(path, quiet, device))
+    }
+
+    fn open<M>(&self, open: impl FnOnce(&Device) -> Result<M>) -> Result<Opened<M>> {
+        let (info, device) = self.device.open()?;
+        let model = open(&device)?;
+        Ok(Opened { info, device, model, features: self.features.clone() })
+    }
+}
+
+/// A model on a device.
+pub struct Opened<M> {
+    /// The device that computes features.
+    pub info: DeviceInfo,
+    /// The device of the weights.
+    pub device: Device,
+    pub model: M,
+    features: FeaturesArg,
+}
+
+impl Opened<Model> {
+    /// The extractor of this model's features.
+    pub fn extractor(&self) -> Result<Extractor<'_>> {
+        self.extractor_of(&self.model.backbone, self.model.preprocessing)
+    }
+}
+
+impl Opened<FrozenBackbone> {
+    /// The extractor of this backbone's features.
+    pub fn extractor(&self) -> Result<Extractor<'_>> {
+        self.extractor_of(&self.model.backbone, self.model.preprocessing)
+    }
+}
+
+impl<M> Opened<M> {
+    fn extractor_of<'a>(
+        &'a self,
+        backbone: &'a Backbone,
+        preprocessing: Preprocessing,
+    ) -> Result<Extractor<'a>> {
+        extractor(backbone, preprocessing, (&self.info, &self.device), &self.features)
+    }
+}

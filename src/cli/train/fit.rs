@@ -1,0 +1,56 @@
+//! The third step of `train`: the head, trained on the features.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use kindling::device;
+use kindling::evaluation::Scores;
+use kindling::head::{self, FitOptions};
+
+use super::TrainArgs;
+use super::console::Console;
+use super::extract::Extracted;
+use super::load::Loaded;
+use super::watch::Watch;
+
+/// A trained head and its predictions for the validation photos.
+pub struct Fitted {
+    /// The head and the metrics of every epoch.
+    pub fitted: head::Fitted,
+    /// Logits of the validation photos, `[photos, classes]`.
+    pub logits: Vec<f32>,
+    pub scores: Scores,
+    pub seconds: f64,
+}
+
+/// Trains the head.
+pub fn fit(
+    args: &TrainArgs,
+    loaded: &Loaded,
+    extracted: &Extracted,
+    classes: usize,
+    watch: Watch,
+    console: &Console,
+) -> Result<Fitted> {
+    let Extracted { train, val, .. } = extracted;
+    let options = FitOptions {
+        epochs: args.epochs as usize,
+        batch_size: args.batch_size as usize,
+        learning_rate: args.lr,
+        weight_decay: args.weight_decay,
+        seed: args.seed,
+        patience: args.patience.map(|epochs| epochs as usize),
+    };
+    // On the processor, whatever device computed the features: an epoch on some hundred rows takes
+    // milliseconds (benches/RESULTS.md).
+    let device: Device = device::processor().unwrap_or_else(|| loaded.device.clone());
+    let start = Instant::now();
+    let fitted = watch.training(console, options.epochs, |observe| {
+        head::fit(train, val, classes, &options, &device, observe)
+    })?;
+    let seconds = start.elapsed().as_secs_f64();
+    let logits = fitted.head.logits(&val.rows, &device);
+    let scores = Scores::of(classes, &logits, &val.labels);
+    Ok(Fitted { fitted, logits, scores, seconds })
+}

@@ -1,0 +1,129 @@
+//! The fourth step of `train`: the run folder, with the model, its report and its model card.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use kindling::export::{self, Parts, Precision};
+use kindling::photos::Split;
+use kindling::run::{Card, DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
+use kindling::weights::Description;
+
+use super::TrainArgs;
+use super::extract::Extracted;
+use super::fit::Fitted;
+use super::load::Loaded;
+use super::new_run_dir::NewRunDir;
+use super::report::Validated;
+use crate::cli::extraction::Skipped;
+use crate::cli::report::counts;
+
+/// What was trained, and how the command was given.
+pub struct Trained<'a> {
+    pub loaded: &'a Loaded,
+    pub extracted: Extracted<'a>,
+    pub split: &'a Split,
+    pub fitted: Fitted,
+    /// The options, for the run's configuration.
+    pub options: toml::Table,
+    /// The command as the user typed it.
+    pub typed: &'a str,
+}
+
+/// A run folder that was written.
+pub struct Saved {
+    pub folder: PathBuf,
+    pub summary: Summary,
+    pub skipped: Skipped,
+    pub has_report: bool,
+}
+
+impl Trained<'_> {
+    /// Draws the report, and writes the run folder.
+    pub fn save(self, args: &TrainArgs, run_dir: NewRunDir) -> Result<Saved> {
+        let summary = self.summary();
+        let config = self.config(args)?;
+        let Self {
+            loaded, extracted, split, fitted: Fitted { fitted, logits, scores, .. }, ..
+        } = self;
+        let Extracted { extractor, extraction, skipped, val, .. } = extracted;
+        let validated = Validated {
+            split,
+            extraction: &extraction,
+            count: val.labels.len(),
+            logits: &logits,
+            skipped: &skipped,
+            epochs: &fitted.epochs,
+        };
+        let drawn =
+            validated.draw(run_dir.folder(), &config, &summary, args, &extractor, &fitted.head);
+        // Two copies of the weights are enough: the compiled ones are dropped before the file's are made.
+        drop(extractor);
+        let description = Description {
+            backbone: loaded.backbone.architecture().to_string(),
+            classes: split.classes.clone(),
+            preprocessing: config.preprocessing,
+        };
+        let parts =
+            Parts { backbone: &loaded.backbone, head: &fitted.head, description: &description };
+        let model = export::safetensors(parts, Precision::Full)?;
+        let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
+        let folder = run_dir.write(&FolderContent {
+            model: &model,
+            classes: &split.classes,
+            config: &config,
+            epochs: &fitted.epochs,
+            summary: &summary,
+            report: drawn.as_ref().map(|report| report.html.as_str()),
+            curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
+            card: &card,
+        })?;
+        Ok(Saved { folder, summary, skipped, has_report: drawn.is_some() })
+    }
+
+    fn summary(&self) -> Summary {
+        let Self { extracted, split, fitted, .. } = self;
+        Summary {
+            best_epoch: fitted.fitted.best,
+            epochs: fitted.fitted.epochs.len(),
+            classes: split.classes.clone(),
+            train_photos: extracted.train.labels.len(),
+            val_photos: extracted.val.labels.len(),
+            skipped: extracted.skipped.len(),
+            feature_seconds: extracted.seconds,
+            training_seconds: fitted.seconds,
+        }
+    }
+
+    fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
+        let Self { loaded, extracted, split, options, typed, .. } = self;
+        let Loaded { info, pretrained, backbone, .. } = loaded;
+        let Extracted { train, val, skipped, extractor, self_check, .. } = extracted;
+        let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
+        Ok(RunConfig {
+            command: Some((*typed).to_owned()),
+            created: Some(now),
+            backbone: backbone.architecture().to_string(),
+            options: options.clone(),
+            preprocessing: extractor.preprocessing(),
+            data: DataRecord {
+                folder: absolute(&args.data)?,
+                train_photos: train.labels.len(),
+                val_photos: val.labels.len(),
+                skipped: skipped.len(),
+                split_sha256: Some(split.digest(&args.data)),
+                trained_on: Some(counts(train.labels.iter().copied(), split.classes.len())),
+            },
+            weights: WeightsRecord {
+                file: pretrained.to_string().into(),
+                sha256: pretrained.sha256().to_owned(),
+            },
+            device: info.clone(),
+            self_check: self_check.clone(),
+            versions: Versions::current(),
+        })
+    }
+}
+
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    Ok(std::path::absolute(folder)?)
+}

@@ -1,0 +1,97 @@
+//! Burn's operations as an engine: they run every network on every device.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Engine, EngineError, FeatureMap, Pending, Workload};
+use crate::backbone::Backbone;
+use crate::device::{Backend, DeviceInfo};
+use crate::photos::Preprocessing;
+
+/// Runs a network with Burn's operations on its own device.
+pub struct BurnEngine<'a> {
+    backbone: &'a Backbone,
+    preprocessing: Preprocessing,
+    /// The backbone's device.
+    device: &'a Device,
+    /// Describes `device`. `None` if `device` is not the one that the user chose.
+    info: Option<DeviceInfo>,
+}
+
+impl<'a> BurnEngine<'a> {
+    /// Runs `backbone` on its device `device`: a plain one, not an autodiff one.
+    pub fn new(
+        backbone: &'a Backbone,
+        preprocessing: Preprocessing,
+        device: &'a Device,
+        info: Option<&DeviceInfo>,
+    ) -> Self {
+        Self { backbone, preprocessing, device, info: info.cloned() }
+    }
+
+    /// Preprocessed photos on the device, `[photos, 3, crop, crop]`, normalised.
+    fn upload(&self, pixels: &[u8]) -> Tensor<4> {
+        normalised(pixels, &self.preprocessing, self.device)
+    }
+}
+
+/// Preprocessed photos, `[photos, crop, crop, 3]`, on `device`: `[photos, 3, crop, crop]`, normalised.
+pub(crate) fn normalised(
+    pixels: &[u8],
+    preprocessing: &Preprocessing,
+    device: &Device,
+) -> Tensor<4> {
+    let (side, values) = (preprocessing.crop as usize, preprocessing.values());
+    let photos = pixels.len() / values;
+    let normalised: Vec<f32> =
+        pixels.chunks_exact(values).flat_map(|photo| preprocessing.normalise(photo)).collect();
+    Tensor::from_data(TensorData::new(normalised, [photos, 3, side, side]), device)
+}
+
+impl Engine for BurnEngine<'_> {
+    fn launch(&self, pixels: Vec<u8>, _: Workload) -> Result<Pending<'_>, EngineError> {
+        let features = self.backbone.forward(self.upload(&pixels));
+        Ok(Pending::new(move || read(features)))
+    }
+
+    fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError> {
+        let map = self.backbone.feature_map(self.upload(&pixels));
+        let [_, channels, height, width] = map.dims();
+        Ok(FeatureMap { channels, height, width, values: read(map)? })
+    }
+
+    fn fingerprint(&self) -> String {
+        match &self.info {
+            Some(info) if matches!(info.backend, Backend::Wgpu | Backend::Cuda) => {
+                info.fingerprint()
+            }
+            Some(info) => info.backend.to_string(),
+            None => format!("Burn, {:?}", self.device),
+        }
+    }
+
+    fn kernels(&self) -> &'static str {
+        "Burn"
+    }
+
+    fn is_on_gpu(&self) -> bool {
+        self.info.as_ref().is_some_and(|info| {
+            matches!(info.backend, Backend::Wgpu | Backend::Cuda) && info.backend.runs_burn()
+        })
+    }
+}
+
+/// The values of a tensor, read back from the device.
+///
+/// # Errors
+/// If the device fails, or a value is NaN or infinite.
+pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
+    let values: Vec<f32> = tensor
+        .try_into_data()
+        .map_err(|error| EngineError::device(&error))?
+        .try_into_vec_as()
+        .map_err(|error| EngineError::device(&error))?;
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(EngineError::NotFinite),
+    }
+}

@@ -1,0 +1,128 @@
+//! Which engine runs a network on a device. The only place that decides it.
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use super::GpuEngine;
+use super::burn::{normalised, read};
+use super::cpu::{Photos, Tuning};
+use super::{BurnEngine, CpuEngine, CpuNetwork, Engine, EngineError, NetworkSpec, PrecisionError};
+use crate::backbone::{Architecture, Backbone};
+use crate::device::{Backend, DeviceInfo};
+use crate::photos::Preprocessing;
+use crate::plan::{FusedPlan, Planned, Unsupported};
+use crate::precision::Precision;
+
+/// A network and the device that it was opened on.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// The network.
+    pub backbone: &'a Backbone,
+    /// Its preprocessing.
+    pub preprocessing: Preprocessing,
+    /// The Burn device of its weights.
+    pub device: &'a Device,
+}
+
+/// An engine, and why it is not the device's fastest one.
+pub struct Chosen<'a> {
+    /// The engine.
+    pub engine: Box<dyn Engine + 'a>,
+    /// The step that the device's compiled engine lacks, if Burn's engine took over.
+    pub unsupported: Option<Unsupported>,
+}
+
+/// The fastest engine for `target` on the device that `info` describes.
+///
+/// # Errors
+/// If that device or engine does not compute in `precision`.
+pub fn choose<'a>(
+    target: Target<'a>,
+    info: &DeviceInfo,
+    precision: Precision,
+) -> Result<Chosen<'a>, PrecisionError> {
+    let refused = |reason| Err(PrecisionError { device: info.device.clone(), precision, reason });
+    let Target { backbone, preprocessing, device } = target;
+    let is_gpu = matches!(info.backend, Backend::Wgpu | Backend::Cuda);
+    if is_gpu && precision == Precision::F16 && !info.f16 {
+        return refused("the adapter has no 16-bit arithmetic");
+    }
+    let has_compiled_engine = info.backend == Backend::Cpu || is_gpu && info.kernels;
+    let unsupported = has_compiled_engine.then(|| supports(backbone).err()).flatten();
+    let is_compiled = has_compiled_engine && unsupported.is_none();
+    if precision == Precision::F16 && !(is_gpu && is_compiled) {
+        return refused("only Kindling's own kernels on a GPU do");
+    }
+    let engine: Box<dyn Engine + 'a> = match info.backend {
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        Backend::Wgpu | Backend::Cuda if is_compiled => {
+            Box::new(GpuEngine::new(backbone, preprocessing, info.clone(), precision))
+        }
+        Backend::Cpu if is_compiled => Box::new(CpuEngine::new(backbone, preprocessing)),
+        // The weights are then in the processor's memory, so Burn's operations run there.
+        _ if unsupported.is_some() => {
+            Box::new(BurnEngine::new(backbone, preprocessing, device, None))
+        }
+        _ => Box::new(BurnEngine::new(backbone, preprocessing, device, Some(info))),
+    };
+    Ok(Chosen { engine, unsupported })
+}
+
+/// Checks that the compiled engines run a network.
+///
+/// # Errors
+/// The step that they lack.
+pub fn supports(network: &impl Planned) -> Result<(), Unsupported> {
+    FusedPlan::of(&network.plan()?).map(|_| ())
+}
+
+/// Published networks that the compiled engines do not run, with the step that they lack.
+///
+/// # Panics
+/// If `device` cannot hold a network.
+pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)> {
+    Architecture::published()
+        .filter_map(|name| name.parse::<Architecture>().ok())
+        .filter_map(|architecture| {
+            let unsupported = supports(&architecture.init(device)).err()?;
+            Some((architecture, unsupported))
+        })
+        .collect()
+}
+
+/// The number of photos that the engine of this device should get at a time. Results do not depend on it
+/// beyond rounding, only time and memory do: 32 keep a GPU busy; the CPU engine knows its own
+/// number; Burn's CPU backends are as fast with 8 for ResNet-18, faster for EfficientNet-Lite0, and
+/// take half the memory (benches/RESULTS.md).
+pub fn batch_size(info: &DeviceInfo) -> usize {
+    match info.backend {
+        Backend::Cpu => CpuNetwork::batch_size(),
+        _ if info.kind.is_gpu() => 32,
+        _ => 8,
+    }
+}
+
+/// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or by
+/// Burn's operations if it cannot run the network. What a GPU is compared with.
+///
+/// # Errors
+/// If the device does not return the weights, or the build has no CPU backend.
+pub fn features_on_processor(
+    backbone: &Backbone,
+    preprocessing: &Preprocessing,
+    pixels: &[u8],
+) -> Result<Vec<f32>, EngineError> {
+    let side = preprocessing.crop as usize;
+    let compiled = NetworkSpec::of(backbone)
+        .and_then(|spec| Ok(CpuNetwork::of(&spec, [side; 2], Tuning::for_one_photo())?));
+    match compiled {
+        Ok(network) => Ok(network.features(Photos::Bytes(pixels, &preprocessing.normalised()))),
+        Err(EngineError::Unsupported(unsupported)) => {
+            let device = crate::device::processor().ok_or(unsupported)?;
+            let network = backbone.network().clone().to_device(&device);
+            read(network.forward(normalised(pixels, preprocessing, &device)))
+        }
+        Err(error) => Err(error),
+    }
+}

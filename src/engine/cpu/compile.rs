@@ -1,0 +1,154 @@
+//! From a plan to steps: how each value is laid out, and which kernel computes each step.
+
+use super::convolution::Convolution;
+use super::depthwise::Depthwise;
+use super::layout::{CHANNEL_BLOCK, Layout, Window};
+use super::pool::MaxPool;
+use super::step::{Kernel, Step};
+use super::winograd::Winograd;
+use crate::plan::{self, Folded, FusedOperation, FusedPlan, FusedStep, Plan, Unsupported};
+
+/// A plan compiled for the processor.
+pub struct Compiled {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The layouts of the photos and of the output of each step of the plan.
+    pub layouts: Vec<Layout>,
+    /// The value that is the last feature map.
+    pub map: usize,
+}
+
+/// The number of the value that holds the photos.
+const PHOTOS: usize = 0;
+
+/// Compiles `plan` for `photos` photos at a time, each of `[height, width]`.
+///
+/// # Errors
+/// If no kernel runs a step.
+pub fn compile(
+    plan: &Plan,
+    photo: [usize; 2],
+    photos: usize,
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Compiled, Unsupported> {
+    let fused = FusedPlan::of(plan)?;
+    let layouts = layouts(plan, photo, &fused.steps, photos);
+    let steps = fused
+        .steps
+        .iter()
+        .map(|step| {
+            let (input, output) = (layouts[step.input], layouts[step.output]);
+            let kernel = kernel(step, [input, output], photos, &folded)?;
+            let FusedStep { input, shortcut, output, .. } = *step;
+            Ok(Step { kernel, input, shortcut, output })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Compiled { steps, layouts, map: fused.map })
+}
+
+/// The layout of each value: with the border that its readers need. A sum and its shortcut have the
+/// same layout.
+fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -> Vec<Layout> {
+    let of = |[channels, height, width]: [usize; 3], stored: usize| Layout {
+        channels,
+        stored,
+        height,
+        width,
+        before: 0,
+        after: 0,
+    };
+    // Three channels are too few to pad.
+    let mut layouts = vec![of([3, photo[0], photo[1]], 3)];
+    let shapes = plan.shapes(photo);
+    layouts.extend(shapes.iter().map(|shape| of(*shape, shape[0].next_multiple_of(CHANNEL_BLOCK))));
+    for step in steps {
+        let (FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution)) =
+            &step.operation
+        else {
+            continue;
+        };
+        let layout = &mut layouts[step.input];
+        let winograd = is_winograd(step.input, convolution, layout, photos);
+        for side in [layout.height, layout.width] {
+            let around = convolution.padding.around(side, convolution.kernel, convolution.stride);
+            let after = match winograd {
+                true => Winograd::after(side),
+                false => around[1],
+            };
+            layout.before = layout.before.max(around[0]);
+            layout.after = layout.after.max(after);
+        }
+    }
+    // Backwards and forwards: a sum may be the next one's shortcut.
+    let pairs: Vec<[usize; 2]> = steps
+        .iter()
+        .filter_map(|step| step.shortcut.map(|shortcut| [step.output, shortcut]))
+        .collect();
+    for [one, other] in pairs.iter().rev().chain(&pairs) {
+        let before = layouts[*one].before.max(layouts[*other].before);
+        let after = layouts[*one].after.max(layouts[*other].after);
+        for value in [*one, *other] {
+            (layouts[value].before, layouts[value].after) = (before, after);
+        }
+    }
+    layouts
+}
+
+/// Whether Winograd's algorithm computes a convolution, for so many photos at a time. Its transforms take
+/// whole registers of channels, which photos do not have. Its filters are four times as large as the
+/// weights: with few tiles, reading them takes longer than the multiplications that they save.
+fn is_winograd(
+    input: usize,
+    convolution: &plan::Convolution,
+    input_layout: &Layout,
+    photos: usize,
+) -> bool {
+    const FEWEST_TILES: usize = 12;
+    let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
+    let tiles = Winograd::tiles(input_layout.height) * Winograd::tiles(input_layout.width);
+    input != PHOTOS
+        && (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
+        && photos * tiles >= FEWEST_TILES
+}
+
+/// The kernel of a step, its weights packed.
+fn kernel(
+    step: &FusedStep,
+    [input, output]: [Layout; 2],
+    photos: usize,
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Kernel, Unsupported> {
+    let (kernel, stride, padding) = match &step.operation {
+        FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
+            (convolution.kernel, convolution.stride, convolution.padding)
+        }
+        FusedOperation::MaxPool { kernel, stride, padding } => (*kernel, *stride, *padding),
+    };
+    let [down, across] =
+        [input.height, input.width].map(|side| padding.around(side, kernel, stride)[0]);
+    if down != across {
+        let reason = "its padding differs between the sides of photos that are not square";
+        return Err(Unsupported::new(&step.name, reason));
+    }
+    let window = Window { kernel, stride, padding: down };
+    Ok(match &step.operation {
+        FusedOperation::Convolution(convolution) => {
+            let Folded { weight, bias } = folded(convolution);
+            let clamp = convolution.activation.into();
+            match is_winograd(step.input, convolution, &input, photos) {
+                true => Kernel::Winograd(Winograd::new(&weight, &bias, input, output, clamp)),
+                false => Kernel::Convolution(Convolution::new(
+                    &weight, &bias, window, input, output, clamp,
+                )),
+            }
+        }
+        FusedOperation::Depthwise(convolution) => {
+            let Folded { weight, bias } = folded(convolution);
+            let clamp = convolution.activation.into();
+            Kernel::Depthwise(Depthwise::new(&weight, &bias, window, input, output, clamp))
+        }
+        FusedOperation::MaxPool { .. } => {
+            Kernel::MaxPool(MaxPool { window, input_layout: input, output_layout: output })
+        }
+    })
+}

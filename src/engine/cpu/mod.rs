@@ -1,0 +1,46 @@
+//! The CPU engine: a plan compiled for the processor.
+//!
+//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before it, packs
+//! weights in the kernels' order, and assigns every value a place in memory. During a forward each
+//! activation is written once, and read by the steps that need it.
+//!
+//! | file | |
+//! | --- | --- |
+//! | `engine` | the [`Engine`](crate::engine::Engine) |
+//! | `network` | the compiled network and its forward |
+//! | `compile`, `step`, `tuning` | from a plan to steps |
+//! | `schedule`, `parallelism` | which thread computes what, and in which buffer |
+//! | `layout` | the layout of activations: channels last, with borders of zeros |
+//! | `photos` | the input |
+//! | `product` | the kernel under every convolution |
+//! | `convolution` | strided and 1x1 convolutions, the stem |
+//! | `winograd` | 3x3 convolutions |
+//! | `depthwise`, `pool`, `epilogue` | the other kernels, and what follows a convolution |
+//!
+//! The vector instructions (AVX-512, AVX2, NEON) are chosen at run time:
+//! [`Instructions`](crate::device::Instructions).
+
+// Closures of iterators are not always inlined into the function that has the vector instructions; plain
+// loops are.
+#![allow(clippy::needless_range_loop)]
+
+mod compile;
+mod convolution;
+mod depthwise;
+mod engine;
+mod epilogue;
+mod layout;
+mod network;
+mod parallelism;
+mod photos;
+mod pool;
+mod product;
+mod schedule;
+mod step;
+mod tuning;
+mod winograd;
+
+pub use engine::CpuEngine;
+pub use network::CpuNetwork;
+pub use photos::Photos;
+pub use tuning::Tuning;

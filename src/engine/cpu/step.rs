@@ -1,0 +1,75 @@
+//! The steps of a compiled network.
+
+use super::convolution::Convolution;
+use super::depthwise::Depthwise;
+use super::parallelism::Parallelism;
+use super::pool::MaxPool;
+use super::winograd::{self, Winograd};
+use crate::device::Instructions;
+
+/// A kernel, and the indices of the values that it reads and writes.
+pub struct Step {
+    pub kernel: Kernel,
+    /// Index of the input.
+    pub input: usize,
+    /// Index of the shortcut that is added.
+    pub shortcut: Option<usize>,
+    /// Index of the output.
+    pub output: usize,
+}
+
+/// The operation of a step.
+pub enum Kernel {
+    Convolution(Convolution),
+    Winograd(Winograd),
+    Depthwise(Depthwise),
+    MaxPool(MaxPool),
+}
+
+impl Step {
+    /// Indices of the values that the step reads.
+    pub fn reads(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.input).chain(self.shortcut)
+    }
+
+    /// Size of the weights in bytes. Depthwise weights are small and count as 0.
+    pub fn bytes(&self) -> usize {
+        match &self.kernel {
+            Kernel::Convolution(convolution) => convolution.bytes(),
+            Kernel::Winograd(winograd) => winograd.bytes(),
+            Kernel::Depthwise(_) | Kernel::MaxPool(_) => 0,
+        }
+    }
+
+    /// Runs the step. With `scratch`, convolutions read their weights once for all photos; this is
+    /// for weights that do not fit in a core's cache.
+    pub fn run(
+        &self,
+        instructions: Instructions,
+        parallelism: Parallelism,
+        input: &[f32],
+        shortcut: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: Option<&mut winograd::Scratch>,
+    ) {
+        match (&self.kernel, scratch) {
+            (Kernel::Convolution(convolution), Some(scratch)) => {
+                let scratch = &mut scratch.output;
+                convolution.by_panel(instructions, input, output, shortcut, scratch);
+            }
+            (Kernel::Convolution(convolution), None) => {
+                convolution.run(instructions, parallelism, input, output, shortcut);
+            }
+            (Kernel::Winograd(winograd), Some(scratch)) => {
+                winograd.by_position(instructions, input, output, shortcut, scratch);
+            }
+            (Kernel::Winograd(winograd), None) => {
+                winograd.by_block(instructions, parallelism, input, output, shortcut);
+            }
+            (Kernel::Depthwise(depthwise), _) => {
+                depthwise.run(instructions, parallelism, input, output)
+            }
+            (Kernel::MaxPool(pool), _) => pool.run(instructions, parallelism, input, output),
+        }
+    }
+}

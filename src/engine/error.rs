@@ -1,0 +1,47 @@
+//! Why an engine gives no features.
+
+use crate::plan::Unsupported;
+use crate::precision::Precision;
+
+/// Why an engine gives no features.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device returned an error.
+    #[error("the device failed while it computed features: {0}")]
+    Device(String),
+    /// NaN or infinite features.
+    #[error("the device computed features that are NaN or infinite")]
+    NotFinite,
+    /// Not even one photo at a time fits.
+    #[error(
+        "the device's memory is too small for one photo's activations: end other programs that use it"
+    )]
+    OutOfMemory,
+    /// The driver does not return.
+    #[error("the device has not answered for {0} s: its driver hangs")]
+    Hangs(u64),
+    /// The engine cannot run the network.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+}
+
+impl EngineError {
+    /// The error for what a device reported, on one line.
+    pub(crate) fn device(error: &impl std::fmt::Debug) -> Self {
+        Self::Device(one_line(error))
+    }
+}
+
+/// A precision that a device or an engine does not compute in.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{device} does not compute in {precision}: {reason}; leave --precision out")]
+pub struct PrecisionError {
+    pub(super) device: String,
+    pub(super) precision: Precision,
+    pub(super) reason: &'static str,
+}
+
+/// An error's debug text on one line.
+pub(crate) fn one_line(error: &impl std::fmt::Debug) -> String {
+    format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")
+}

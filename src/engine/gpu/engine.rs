@@ -1,0 +1,94 @@
+//! The GPU engine.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::request::GpuJob;
+use super::thread::GpuThread;
+use crate::backbone::Backbone;
+use crate::device::DeviceInfo;
+use crate::engine::{Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepValues, Workload};
+use crate::photos::Preprocessing;
+use crate::precision::Precision;
+
+/// Runs a network on Kindling's own compute shaders. It is compiled when it is first needed.
+pub struct GpuEngine<'a> {
+    backbone: &'a Backbone,
+    preprocessing: Preprocessing,
+    info: DeviceInfo,
+    precision: Precision,
+    thread: OnceLock<Result<GpuThread, EngineError>>,
+}
+
+impl<'a> GpuEngine<'a> {
+    /// The engine for `backbone` on the device that `info` describes. Nothing is compiled yet.
+    pub fn new(
+        backbone: &'a Backbone,
+        preprocessing: Preprocessing,
+        info: DeviceInfo,
+        precision: Precision,
+    ) -> Self {
+        Self { backbone, preprocessing, info, precision, thread: OnceLock::new() }
+    }
+
+    /// How long a driver may take for a batch: a GPU takes seconds, a driver on the processor minutes.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(if self.info.kind.is_gpu() { 120 } else { 1200 })
+    }
+
+    /// Its thread, started when it is first needed.
+    fn thread(&self) -> Result<&GpuThread, EngineError> {
+        let start = || {
+            let client = crate::device::client(&self.info)
+                .ok_or_else(|| EngineError::Device("it is no longer there".into()))?;
+            let network = NetworkSpec::of(self.backbone)?;
+            let job = GpuJob {
+                client,
+                network,
+                preprocessing: self.preprocessing,
+                precision: self.precision,
+            };
+            Ok(GpuThread::start(job, self.patience()))
+        };
+        self.thread.get_or_init(start).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Engine for GpuEngine<'_> {
+    fn launch(&self, pixels: Vec<u8>, _: Workload) -> Result<Pending<'_>, EngineError> {
+        let thread = self.thread()?;
+        let answer = thread.features(pixels);
+        Ok(Pending::new(move || thread.wait(&answer)))
+    }
+
+    fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError> {
+        let thread = self.thread()?;
+        thread.wait(&thread.feature_map(pixels))
+    }
+
+    fn fingerprint(&self) -> String {
+        let version = crate::kernels::VERSION;
+        format!("{}, own kernels {version}, {}", self.info.fingerprint(), self.precision)
+    }
+
+    fn kernels(&self) -> &'static str {
+        "own"
+    }
+
+    fn is_on_gpu(&self) -> bool {
+        true
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn max_batch(&self) -> Option<usize> {
+        self.thread.get()?.as_ref().ok()?.max_batch()
+    }
+
+    fn steps(&self, pixels: Vec<u8>) -> Result<Option<StepValues>, EngineError> {
+        let thread = self.thread()?;
+        thread.wait(&thread.steps(pixels)).map(Some)
+    }
+}

@@ -1,0 +1,98 @@
+//! The cost of a forward, counted: launches, bytes, multiplications.
+
+use super::network::GpuNetwork;
+use crate::kernels::Precision;
+
+/// The cost of one launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The step's name in the plan.
+    pub step: String,
+    /// The kernel.
+    pub kernel: &'static str,
+    /// Bytes of activations that it reads, each once.
+    pub read: usize,
+    /// Bytes of activations that it writes.
+    pub written: usize,
+    /// Bytes of weights.
+    pub weights: usize,
+    /// Multiplications of activations with weights.
+    pub multiplications: usize,
+}
+
+/// The cost of a forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardCost {
+    /// Its launches, in order.
+    pub launches: Vec<Launch>,
+    /// How often each activation is written, including the photos and the features, by value.
+    pub writes: Vec<usize>,
+}
+
+impl GpuNetwork {
+    /// Launches, bytes and multiplications of a forward of so many photos.
+    pub fn forward_cost(&self, photos: usize) -> ForwardCost {
+        ForwardCost::of(self, photos)
+    }
+}
+
+impl ForwardCost {
+    fn of(network: &GpuNetwork, photos: usize) -> Self {
+        let [height, width] = network.photo;
+        let size = |[channels, height, width]: [usize; 3]| {
+            photos * channels.next_multiple_of(4) * height * width * network.precision.bytes()
+        };
+        let mut shapes = vec![[0; 3]; network.values];
+        let mut writes = vec![0; network.values];
+        shapes[0] = [3, height, width];
+        writes[0] += 1;
+        let mut launches = vec![Launch {
+            step: "photos".into(),
+            kernel: "preprocess",
+            read: 3 * photos * height * width,
+            written: size(shapes[0]),
+            weights: 3 * 256 * Precision::F32.bytes(),
+            multiplications: 0,
+        }];
+        for step in &network.steps {
+            let output = step.kernel.output(shapes[step.input]);
+            shapes[step.output] = output;
+            writes[step.output] += 1;
+            let shortcut = step.shortcut.map_or(0, |value| size(shapes[value]));
+            launches.push(Launch {
+                step: step.name.clone(),
+                kernel: step.kernel.name(),
+                read: size(shapes[step.input]) + shortcut,
+                written: size(output),
+                weights: step.kernel.bytes(),
+                multiplications: step.kernel.multiplications(photos, output),
+            });
+        }
+        let map = shapes[network.map];
+        let features = photos * map[0].next_multiple_of(4) * Precision::F32.bytes();
+        launches.push(Launch {
+            step: "avgpool".into(),
+            kernel: "mean",
+            read: size(map),
+            written: features,
+            weights: 0,
+            multiplications: 0,
+        });
+        // The plan's last step is the mean.
+        if let Some(features) = writes.last_mut() {
+            *features += 1;
+        }
+        Self { launches, writes }
+    }
+
+    /// Bytes of activations and weights that it reads, and bytes that it writes.
+    pub fn bytes(&self) -> [usize; 2] {
+        let read = self.launches.iter().map(|launch| launch.read + launch.weights).sum();
+        [read, self.launches.iter().map(|launch| launch.written).sum()]
+    }
+
+    /// Multiplications of activations with weights.
+    pub fn multiplications(&self) -> usize {
+        self.launches.iter().map(|launch| launch.multiplications).sum()
+    }
+}

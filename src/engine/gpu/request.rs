@@ -1,0 +1,36 @@
+//! What the GPU thread is started with, and asked for.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use cubecl::client::Client;
+
+use crate::engine::{EngineError, FeatureMap, NetworkSpec, StepValues};
+use crate::photos::Preprocessing;
+use crate::precision::Precision;
+
+/// What the thread computes with.
+pub struct GpuJob {
+    /// The device.
+    pub client: Client,
+    /// The network.
+    pub network: NetworkSpec,
+    /// Its preprocessing.
+    pub preprocessing: Preprocessing,
+    /// How values are stored.
+    pub precision: Precision,
+}
+
+/// Where an answer goes. Nobody need wait for it.
+pub type Reply<T> = Sender<Result<T, EngineError>>;
+/// An answer on its way.
+pub type Answer<T> = Receiver<Result<T, EngineError>>;
+
+/// A request, for preprocessed photos, `[photos, crop, crop, 3]`.
+pub enum Request {
+    /// Their features, `[photos, features]`.
+    Features(Vec<u8>, Reply<Vec<f32>>),
+    /// Their last feature maps.
+    FeatureMap(Vec<u8>, Reply<FeatureMap>),
+    /// The values of each step.
+    Steps(Vec<u8>, Reply<StepValues>),
+}

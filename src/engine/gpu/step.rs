@@ -1,0 +1,86 @@
+//! One launch of a kernel.
+
+use cubecl::client::Client;
+
+use crate::kernels::{Convolution, Depthwise, DeviceTensor, MaxPool, Winograd};
+
+/// One launch: reads one or two values and writes one.
+pub(super) struct Step {
+    /// Its name in the plan.
+    pub name: String,
+    pub kernel: Kernel,
+    /// The value that it reads.
+    pub input: usize,
+    /// The value that it adds.
+    pub shortcut: Option<usize>,
+    /// The value that it writes.
+    pub output: usize,
+}
+
+/// A kernel with its weights.
+pub(super) enum Kernel {
+    Convolution(Convolution),
+    Winograd(Winograd),
+    Depthwise(Depthwise),
+    MaxPool(MaxPool),
+}
+
+impl Kernel {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Convolution(_) => "convolution",
+            Self::Winograd(winograd) if winograd.side() == 4 => "winograd F(4x4,3x3)",
+            Self::Winograd(_) => "winograd F(2x2,3x3)",
+            Self::Depthwise(_) => "depthwise",
+            Self::MaxPool(_) => "max-pool",
+        }
+    }
+
+    /// The output shape for an input of `[channels, height, width]`.
+    pub fn output(&self, shape: [usize; 3]) -> [usize; 3] {
+        match self {
+            Self::Convolution(convolution) => convolution.output(shape),
+            Self::Winograd(winograd) => winograd.output(shape),
+            Self::Depthwise(depthwise) => depthwise.output(shape),
+            Self::MaxPool(pool) => pool.output(shape),
+        }
+    }
+
+    /// Launches it.
+    pub fn run(
+        &self,
+        client: &Client,
+        input: &DeviceTensor,
+        shortcut: Option<&DeviceTensor>,
+        output: &DeviceTensor,
+    ) {
+        match self {
+            Self::Convolution(convolution) => convolution.run(client, input, shortcut, output),
+            Self::Winograd(winograd) => winograd.run(client, input, shortcut, output),
+            Self::Depthwise(depthwise) => depthwise.run(client, input, output),
+            Self::MaxPool(pool) => pool.run(client, input, output),
+        }
+    }
+
+    /// Bytes of its weights.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Convolution(convolution) => convolution.bytes(),
+            Self::Winograd(winograd) => winograd.bytes(),
+            Self::Depthwise(depthwise) => depthwise.bytes(),
+            Self::MaxPool(_) => 0,
+        }
+    }
+
+    /// Multiplications of activations by weights.
+    pub fn multiplications(&self, photos: usize, output: [usize; 3]) -> usize {
+        let pixels = photos * output[1] * output[2];
+        match self {
+            Self::Convolution(convolution) => convolution.multiplications(pixels),
+            Self::Winograd(winograd) => winograd.multiplications(photos, output),
+            Self::Depthwise(depthwise) => depthwise.multiplications(pixels),
+            Self::MaxPool(_) => 0,
+        }
+    }
+}

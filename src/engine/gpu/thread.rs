@@ -1,0 +1,193 @@
+//! The thread that talks to a GPU's driver: if the driver hangs or panics, the program can say so.
+//!
+//! The next batch is launched before the last one is read back, and each is copied back behind its own
+//! launches, so that the GPU waits neither for the copy nor for what the program does with it. If
+//! the GPU's memory is too small for a batch, the batch is divided.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::request::{Answer, GpuJob, Reply, Request};
+use super::worker::Worker;
+use crate::engine::{EngineError, FeatureMap, StepValues};
+
+/// The thread that computes on a GPU.
+pub struct GpuThread {
+    requests: Sender<Request>,
+    /// Until it has panicked and its message was read.
+    thread: Mutex<Option<JoinHandle<()>>>,
+    patience: Duration,
+    /// Whether it ever answered: before that, the driver compiles every kernel.
+    answered: AtomicBool,
+    /// The most photos that go through the network at a time.
+    max_batch: Arc<AtomicUsize>,
+}
+
+/// How much longer the first answer may take, while every kernel is compiled.
+const COMPILING: u32 = 5;
+
+impl GpuThread {
+    /// Starts it. If it does not answer for `patience`, its driver counts as hanging.
+    pub fn start(job: GpuJob, patience: Duration) -> Self {
+        let max_batch = Arc::new(AtomicUsize::new(usize::MAX));
+        let worker_max_batch = max_batch.clone();
+        let work = move |requests: Receiver<Request>| match Worker::new(job, worker_max_batch) {
+            Ok(worker) => worker.work(&requests),
+            Err(error) => refuse(&requests, &error),
+        };
+        Self::running(work, patience, max_batch)
+    }
+
+    fn running(
+        work: impl FnOnce(Receiver<Request>) + Send + 'static,
+        patience: Duration,
+        max_batch: Arc<AtomicUsize>,
+    ) -> Self {
+        let (requests, received) = channel();
+        let thread = thread::spawn(move || work(received));
+        Self {
+            requests,
+            thread: Mutex::new(Some(thread)),
+            patience,
+            answered: AtomicBool::new(false),
+            max_batch,
+        }
+    }
+
+    /// The photos that go through the network at a time, if the memory was too small for more.
+    pub fn max_batch(&self) -> Option<usize> {
+        Some(self.max_batch.load(Ordering::Relaxed)).filter(|photos| *photos < usize::MAX)
+    }
+
+    /// Requests the features of photos.
+    pub fn features(&self, pixels: Vec<u8>) -> Answer<Vec<f32>> {
+        self.request(|reply| Request::Features(pixels, reply))
+    }
+
+    /// Requests the last feature maps of photos.
+    pub fn feature_map(&self, pixels: Vec<u8>) -> Answer<FeatureMap> {
+        self.request(|reply| Request::FeatureMap(pixels, reply))
+    }
+
+    /// Requests the values of each step for the first and the last of some photos.
+    pub fn steps(&self, pixels: Vec<u8>) -> Answer<StepValues> {
+        self.request(|reply| Request::Steps(pixels, reply))
+    }
+
+    fn request<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Answer<T> {
+        let (reply, answer) = channel();
+        // A thread that has ended drops the reply, and `wait` reports that.
+        let _ = self.requests.send(request(reply));
+        answer
+    }
+
+    /// Waits for an answer.
+    ///
+    /// # Errors
+    /// If the device fails or does not answer.
+    pub fn wait<T>(&self, answer: &Answer<T>) -> Result<T, EngineError> {
+        let factor = if self.answered.load(Ordering::Relaxed) { 1 } else { COMPILING };
+        let patience = factor * self.patience;
+        match answer.recv_timeout(patience) {
+            Ok(answer) => {
+                self.answered.store(true, Ordering::Relaxed);
+                answer
+            }
+            Err(RecvTimeoutError::Timeout) => Err(EngineError::Hangs(patience.as_secs())),
+            Err(RecvTimeoutError::Disconnected) => Err(EngineError::Device(self.panic_message())),
+        }
+    }
+
+    /// Why the thread ended.
+    fn panic_message(&self) -> String {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let message = match thread.map(JoinHandle::join) {
+            Some(Err(payload)) => text_of(&*payload),
+            _ => None,
+        };
+        match message {
+            Some(message) => format!("its driver or a kernel panicked: {message}"),
+            None => "its driver or a kernel panicked".into(),
+        }
+    }
+}
+
+/// A panic's message on one line.
+fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())?;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(line.chars().take(160).collect())
+}
+
+/// Answers every request with the reason why the worker could not start.
+fn refuse(requests: &Receiver<Request>, error: &EngineError) {
+    for request in requests {
+        // Whoever no longer waits for an answer has dropped its receiver.
+        let _ = match request {
+            Request::Features(_, reply) => reply.send(Err(error.clone())).is_ok(),
+            Request::FeatureMap(_, reply) => reply.send(Err(error.clone())).is_ok(),
+            Request::Steps(_, reply) => reply.send(Err(error.clone())).is_ok(),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Unsupported;
+
+    fn thread_of(work: impl FnOnce(Receiver<Request>) + Send + 'static) -> GpuThread {
+        let max_batch = Arc::new(AtomicUsize::new(usize::MAX));
+        GpuThread::running(work, Duration::from_millis(100), max_batch)
+    }
+
+    #[test]
+    fn a_driver_that_hangs_is_distinguished_from_one_that_panicked() {
+        let hanging = thread_of(|requests| {
+            let _kept = requests.recv();
+            thread::sleep(Duration::from_secs(5));
+        });
+        let error = hanging.wait(&hanging.features(vec![0])).unwrap_err();
+        assert!(matches!(error, EngineError::Hangs(_)), "{error}");
+
+        let panicking = thread_of(|requests| {
+            let _ = requests.recv();
+            panic!("no such\n  instruction");
+        });
+        let error = panicking.wait(&panicking.features(vec![0])).unwrap_err().to_string();
+        assert!(error.ends_with("a kernel panicked: no such instruction"), "{error}");
+    }
+
+    #[test]
+    fn a_worker_that_cannot_start_gives_its_reason_to_every_request() {
+        let reason = EngineError::Unsupported(Unsupported::new("layer1", "a test"));
+        let thread = thread_of(move |requests| refuse(&requests, &reason));
+        for _ in 0..2 {
+            let error = thread.wait(&thread.features(vec![0])).unwrap_err().to_string();
+            assert_eq!(error, "the step `layer1` is not supported: a test");
+        }
+        assert!(thread.wait(&thread.feature_map(vec![0])).is_err());
+        assert!(thread.wait(&thread.steps(vec![0])).is_err());
+    }
+
+    #[test]
+    fn an_answer_that_nobody_fetched_is_not_taken_for_the_next() {
+        let thread = thread_of(|requests| {
+            for request in requests {
+                if let Request::Features(pixels, reply) = request {
+                    let _ = reply.send(Ok(pixels.into_iter().map(f32::from).collect()));
+                }
+            }
+        });
+        let _left = thread.features(vec![1]);
+        let wanted = thread.features(vec![2]);
+        assert_eq!(thread.wait(&wanted).unwrap(), [2.0]);
+    }
+}

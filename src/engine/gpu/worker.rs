@@ -1,0 +1,210 @@
+//! The work of the GPU thread.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+
+use cubecl::server::ServerError;
+
+use super::network::GpuNetwork;
+use super::request::{GpuJob, Reply, Request};
+use crate::engine::{EngineError, FeatureMap, StepValues};
+use crate::kernels::failure::{is_out_of_memory, reason};
+use crate::kernels::preprocess::Preprocess;
+use crate::kernels::{DeviceTensor, Reading};
+
+/// The compiled network and its input.
+pub struct Worker {
+    network: GpuNetwork,
+    preprocess: Preprocess,
+    crop: usize,
+    max_batch: Arc<AtomicUsize>,
+}
+
+/// A batch, with its pixels in case that it has to be launched again.
+struct Launched<'a> {
+    reply: Reply<Vec<f32>>,
+    pixels: Vec<u8>,
+    /// On their way back. `None` if the memory is known to be too small for the batch.
+    features: Option<Reading<'a>>,
+}
+
+impl Worker {
+    /// Compiles the network.
+    ///
+    /// # Errors
+    /// If the kernels do not run the network, or the adapter's limits do not allow them.
+    pub fn new(job: GpuJob, max_batch: Arc<AtomicUsize>) -> Result<Self, EngineError> {
+        let GpuJob { client, network, preprocessing, precision } = job;
+        let crop = preprocessing.crop as usize;
+        let network = GpuNetwork::compile(&client, &network, [crop; 2], precision)?;
+        let preprocess = network.preprocess(&preprocessing.normalised());
+        Ok(Self { network, preprocess, crop, max_batch })
+    }
+
+    /// Answers requests until there can be no more.
+    pub fn work(&self, requests: &Receiver<Request>) {
+        let mut launched: VecDeque<Launched> = VecDeque::new();
+        loop {
+            let request = match launched.len() {
+                0 => match requests.recv() {
+                    Ok(request) => Some(request),
+                    Err(_) => return,
+                },
+                1 => requests.try_recv().ok(),
+                _ => None,
+            };
+            // A send fails only if nobody waits for the answer any more.
+            match request {
+                Some(Request::Features(pixels, reply)) => {
+                    launched.push_back(self.launch(reply, pixels));
+                }
+                Some(Request::FeatureMap(pixels, reply)) => {
+                    let _ = reply.send(self.feature_map(&pixels));
+                }
+                Some(Request::Steps(pixels, reply)) => {
+                    let _ = reply.send(self.steps(&pixels));
+                }
+                None => {
+                    if let Some(oldest) = launched.pop_front() {
+                        let reply = oldest.reply.clone();
+                        let _ = reply.send(self.read(oldest, &mut launched));
+                    }
+                }
+            }
+        }
+    }
+
+    fn upload(&self, pixels: &[u8]) -> DeviceTensor {
+        self.preprocess.run(self.network.client(), pixels, [self.crop; 2])
+    }
+
+    /// Bytes of a photo.
+    fn photo(&self) -> usize {
+        3 * self.crop * self.crop
+    }
+
+    fn launch(&self, reply: Reply<Vec<f32>>, pixels: Vec<u8>) -> Launched<'_> {
+        let fits = pixels.len() / self.photo() <= self.max_batch.load(Ordering::Relaxed);
+        let features = fits.then(|| self.start(&pixels));
+        Launched { reply, pixels, features }
+    }
+
+    /// Launches every kernel for some photos, and requests their features.
+    fn start(&self, pixels: &[u8]) -> Reading<'_> {
+        self.network.read_later(&self.network.features(self.upload(pixels)))
+    }
+
+    fn read<'a>(
+        &'a self,
+        oldest: Launched<'a>,
+        others: &mut VecDeque<Launched<'a>>,
+    ) -> Result<Vec<f32>, EngineError> {
+        let Launched { pixels, features, .. } = oldest;
+        let photos = pixels.len() / self.photo();
+        let mut max_batch = self.max_batch.load(Ordering::Relaxed);
+        if let Some(features) = features {
+            let whole = features.wait().map_err(|error| failed(&error));
+            if !matches!(whole, Err(EngineError::OutOfMemory)) || photos == 1 {
+                return whole;
+            }
+            max_batch = photos / 2;
+        }
+        // No other batch may hold memory now.
+        let waiting: Vec<(Reply<Vec<f32>>, Vec<u8>)> =
+            others.drain(..).map(|other| (other.reply, other.pixels)).collect();
+        let values = in_parts(photos, &mut max_batch, |part| {
+            let _ = self.network.client().memory_cleanup();
+            let pixels = &pixels[part.start * self.photo()..part.end * self.photo()];
+            self.start(pixels).wait().map_err(|error| failed(&error))
+        });
+        self.max_batch.store(max_batch, Ordering::Relaxed);
+        others.extend(waiting.into_iter().map(|(reply, pixels)| self.launch(reply, pixels)));
+        values
+    }
+
+    fn feature_map(&self, pixels: &[u8]) -> Result<FeatureMap, EngineError> {
+        let map = self.network.feature_map(self.upload(pixels), |_, _| ());
+        let [channels, height, width] = map.shape();
+        Ok(FeatureMap { channels, height, width, values: self.values(&map)? })
+    }
+
+    fn steps(&self, pixels: &[u8]) -> Result<StepValues, EngineError> {
+        let mut steps = Vec::new();
+        let mut failed = None;
+        self.network.features_observed(self.upload(pixels), |name, map| match self.values(map) {
+            Ok(mut values) => {
+                let photo = values.len() / map.photos;
+                let last = values.split_off(values.len() - photo);
+                values.truncate(photo);
+                values.extend(last);
+                steps.push((name.to_owned(), values));
+            }
+            Err(error) => failed = Some(error),
+        });
+        failed.map_or(Ok(steps), Err)
+    }
+
+    fn values(&self, map: &DeviceTensor) -> Result<Vec<f32>, EngineError> {
+        self.network.read(map).map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &ServerError) -> EngineError {
+    match is_out_of_memory(error) {
+        true => EngineError::OutOfMemory,
+        false => EngineError::Device(reason(error)),
+    }
+}
+
+/// Computes `count` photos in parts of at most `max_batch`, and halves it whenever memory is too
+/// small.
+fn in_parts(
+    count: usize,
+    max_batch: &mut usize,
+    mut compute: impl FnMut(Range<usize>) -> Result<Vec<f32>, EngineError>,
+) -> Result<Vec<f32>, EngineError> {
+    let mut values = Vec::new();
+    let mut done = 0;
+    while done < count {
+        let part = done..count.min(done + *max_batch);
+        match compute(part.clone()) {
+            Ok(part) => values.extend(part),
+            Err(EngineError::OutOfMemory) if part.len() > 1 => {
+                *max_batch = part.len() / 2;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        done = part.end;
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_the_memory_does_not_hold_is_halved_until_it_does() {
+        let mut max_batch = 32;
+        let mut parts = Vec::new();
+        let values = in_parts(32, &mut max_batch, |part| match part.len() {
+            9.. => Err(EngineError::OutOfMemory),
+            _ => {
+                parts.push(part.clone());
+                Ok(part.map(|photo| photo as f32).collect())
+            }
+        });
+        assert_eq!(values.unwrap(), (0..32).map(|photo| photo as f32).collect::<Vec<_>>());
+        assert_eq!((max_batch, parts.len()), (8, 4));
+    }
+
+    #[test]
+    fn memory_that_does_not_hold_one_photo_is_an_error() {
+        let result = in_parts(3, &mut 3, |_| Err(EngineError::OutOfMemory));
+        assert!(matches!(result, Err(EngineError::OutOfMemory)));
+    }
+}

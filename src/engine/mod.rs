@@ -1,0 +1,149 @@
+//! Engines: what runs a frozen network on a device.
+//!
+//! | engine | runs on | |
+//! | --- | --- | --- |
+//! | [`burn`](self) | any device | Burn's operations; runs every network |
+//! | [`cpu`] | the processor | the plan compiled to vector instructions |
+//! | [`gpu`] | Vulkan, Metal, DX12, CUDA | the plan compiled to Kindling's compute shaders |
+//!
+//! All implement [`Engine`]. [`choose`] picks the fastest one for a device. A compiled engine that cannot
+//! run a network says which step it lacks ([`Unsupported`]), and Burn's engine takes over.
+
+mod burn;
+mod choice;
+pub mod cpu;
+mod error;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub mod gpu;
+mod spec;
+
+pub use self::burn::BurnEngine;
+pub(crate) use self::burn::normalised;
+pub use choice::unsupported_networks;
+pub use choice::{Chosen, Target, batch_size, choose, features_on_processor, supports};
+pub use cpu::{CpuEngine, CpuNetwork};
+pub(crate) use error::one_line;
+pub use error::{EngineError, PrecisionError};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use gpu::{GpuEngine, GpuNetwork};
+pub use spec::NetworkSpec;
+
+pub use crate::plan::Unsupported;
+use crate::precision::Precision;
+
+/// Runs a frozen network on photos.
+///
+/// Photos are preprocessed bytes, `[photos, crop, crop, 3]`; the engine normalises them.
+pub trait Engine {
+    /// Starts to compute the features of `pixels`. A GPU computes while the caller does something
+    /// else; the next batch may be launched before this one is waited for.
+    ///
+    /// # Errors
+    /// If the engine cannot start.
+    fn launch(&self, pixels: Vec<u8>, workload: Workload) -> Result<Pending<'_>, EngineError>;
+
+    /// The last feature maps of `pixels`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError>;
+
+    /// Identifies everything that the features' bits may depend on: the device, its driver, the kernels'
+    /// version. Part of the feature cache's key.
+    fn fingerprint(&self) -> String;
+
+    /// Whose kernels it runs: `own` or `Burn`.
+    fn kernels(&self) -> &'static str;
+
+    /// Whether it runs on a GPU, or on a driver that presents itself as one.
+    fn is_on_gpu(&self) -> bool {
+        false
+    }
+
+    /// How it stores values.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
+
+    /// The photos that go through the network at a time, if the device's memory was too small for the
+    /// batches that were asked for.
+    fn max_batch(&self) -> Option<usize> {
+        None
+    }
+
+    /// The output of each step for the first and the last of some photos. `None` if the engine cannot
+    /// show them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn steps(&self, _pixels: Vec<u8>) -> Result<Option<StepValues>, EngineError> {
+        Ok(None)
+    }
+}
+
+/// How many photos are still to come. An engine may order its work differently for a few photos, whose
+/// features then differ by rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// Up to [`Workload::FEW`] photos in all.
+    Few,
+    /// More.
+    Many,
+}
+
+impl Workload {
+    /// The most photos that count as few: to compile a network for many takes longer than it saves.
+    pub const FEW: usize = 4;
+
+    /// The workload of so many photos.
+    pub fn of(photos: usize) -> Self {
+        if photos <= Self::FEW { Self::Few } else { Self::Many }
+    }
+}
+
+/// Features that a device may still be computing.
+pub struct Pending<'a> {
+    wait: Box<Wait<'a>>,
+    /// Whether the features have the same bits as those of the same photo in any other batch, so that
+    /// they may be cached.
+    pub is_cacheable: bool,
+}
+
+/// Waits for the features, `[photos, features]`.
+type Wait<'a> = dyn FnOnce() -> Result<Vec<f32>, EngineError> + 'a;
+
+impl<'a> Pending<'a> {
+    /// Features that `wait` returns.
+    pub fn new(wait: impl FnOnce() -> Result<Vec<f32>, EngineError> + 'a) -> Self {
+        Self { wait: Box::new(wait), is_cacheable: true }
+    }
+
+    /// Features that are already there.
+    pub fn ready(rows: Vec<f32>) -> Self {
+        Self::new(|| Ok(rows))
+    }
+
+    /// Waits for the features, `[photos, features]`.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn wait(self) -> Result<Vec<f32>, EngineError> {
+        (self.wait)()
+    }
+}
+
+/// The last feature maps of some photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureMap {
+    /// Channels: the number of features.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[photos, channels, height, width]`.
+    pub values: Vec<f32>,
+}
+
+/// Each step's name in the plan, and its values for the first and the last photo of a batch.
+pub type StepValues = Vec<(String, Vec<f32>)>;

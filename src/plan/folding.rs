@@ -1,0 +1,76 @@
+//! A plan's weights, with BatchNorm folded into the convolutions.
+
+use std::collections::HashMap;
+
+use burn::store::{bridge, burn_pack};
+
+use super::Convolution;
+
+/// The values of a network's tensors, read from its device, by name.
+pub struct Weights(HashMap<String, Vec<f32>>);
+
+impl Weights {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If the device does not return them.
+    pub fn read(tensors: Vec<burn_pack::Tensor>) -> Result<Self, burn_pack::Error> {
+        let read = |tensor: burn_pack::Tensor| {
+            let values = values(&tensor)?;
+            Ok((tensor.name, values))
+        };
+        Ok(Self(tensors.into_iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    /// The values of the tensor `name`.
+    ///
+    /// # Panics
+    /// If there is no such tensor: the plan belongs to another network.
+    pub fn values(&self, name: &str) -> &[f32] {
+        // A test checks that every plan names its network's tensors and no others.
+        self.0.get(name).unwrap_or_else(|| panic!("the network has no tensor `{name}`"))
+    }
+}
+
+/// The values of a tensor, read from its device.
+///
+/// # Errors
+/// If the device does not return them.
+pub fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, burn_pack::Error> {
+    Ok(bridge::to_data(tensor)?.iter::<f32>().collect())
+}
+
+/// A convolution with its BatchNorm folded in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    /// `[out_channels, in_channels / groups, kernel, kernel]`.
+    pub weight: Vec<f32>,
+    /// `[out_channels]`.
+    pub bias: Vec<f32>,
+}
+
+impl Convolution {
+    /// The convolution that computes at once what this one and its BatchNorm compute: BatchNorm is
+    /// linear if its statistics are fixed. Computed in f64 and rounded once.
+    ///
+    /// # Panics
+    /// If `weights` belong to another network.
+    pub fn folded(&self, weights: &Weights) -> Folded {
+        let [scale, shift, mean, variance] =
+            [&self.norm.scale, &self.norm.shift, &self.norm.mean, &self.norm.variance]
+                .map(|name| weights.values(name));
+        let kernels = weights.values(&self.weight);
+        let mut folded = Folded {
+            weight: Vec::with_capacity(kernels.len()),
+            bias: Vec::with_capacity(self.out_channels),
+        };
+        for (channel, kernel) in kernels.chunks(kernels.len() / self.out_channels).enumerate() {
+            let [scale, shift, mean, variance] =
+                [scale, shift, mean, variance].map(|values| f64::from(values[channel]));
+            let factor = scale / (variance + self.norm.epsilon).sqrt();
+            folded.weight.extend(kernel.iter().map(|value| (f64::from(*value) * factor) as f32));
+            folded.bias.push((shift - mean * factor) as f32);
+        }
+        folded
+    }
+}

@@ -1,0 +1,18 @@
+//! The error of a step that cannot be written down or run.
+
+/// A step that a plan cannot express, or that an engine cannot run. Burn's engine runs every network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the step `{step}` is not supported: {reason}")]
+pub struct Unsupported {
+    /// The step's name: its module's, such as `layer1.0.conv1`.
+    pub step: String,
+    /// What about it is not supported.
+    pub reason: &'static str,
+}
+
+impl Unsupported {
+    /// The error for `step`.
+    pub fn new(step: impl Into<String>, reason: &'static str) -> Self {
+        Self { step: step.into(), reason }
+    }
+}

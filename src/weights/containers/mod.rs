@@ -1,0 +1,55 @@
+//! The containers that weights files come in, one file each, recognised by their first bytes.
+
+mod burnpack;
+mod pytorch;
+mod safetensors;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::store::burn_pack;
+
+use super::CheckpointError;
+use burnpack::Burnpack;
+use pytorch::Pytorch;
+use safetensors::Safetensors;
+
+/// The content of a weights file.
+#[derive(Default)]
+pub(super) struct Content {
+    /// The tensors by their published names.
+    pub(super) tensors: BTreeMap<String, burn_pack::Tensor>,
+    /// Texts by name, if the format has them.
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// A file format.
+pub(super) trait Container {
+    /// Whether a file that begins with `start` has this format.
+    fn recognises(&self, start: &[u8]) -> bool;
+
+    /// Reads the file `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not a valid file of this format.
+    fn read(&self, path: &Path) -> Result<Content, CheckpointError>;
+}
+
+/// The formats, in the order in which they are tried.
+const CONTAINERS: [&dyn Container; 3] = [&Pytorch, &Burnpack, &Safetensors];
+
+/// How many bytes of a file [`recognised`] needs: a tar archive's magic number ends at 262.
+pub(super) const START: u64 = 512;
+
+/// The format of a file that begins with `start`.
+pub(super) fn recognised(start: &[u8]) -> Option<&'static dyn Container> {
+    CONTAINERS.into_iter().find(|container| container.recognises(start))
+}
+
+/// Reads a safetensors file's content; `name` is for error messages.
+///
+/// # Errors
+/// If it is not a valid safetensors file.
+pub(super) fn safetensors_content(name: &Path, bytes: &[u8]) -> Result<Content, CheckpointError> {
+    safetensors::content(name, bytes)
+}

@@ -1,0 +1,119 @@
+//! Networks and plans divided at a stage: the base of fine-tuning.
+
+use burn::module::{Module, ParamGroup};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use kindling::backbone::{Architecture, Backbone, Tensors};
+use kindling::engine::cpu::{CpuNetwork, Photos, Tuning};
+use kindling::plan::{FusedPlan, Plan, Planned, StageError, Weights};
+
+use crate::reference::{Numbers, cpu, random_weights, relative_error};
+
+const NAMES: [&str; 2] = ["resnet18-w8", "efficientnet-lite0"];
+const SIDE: usize = 64;
+
+fn backbone(name: &str, device: &Device) -> Backbone {
+    let mut backbone = name.parse::<Architecture>().unwrap().init(device);
+    random_weights(&mut backbone);
+    backbone
+}
+
+fn photos() -> Numbers {
+    let values = (0..2 * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0);
+    Numbers { shape: vec![2, 3, SIDE, SIDE], values: values.collect() }
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers {
+    let shape = tensor.dims().to_vec();
+    Numbers { shape, values: tensor.into_data().iter::<f32>().collect() }
+}
+
+#[test]
+fn a_network_divided_at_any_stage_gives_the_same_features() {
+    for name in NAMES {
+        let backbone = backbone(name, &cpu());
+        let network = backbone.network();
+        let whole = numbers(network.forward(photos().on(&cpu())));
+        for stage in network.stages() {
+            let activations = network.forward_until(&stage, photos().on(&cpu())).unwrap();
+            let features = network.forward_from(&stage, activations).unwrap();
+            assert_eq!(numbers(features).values, whole.values, "{name} at {stage}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_divided_at_any_stage_computes_what_the_network_does() {
+    for name in NAMES {
+        let backbone = backbone(name, &cpu());
+        let (network, plan) = (backbone.network(), backbone.plan().unwrap());
+        let weights = Weights::read(backbone.tensors()).unwrap();
+        let planned: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+        assert_eq!(planned, network.stages(), "{name}");
+        let whole = numbers(network.forward(photos().on(&cpu())));
+        for stage in network.stages() {
+            let expected = numbers(network.forward_until(&stage, photos().on(&cpu())).unwrap());
+            let until = plan.until_stage(&stage).unwrap();
+            let activations = until.interpreted(&weights, photos().on(&cpu()), |_, _| ());
+            assert!(relative_error(activations.clone(), &expected) < 1e-5, "{name} until {stage}");
+            // The CPU engine computes the first part too; its last feature map is the stage's output.
+            let engine = CpuNetwork::compile(&until, [SIDE; 2], Tuning::default(), |convolution| {
+                convolution.folded(&weights)
+            })
+            .unwrap();
+            let map = engine.feature_map(Photos::Planes(&photos().values));
+            let map = Numbers { shape: expected.shape.clone(), values: map };
+            assert!(relative_error(map.on::<4>(&cpu()), &expected) < 1e-4, "{name} until {stage}");
+            let from = plan.from_stage(&stage).unwrap();
+            assert_eq!(from.input_channels, expected.shape[1], "{name} from {stage}");
+            let features = from.interpreted(&weights, activations, |_, _| ()).flatten(1, 3);
+            assert!(relative_error::<2>(features, &whole) < 1e-5, "{name} from {stage}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_stage_is_an_error_that_names_the_known_ones() {
+    let backbone = backbone("resnet18-w8", &cpu());
+    let message = "the network has no stage called `layer5`; its stages are maxpool, layer1, layer2, \
+                   layer3, layer4";
+    assert_eq!(backbone.plan().unwrap().until_stage("layer5").unwrap_err().to_string(), message);
+    let error = backbone.network().forward_until("layer5", photos().on(&cpu())).unwrap_err();
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn a_stage_that_later_steps_reach_into_is_no_cut() {
+    let mut plan: Plan = backbone("resnet18-w8", &cpu()).plan().unwrap();
+    // `layer1.0.add` reads what `maxpool` gives, from before the end of a stage in the middle.
+    let inside = plan.steps.iter().position(|step| step.name == "layer1.0.conv1").unwrap();
+    plan.end_stage("inside", kindling::plan::Value::Output(inside));
+    let error = plan.from_stage("inside").unwrap_err();
+    assert_eq!(error, StageError::NotACut { name: "inside".into() });
+}
+
+#[test]
+fn a_plan_that_starts_at_a_stage_is_refused_by_the_compiled_engines() {
+    let plan = backbone("resnet18-w8", &cpu()).plan().unwrap().from_stage("layer3").unwrap();
+    let error = FusedPlan::of(&plan).unwrap_err().to_string();
+    assert!(error.contains("does not read photos"), "{error}");
+}
+
+#[test]
+fn gradients_reach_the_stages_behind_the_cut_and_a_frozen_group_gets_none() {
+    let device = cpu();
+    let backbone = backbone("resnet18-w8", &device);
+    let activations = backbone.network().forward_until("layer3", photos().on(&device)).unwrap();
+    let network = backbone.into_network().train();
+    let all = network.clone();
+    let loss = all.forward_from("layer3", activations.clone().autodiff()).unwrap().sum();
+    let gradients = GradientsParams::from_grads(loss.backward(), &all);
+    // layer4 has two blocks: four convolutions and a projection, each with a BatchNorm's gamma and beta.
+    assert_eq!(gradients.len(), 3 * 5);
+
+    let group = ParamGroup::all().exclude(ParamGroup::from_predicate("layer4.1"));
+    let frozen = network.freeze_group(group);
+    let loss = frozen.forward_from("layer3", activations.autodiff()).unwrap().sum();
+    let gradients = GradientsParams::from_grads(loss.backward(), &frozen);
+    assert_eq!(gradients.len(), 3 * 2);
+}
