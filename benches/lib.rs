@@ -1,4 +1,4 @@
-//! What the machine could do at most, to measure the backbone against.
+//! The roofline of the machine: upper bounds for the speed of the backbone.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -7,15 +7,15 @@ use kindling::plan::{Operation, Padding, Plan, Value};
 use pulp::{Arch, Simd, WithSimd};
 use serde_json::json;
 
-/// Bounds of a network on this machine.
+/// Upper bounds for a network on this machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Roofline {
-    /// Measured: billions of f32 additions and multiplications a second, all cores.
+    /// Measured peak on all cores: billions of f32 additions and multiplications per second.
     pub peak_gflops: f64,
-    /// Photos a second at that peak where every convolution is computed by its definition.
+    /// Photos per second at that peak if every convolution is computed directly.
     pub direct_images_per_s: f64,
-    /// Photos a second at that peak where 3x3 convolutions of stride 1 are computed by Winograd's F(4x4, 3x3), as the
-    /// compiled network does; its transforms, which are additions, are not counted.
+    /// Photos per second at that peak if 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3),
+    /// as in the compiled network. Winograd's transforms, which are additions, are not counted.
     pub winograd_images_per_s: f64,
 }
 
@@ -31,7 +31,7 @@ impl Roofline {
         }
     }
 
-    /// On one line.
+    /// The bounds as one line of JSON.
     pub fn json(&self) -> String {
         json!({
             "peak_gflops": self.peak_gflops,
@@ -42,29 +42,29 @@ impl Roofline {
     }
 }
 
-/// Multiplications for one photo: by definition, and with Winograd's F(4x4, 3x3).
+/// Multiplications for one photo: with direct convolution, and with Winograd's F(4x4, 3x3).
 pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
     let shapes = plan.shapes([side, side]);
     let (mut direct, mut winograd) = (0, 0);
     for (step, [_, height, width]) in plan.steps.iter().zip(&shapes) {
         let Operation::Convolution { input, convolution } = &step.operation else { continue };
-        let per_place = convolution.in_channels / convolution.groups * convolution.out_channels;
+        let per_pixel = convolution.in_channels / convolution.groups * convolution.out_channels;
         let taps = convolution.kernel * convolution.kernel;
-        let count = height * width * per_place * taps;
+        let count = height * width * per_pixel * taps;
         direct += count;
         let tiled = (convolution.kernel, convolution.stride, convolution.groups) == (3, 1, 1)
             && convolution.padding == Padding::Each(1)
             && *input != Value::Input;
         winograd += match tiled {
-            true => height.div_ceil(4) * width.div_ceil(4) * 36 * per_place,
+            true => height.div_ceil(4) * width.div_ceil(4) * 36 * per_pixel,
             false => count,
         };
     }
     [direct as f64, winograd as f64]
 }
 
-/// Floating-point operations a second of all cores: multiply-adds that wait for nothing, in registers. The best of some
-/// short runs, so that a busy neighbour does not lower the bar.
+/// Floating-point operations per second of all cores, with independent multiply-adds in registers.
+/// This is the best of 15 short runs, so that other load on the machine does not lower the bound.
 fn peak() -> f64 {
     const STEPS: usize = 2_000_000;
     (0..15)
@@ -79,7 +79,7 @@ fn peak() -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// Some chains of multiply-adds; gives how many operations it did.
+/// Independent chains of multiply-adds. Returns the number of operations.
 struct MultiplyAdds {
     steps: usize,
 }
@@ -89,7 +89,7 @@ impl WithSimd for MultiplyAdds {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        // As many as hide the latency, and no more than there are registers.
+        // Enough chains to hide the latency, but no more than there are registers.
         match S::REGISTER_COUNT >= 32 {
             true => chains::<S, 24>(simd, self.steps),
             false => chains::<S, 12>(simd, self.steps),
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resnet18s_multiplications_are_those_of_the_literature() {
+    fn resnet18s_multiplications_agree_with_the_paper() {
         let Some(info) = kindling::device::list().into_iter().find(|info| !info.kind.is_gpu())
         else {
             return;
@@ -127,7 +127,7 @@ mod tests {
         let device = kindling::device::open(&info).unwrap();
         let plan = "resnet18".parse::<Architecture>().unwrap().init(&device).plan().unwrap();
         let [direct, winograd] = multiplications(&plan, 224);
-        // 1.81 G with the fc layer's half a million: He et al. 2016, table 1, "1.8 x 10^9".
+        // 1.81e9 with the fc layer's half a million. He et al. 2016, table 1: "1.8 x 10^9".
         assert!((direct / 1.814e9 - 1.0).abs() < 0.001, "{direct}");
         assert!((winograd / 0.738e9 - 1.0).abs() < 0.01, "{winograd}");
     }

@@ -1,4 +1,4 @@
-//! A trained model used from Rust: says what is in photos.
+//! Classifies photos with a trained model, in Rust.
 //!
 //!     cargo run --release --example classify -- runs/first photo.jpg
 //!

@@ -1,6 +1,8 @@
-"""An exported ONNX model in ONNX Runtime: python onnxruntime_classify.py model.onnx photo.jpg
+"""Classifies photos with an exported ONNX model in ONNX Runtime.
 
-Needs onnxruntime, numpy and pillow. Classes and preprocessing come from the file's own metadata.
+    python onnxruntime_classify.py model.onnx photo.jpg
+
+Needs onnxruntime, numpy and pillow. Classes and preprocessing come from the file's metadata.
 """
 
 import json
@@ -13,12 +15,13 @@ from PIL import Image, ImageOps
 model, *photos = sys.argv[1:]
 session = onnxruntime.InferenceSession(model)
 metadata = session.get_modelmeta().custom_metadata_map
-classes, recipe = json.loads(metadata["classes"]), json.loads(metadata["preprocessing"])
-crop, mean, std = recipe["crop"], np.float32(recipe["mean"]), np.float32(recipe["std"])
+classes, preprocessing = json.loads(metadata["classes"]), json.loads(metadata["preprocessing"])
+crop = preprocessing["crop"]
+mean, std = np.float32(preprocessing["mean"]), np.float32(preprocessing["std"])
 for path in photos:
     photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    size = [recipe["resize"] * side // min(photo.size) for side in photo.size]
-    photo = photo.resize(size, getattr(Image.Resampling, recipe["filter"].upper()))
+    size = [preprocessing["resize"] * side // min(photo.size) for side in photo.size]
+    photo = photo.resize(size, getattr(Image.Resampling, preprocessing["filter"].upper()))
     left, top = [round((side - crop) / 2) for side in size]
     pixels = np.asarray(photo.crop((left, top, left + crop, top + crop)), np.float32) / 255
     pixels = ((pixels - mean) / std).transpose(2, 0, 1)[None]

@@ -1,7 +1,9 @@
-"""An exported safetensors model in torchvision: python torchvision_classify.py model.safetensors photo.jpg
+"""Classifies photos with an exported safetensors model in torchvision.
 
-Needs torch, torchvision, safetensors and pillow; efficientnet-lite-pytorch for EfficientNet-Lite0. Classes and
-preprocessing come from the file's own metadata.
+    python torchvision_classify.py model.safetensors photo.jpg
+
+Needs torch, torchvision, safetensors and pillow, and efficientnet-lite-pytorch for
+EfficientNet-Lite0. Classes and preprocessing come from the file's metadata.
 """
 
 import json
@@ -14,8 +16,9 @@ from torchvision import models, transforms
 
 model, *photos = sys.argv[1:]
 with safe_open(model, "pt") as file:
-    metadata, weights = file.metadata(), {name: file.get_tensor(name).float() for name in file.keys()}
-classes, recipe = json.loads(metadata["classes"]), json.loads(metadata["preprocessing"])
+    metadata = file.metadata()
+    weights = {name: file.get_tensor(name).float() for name in file.keys()}
+classes, preprocessing = json.loads(metadata["classes"]), json.loads(metadata["preprocessing"])
 if metadata["backbone"].startswith("efficientnet"):
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -24,14 +27,16 @@ else:
     network = models.get_model(metadata["backbone"], num_classes=len(classes))
 network.load_state_dict(weights, strict=True)
 network.eval()
-prepare = transforms.Compose([
-    transforms.Resize(recipe["resize"], transforms.InterpolationMode(recipe["filter"])),
-    transforms.CenterCrop(recipe["crop"]),
+transform = transforms.Compose([
+    transforms.Resize(
+        preprocessing["resize"], transforms.InterpolationMode(preprocessing["filter"])
+    ),
+    transforms.CenterCrop(preprocessing["crop"]),
     transforms.ToTensor(),
-    transforms.Normalize(recipe["mean"], recipe["std"]),
+    transforms.Normalize(preprocessing["mean"], preprocessing["std"]),
 ])
 for path in photos:
     photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     with torch.inference_mode():
-        probabilities = network(prepare(photo)[None])[0].softmax(0)
+        probabilities = network(transform(photo)[None])[0].softmax(0)
     print(f"{path}  {classes[probabilities.argmax()]} {100 * probabilities.max():.1f} %")

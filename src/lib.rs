@@ -1,18 +1,82 @@
 //! Kindling trains an image classifier from a folder of photos, on any GPU or none.
 //!
-//! The way through, each step a module that knows only those before it:
+//! A network that was pretrained on ImageNet turns each photo into a feature vector, once; a linear
+//! layer is trained on these vectors. This example does so with four photos, and predicts a fifth:
+//!
+//! ```
+//! # #[cfg(all(feature = "flex", feature = "bundled-weights"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kindling::backbone::Architecture;
+//! use kindling::evaluation::most_probable;
+//! use kindling::features::Extractor;
+//! use kindling::head::{Examples, FitOptions, fit};
+//! use kindling::weights::{self, Pretrained, PublishedWeights};
+//! use kindling::{Precision, device};
+//!
+//! // Photos: two of one class, two of another, and one to predict.
+//! let folder = tempfile::tempdir()?;
+//! let photos: Vec<_> = [10u8, 30, 220, 240, 25]
+//!     .iter()
+//!     .enumerate()
+//!     .map(|(index, level)| {
+//!         let path = folder.path().join(format!("{index}.png"));
+//!         image::RgbImage::from_pixel(64, 64, image::Rgb([*level; 3])).save(&path)?;
+//!         Ok(path)
+//!     })
+//!     .collect::<Result<_, image::ImageError>>()?;
+//!
+//! // The device, and the pretrained backbone on it.
+//! let info = device::resolve("cpu".parse()?)?;
+//! let device = device::open(&info)?;
+//! let published = PublishedWeights::of("efficientnet-lite0").expect("a published network");
+//! let pretrained = Pretrained::published(published, &[])?.expect("built in");
+//! let architecture: Architecture = "efficientnet-lite0".parse()?;
+//! let backbone = weights::backbone(&pretrained.open()?, &architecture, &device)?;
+//!
+//! // Each photo through the backbone, once.
+//! let extractor = Extractor::new(&backbone, architecture.preprocessing(), &device, 16)
+//!     .on(&info, Precision::F32)?;
+//! let rows = extractor.all(&photos, |_done| ())?.rows;
+//!
+//! // The head, trained on the first four rows.
+//! let width = architecture.features();
+//! let examples =
+//!     Examples { width, rows: rows[..4 * width].to_vec(), labels: vec![0, 0, 1, 1] };
+//! let options = FitOptions {
+//!     epochs: 20,
+//!     batch_size: 4,
+//!     learning_rate: 1e-3,
+//!     weight_decay: 0.0,
+//!     seed: 0,
+//!     patience: None,
+//! };
+//! let fitted = fit(&examples, &examples, 2, &options, &device, |_progress| ())?;
+//!
+//! let logits = fitted.head.logits(&rows[4 * width..], &device);
+//! assert_eq!(most_probable(&logits), 0);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "flex", feature = "bundled-weights")))]
+//! # fn main() {}
+//! ```
+//!
+//! The modules, each of which knows only those before it:
 //!
 //! 1. [`photos`]: a folder becomes decoded, preprocessed batches;
-//! 2. [`weights`]: a pretrained file becomes a [`backbone`] on a [`device`];
-//! 3. [`features`]: each photo goes through the frozen backbone once;
-//! 4. [`head`]: a linear layer is trained on those rows, with Burn's autodiff and Adam;
-//! 5. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it;
-//! 6. [`export`] writes it down for other programs.
+//! 2. [`plan`]: what a network computes, as a list of steps;
+//! 3. [`backbone`]: the networks, as Burn modules, and [`weights`]: a pretrained file becomes one;
+//! 4. [`device`] and [`engine`]: what runs a frozen network on which hardware;
+//! 5. [`features`]: each photo goes through the frozen network once;
+//! 6. [`head`]: a linear layer is trained on those features, with Burn's autodiff and Adam;
+//! 7. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it;
+//! 8. [`export`] writes it for other programs.
 //!
-//! [`gallery`] shows predictions on the photos themselves; [`demo`] draws something to train on where
-//! there are no photos.
+//! [`gallery`] shows predictions on the photos themselves; [`demo`] draws photos for a first try.
+//! ARCHITECTURE.md in the repository has the whole picture.
 //!
 //! The library never prints and never exits; the command line is built from it in the binary.
+
+#![warn(missing_docs)]
 
 pub mod backbone;
 pub mod demo;

@@ -1,7 +1,8 @@
-"""The backbone alone: long-lived workers that take turns, one forward each.
+"""Measures the backbone alone, with long-lived workers that take turns.
 
-A worker prints `ready` when it is warm. For every line that it reads it then runs one forward and prints its seconds; it
-ends when stdin does. Kindling's worker may also answer the line `roofline` with one JSON object.
+A worker prints `ready` when it is warm. Then, for every line it reads, it runs one forward and
+prints its seconds. It exits when stdin is closed. Kindling's worker may also answer the line
+`roofline` with one JSON object.
 """
 
 import json
@@ -25,7 +26,7 @@ ROOFLINE_KEYS = ["peak_gflops", "direct_images_per_s", "winograd_images_per_s"]
 
 
 class WorkerFailed(Exception):
-    """One line that names what went wrong."""
+    """A worker failed. The message is one line."""
 
 
 class Worker:
@@ -35,11 +36,12 @@ class Worker:
             try:
                 self.process = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment,
-                    # A session of its own: Ctrl-C reaches the driver alone, which then ends the workers in order.
+                    # In a new session, Ctrl-C reaches only the driver, which then stops the
+                    # workers.
                     start_new_session=True)
             except OSError as error:
                 raise WorkerFailed(f"cannot start {command[0]}: {error.strerror}") from error
-        # Lines come through a queue, because a pipe by itself cannot be read with a time limit.
+        # A thread reads lines into a queue, because a pipe cannot be read with a timeout.
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -52,45 +54,45 @@ class Worker:
         try:
             line = self.lines.get(timeout=seconds)
         except queue.Empty:
-            raise WorkerFailed(f"no answer in {seconds} s") from None
+            raise WorkerFailed(f"did not answer within {seconds} s") from None
         if line is None:
             code = self.process.wait()
             stderr = pathlib.Path(self.stderr_path).read_text(errors="replace").strip()
             if stderr:
                 print(f"--- stderr of {self.name}\n{stderr}\n---", file=sys.stderr)
             last = stderr.splitlines()[-1] if stderr else "nothing on stderr"
-            raise WorkerFailed(f"ended with exit code {code}: {last}")
+            raise WorkerFailed(f"exited with code {code}: {last}")
         return line
 
     def wait_until_ready(self):
         line = self.answer(READY_SECONDS)
         if line != "ready":
-            raise WorkerFailed(f"said {line!r} in place of 'ready'")
+            raise WorkerFailed(f"printed {line!r} instead of 'ready'")
 
     def ask(self, line):
         try:
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
         except OSError:
-            pass  # It is gone; reading says with which exit code.
+            pass  # The worker exited. `answer` reports its exit code.
         return self.answer(ANSWER_SECONDS)
 
     def forward(self):
-        """(the seconds that the worker says, the seconds until its answer was here)."""
+        """The seconds that the worker reports, and the seconds until its answer arrived."""
         start = time.perf_counter()
         line = self.ask("forward")
         waited = time.perf_counter() - start
         try:
             seconds = float(line)
         except ValueError:
-            raise WorkerFailed(f"said {line!r} in place of seconds") from None
-        # A forward cannot have taken longer than the driver waited for it; 1 ms is for differing clocks.
+            raise WorkerFailed(f"printed {line!r} instead of seconds") from None
+        # A forward cannot take longer than the driver waited. 1 ms allows for different clocks.
         if not (math.isfinite(seconds) and 0 < seconds <= waited + 1e-3):
-            raise WorkerFailed(f"said {line!r} seconds, and its answer came after {waited:.4f} s")
+            raise WorkerFailed(f"reported {line!r} seconds, but its answer came after {waited:.4f} s")
         return seconds, waited
 
     def roofline(self):
-        """The object of ROOFLINE_KEYS, or None where this worker has none."""
+        """An object with ROOFLINE_KEYS, or None if this worker does not give one."""
         try:
             found = json.loads(self.ask("roofline"))
         except (WorkerFailed, ValueError):
@@ -107,7 +109,7 @@ class Worker:
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            # With whatever it started: the worker may be a script around the program.
+            # Kill the whole process group: the worker may be a script that starts the program.
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process.stdout.close()
@@ -118,7 +120,7 @@ def kindling(device):
 
 
 def commands(weights, batch, worker, devices):
-    """Name and command of every program of one batch size, in the order of their turns."""
+    """Name and command of every program for one batch size, in the order of their turns."""
     python = [sys.executable]
     pytorch = python + [HERE / "pytorch_backbone.py", weights, batch]
     modes = ["contiguous", "channels_last", "fused"]
@@ -130,12 +132,15 @@ def commands(weights, batch, worker, devices):
 
 
 def more_forwards(batch):
-    """Forwards of a turn after its first, which comes after a pause in which other programs had the caches."""
+    """The number of forwards in a turn after the first one, which runs with cold caches."""
     return 9 if batch < 4 else 2 if batch < 16 else 0
 
 
 def turn_of(worker, more):
-    """A turn's seconds: of its first forward, of one of those that follow at once, and how much later answers came."""
+    """Seconds of a turn: the first forward, the mean of the following forwards, and the overhead.
+
+    The overhead is the time between the end of a forward and the arrival of the answer.
+    """
     first, waited = worker.forward()
     late = waited - first
     following = []
@@ -147,11 +152,15 @@ def turn_of(worker, more):
 
 
 def measure(batch, rounds, weights, worker, devices, environment, folder, say, with_roofline):
-    """Seconds of each round by program (of forwards one after another, and of the first after a pause), what failed by
-    program, warnings, and a roofline or None."""
+    """Measures all programs at one batch size.
+
+    Returns a dict: per program the seconds of each round (`seconds` for consecutive forwards,
+    `firsts` for the first forward after a pause) and the failures, and also the warnings and the
+    roofline or None.
+    """
     workers, failed, seconds, firsts, overhead = {}, {}, {}, {}, {}
-    # ONNX Runtime's threads were seen to spin for some 35 ms of processor time after a forward of one photo, which is
-    # 100 ms where other work takes its share: the next program's turn comes after that.
+    # ONNX Runtime's threads spin for about 35 ms of CPU time after a forward of one photo, or 100
+    # ms on a busy machine. The pause lets them stop before the next program's turn.
     pause = 0.15 if batch >= 8 else 0.1
 
     def fail(name, error):
@@ -171,7 +180,7 @@ def measure(batch, rounds, weights, worker, devices, environment, folder, say, w
         seconds = {name: [] for name in workers}
         firsts = {name: [] for name in workers}
         overhead = {name: [] for name in workers}
-        # The first round is the caches', and is dropped.
+        # The first round warms the caches and is dropped.
         for turn in range(rounds + 1):
             say(f"batch {batch}: round {turn} of {rounds}", again=True)
             for name in list(workers):
@@ -192,21 +201,23 @@ def measure(batch, rounds, weights, worker, devices, environment, folder, say, w
             running.stop()
     seconds = {name: rows for name, rows in seconds.items() if name not in failed}
     late = {name: statistics.median(overhead[name]) for name in seconds}
-    warnings = [f"{name} at batch {batch} answered {late[name] * 1e3:.1f} ms later than it says that it took."
+    warnings = [f"{name} at batch {batch} answered {late[name] * 1e3:.1f} ms later than the time it reported."
                 for name, rows in seconds.items() if late[name] > 0.1 * statistics.median(rows) + 2e-3]
     return {"batch": batch, "rounds": rounds, "seconds": seconds, "firsts": firsts, "failed": failed, "warnings": warnings,
             "roofline": roofline}
 
 
 def fastest_pytorch(measured):
-    """The faster of PyTorch's two layouts by its median over the rounds, or None."""
+    """The name of the faster of PyTorch's two layouts by the median over the rounds, or None."""
     names = [name for name in PYTORCH if name in measured["seconds"]]
     return min(names, key=lambda name: statistics.median(measured["seconds"][name]), default=None)
 
 
 def ratios(measured, name, other, which="seconds"):
-    """How many times as fast as `other` the program was, in each round; None where one of them was not measured.
-    `which` is `firsts` for the first forwards after a pause."""
+    """How many times as fast as `other` the program was in each round.
+
+    None if one of them was not measured. `which` is `firsts` for the first forward after a pause.
+    """
     seconds = measured[which]
     if name == other or name not in seconds or other not in seconds:
         return None
@@ -214,7 +225,7 @@ def ratios(measured, name, other, which="seconds"):
 
 
 def spread(values):
-    """Median and, in brackets, the interquartile range."""
+    """The median, followed by the interquartile range in parentheses."""
     if values is None:
         return ""
     if len(values) < 2:
@@ -224,7 +235,7 @@ def spread(values):
 
 
 def table(all_measured):
-    """The backbone's part of a run, in Markdown."""
+    """The backbone's results as a Markdown table."""
     lines = ["| batch | program | ms | photos/s | × PyTorch | × PyTorch, fused | × ONNX Runtime | after a pause, ms |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for measured in all_measured:
@@ -243,13 +254,13 @@ def table(all_measured):
 
 
 def roofline_line(measured, device):
-    """What Kindling reached of what the processor could do, as far as the worker says."""
+    """Kindling's speed as a share of the CPU's roofline, if the worker gives one."""
     name = kindling(device)
     if name not in measured["seconds"]:
         return ""
     bounds = measured["roofline"]
     if not bounds:
-        return f"{name}, roofline: not measured, the worker gives none."
+        return f"{name}, roofline: not measured, because the worker does not report one."
     reached = measured["batch"] / statistics.median(measured["seconds"][name])
     direct, winograd = bounds["direct_images_per_s"], bounds["winograd_images_per_s"]
     return (f"{name}, roofline at batch {measured['batch']}: measured peak {bounds['peak_gflops']:.0f} GFLOP/s, "

@@ -1,4 +1,4 @@
-"""Kindling beside PyTorch and ONNX Runtime, on the processor, in one command. See README.md beside this file."""
+"""Compares Kindling with PyTorch and ONNX Runtime on the CPU. See README.md in this folder."""
 
 import argparse
 import datetime
@@ -19,10 +19,10 @@ import machine
 import results
 
 DESCRIPTION = """\
-Measures Kindling beside PyTorch and ONNX Runtime on the processor and writes what it finds into a section of RESULTS.md.
+Compares Kindling with PyTorch and ONNX Runtime on the CPU and writes the results into a section of RESULTS.md.
 
-Two things are measured, each with the programs taking turns on an otherwise idle machine:
-  backbone  one forward of ResNet-18 without its last layer, on photos that are in memory already
+Two things are measured, each with the programs taking turns. The machine should be otherwise idle.
+  backbone  one forward of ResNet-18 without its last layer, on photos in memory
   job       whole processes: a folder of photos in, a trained classifier out
 """
 EPILOG = """\
@@ -31,22 +31,22 @@ examples:
   python benches/compare/compare.py --weights resnet18.pth --only backbone --batch 1 --rounds 20 --out -
   python benches/compare/compare.py --data photos --weights resnet18.pth --only job --skip-tutorial
 
-the worker is Kindling's benchmark program with --worker, built by `cargo bench --no-run` where --worker names no other.
-Its protocol: it is started as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on
-its stdin it then runs one forward of a fixed batch [BATCH, 3, 224, 224] and prints the seconds. For the line `roofline`
-it may print {"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X} instead. It ends when stdin does.
+worker: by default Kindling's benchmark program, built with `cargo bench --no-run`; --worker replaces it. It is started
+as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on stdin it then runs one forward of
+a fixed batch [BATCH, 3, 224, 224] and prints the seconds. For the line `roofline` it may print
+{"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X} instead. It exits when stdin is closed.
 
-exit code: 0 when everything was measured, 1 when something failed (the rest is written all the same), 2 for wrong usage.
-A full run takes about 20 minutes on two cores, the tutorial's loop half of them.
+exit code: 0 if everything was measured, 1 if something failed (the other results are still written), 2 for wrong usage.
+A full run takes about 20 minutes on two cores; the tutorial's loop takes half of that.
 """
 
 
 class Failed(Exception):
-    """An error for the user, in one line."""
+    """An error for the user. The message is one line."""
 
 
 def default_rounds(batch):
-    """Fewer where a forward takes longer: each batch size then takes a minute or two."""
+    """Fewer rounds for slower forwards, so that each batch size takes a minute or two."""
     return 15 if batch >= 4 else 40
 
 
@@ -71,7 +71,7 @@ def command(text):
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if not words or not shutil.which(words[0]):
-        raise argparse.ArgumentTypeError(f"{words[0] if words else 'nothing'} is no program")
+        raise argparse.ArgumentTypeError(f"{words[0] if words else 'an empty command'} is not a program")
     return words
 
 
@@ -84,55 +84,56 @@ def parse():
     add("--weights", type=pathlib.Path, metavar="W", required=True,
         help="ResNet-18's state dict, as torchvision names it (.pth)")
     add("--kindling", type=pathlib.Path, metavar="PATH", default=machine.REPOSITORY / "target/release/kindling",
-        help="Kindling's program (for the job) [default: target/release/kindling of this checkout]")
+        help="the kindling program (for the job) [default: target/release/kindling of this checkout]")
     add("--worker", type=command, metavar='"CMD ..."',
-        help="a worker of your own (for the backbone) [default: this checkout's, built now]")
+        help="command of the worker (for the backbone) [default: built from this checkout]")
     add("--devices", type=devices, default=["cpu", "flex"], metavar="NAME,...",
-        help="Kindling's devices: the job and the goals are about the first, the backbone's table has all "
+        help="Kindling's devices: all for the backbone, the first for the job and the goals "
              "[default: cpu,flex]")
-    add("--only", choices=["backbone", "job"], help="measure one of the two")
+    add("--only", choices=["backbone", "job"], help="measure only one of the two")
     add("--batch", type=batches, default=[1, 8, 32], metavar="N,...",
         help="batch sizes of the backbone [default: 1,8,32]")
     add("--rounds", type=positive, metavar="N",
-        help="rounds of the backbone, after one that is dropped [default: 40 at batch 1, 15 at others]")
+        help="rounds of the backbone, after a warm-up round [default: 40 below batch 4, 15 from batch 4]")
     add("--job-rounds", type=positive, default=3, metavar="N",
         help="rounds of the job [default: 3]; the tutorial's loop runs once")
-    add("--skip-tutorial", action="store_true", help="leave out the tutorial's loop, which takes minutes")
+    add("--skip-tutorial", action="store_true", help="skip the tutorial's loop, which takes minutes")
     add("--out", default=str(machine.REPOSITORY / "benches/RESULTS.md"), metavar="FILE",
-        help="Markdown file whose section is written; `-` only prints it [default: benches/RESULTS.md of this checkout]")
+        help="Markdown file to write the section to; `-` only prints it [default: benches/RESULTS.md of this checkout]")
     options = parser.parse_args()
     options.backbone, options.job = options.only != "job", options.only != "backbone"
     if options.job and not options.data:
-        parser.error("the job needs --data (or give --only backbone)")
+        parser.error("the job needs --data; add it or use --only backbone")
     return options
 
 
 def check(options):
-    """Whatever would make a run fail late is said at once."""
+    """Checks at the start everything that would make a run fail later."""
     if not options.weights.is_file():
-        raise Failed(f"{options.weights} is no file")
+        raise Failed(f"{options.weights} is not a file")
     missing = [name for name, _, installed in machine.versions() if installed is None]
     if missing:
-        raise Failed(f"{', '.join(missing)}: not installed; {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
+        raise Failed(f"{', '.join(missing)}: not installed; run {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
     if options.job:
         for part in ["train", "val"]:
             if not (options.data / part).is_dir():
-                raise Failed(f"{options.data / part} is no folder")
+                raise Failed(f"{options.data / part} is not a folder")
         if not os.access(options.kindling, os.X_OK) or not options.kindling.is_file():
-            raise Failed(f"{options.kindling} is no program: cargo build --release, or name one with --kindling")
+            raise Failed(f"{options.kindling} is not a program; run cargo build --release or set --kindling")
         if not hasattr(os, "wait4"):
-            raise Failed("the job is measured on Linux and macOS only: give --only backbone")
+            raise Failed("the job can only be measured on Linux and macOS; use --only backbone")
     if options.out != "-":
         results.check(pathlib.Path(options.out))
 
 
 def built_worker():
-    """Kindling's benchmark program as a worker: built where it is not yet."""
-    # The workspace as a whole: one package by itself would have Burn built once more, with its own features.
+    """The command of Kindling's worker. Builds the benchmark program if necessary."""
+    # Build the whole workspace: for a single package, cargo would build Burn again with other
+    # features.
     asked = ["cargo", "bench", "--no-run", "--message-format", "json"]
     built = subprocess.run(asked, cwd=machine.REPOSITORY, stdout=subprocess.PIPE, text=True)
     if built.returncode != 0:
-        raise Failed("the worker cannot be built: `cargo bench --no-run` failed")
+        raise Failed("cannot build the worker: `cargo bench --no-run` failed")
     for line in built.stdout.splitlines():
         message = json.loads(line)
         if message.get("executable") and message["target"]["kind"] == ["bench"]:
@@ -141,7 +142,7 @@ def built_worker():
 
 
 def say(text, again=False):
-    """Progress, on stderr. `again` lines write over each other on a terminal, and are left out elsewhere."""
+    """Prints progress to stderr. `again` lines overwrite each other on a terminal and are otherwise omitted."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="" if again else "\n", file=sys.stderr, flush=True)
     elif not again:
@@ -149,8 +150,8 @@ def say(text, again=False):
 
 
 def measure(options, folder):
-    """The run as Markdown, and whether everything was measured."""
-    # Without it the threads of PyTorch's OpenMP spin after their work, against whoever has the next turn.
+    """Returns the run as Markdown, and whether everything was measured."""
+    # Otherwise the threads of PyTorch's OpenMP keep spinning and slow down the next program's turn.
     environment = dict(os.environ, GOMP_SPINCOUNT="0")
     weights = options.weights.resolve()
     started = datetime.datetime.now()
@@ -177,13 +178,13 @@ def measure(options, folder):
     parts.append(goals.table(all_backbones, whole_job, options.devices[0]))
     if all_backbones:
         rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
-        parts += [f"Backbone: medians of rounds ({rounds}), each of several forwards one after another at small batches; "
-                  "their first, after a pause in which other programs had the caches, stands in the last column.",
+        parts += [f"Backbone: medians of rounds ({rounds}). At small batches, each round has several consecutive forwards. "
+                  "The last column is the first forward of a round, after a pause in which other programs used the caches.",
                   backbone.table(all_backbones)]
         largest = max(all_backbones, key=lambda measured: measured["batch"])
         parts.append(backbone.roofline_line(largest, options.devices[0]))
     if whole_job:
-        parts += [f"Job: medians, {whole_job['rounds']} × each, the tutorial's loop once; Kindling on "
+        parts += [f"Job: medians of {whole_job['rounds']} runs each; the tutorial's loop ran once. Kindling used "
                   f"`--device {whole_job['device']}`.", job.table(whole_job)]
     complete = not any(measured["failed"] for measured in all_backbones + [whole_job] if measured)
     return "\n\n".join(filter(None, parts)) + "\n", complete
@@ -191,7 +192,7 @@ def measure(options, folder):
 
 def main():
     options = parse()
-    # A plain kill must end the programs that were started, too: as an exception it runs what cleans up.
+    # SIGTERM must also stop the started programs: raise an exception, so that the cleanup runs.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         check(options)

@@ -1,4 +1,4 @@
-"""What Kindling wants to reach, beside what was measured."""
+"""Kindling's performance goals and the measured values."""
 
 import statistics
 
@@ -7,7 +7,7 @@ import job
 
 
 def verdict(measured, goal, at_least):
-    """Whether a goal was met and by how much of it."""
+    """Whether a goal was met, and by how many percent."""
     if measured is None:
         return "not measured"
     share = measured / goal - 1
@@ -46,7 +46,8 @@ def job_rows(measured):
     ratio, shown = None, ""
     if measured and job.KINDLING in measured["outcomes"] and job.PYTORCH in measured["outcomes"]:
         trees = [measured["trees"].get(name) for name in [job.KINDLING, job.PYTORCH]]
-        # Where trees cannot be measured, the main processes must do, which leaves PyTorch's loading processes out.
+        # If process trees cannot be measured, compare the main processes, without PyTorch's loading
+        # processes.
         peaks, of = (trees, "tree") if all(trees) else (
             [job.median(measured, name, "main_mib") for name in [job.KINDLING, job.PYTORCH]], "main process")
         ratio = peaks[0] / peaks[1]
@@ -59,7 +60,7 @@ def job_rows(measured):
 
 
 def cold(ratio, measured):
-    """The same ratio for the first forward after a pause, where it was measured apart."""
+    """The same ratio for the first forward after a pause, if it was measured separately."""
     if ratio is None or not backbone.more_forwards(measured["batch"]):
         return ""
     return f" ({times(ratio)} right after a pause)"

@@ -1,4 +1,4 @@
-"""The whole job: processes from their start to their exit, taking turns."""
+"""Measures the whole job: processes that take turns, each from its start to its exit."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ SAMPLE_SECONDS = 0.05
 
 
 class JobFailed(Exception):
-    """One line that names what went wrong."""
+    """A program failed. The message is one line."""
 
 
 @dataclasses.dataclass
@@ -34,12 +34,13 @@ class Outcome:
 
 
 def descendants(root):
-    """`root` and every process below it."""
+    """`root` and all of its descendants."""
     children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                # The name stands in brackets and may hold anything: the parent is the second word behind the last one.
+                # The name is in parentheses and may contain any text. The parent is the second word
+                # after it.
                 parent = pathlib.Path("/proc", entry, "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
             except (OSError, IndexError):
                 continue  # It ended meanwhile.
@@ -51,7 +52,7 @@ def descendants(root):
 
 
 def tree_kib(root):
-    """Memory of a process and all below it. PSS shares a page among those that map it, so that none counts twice."""
+    """Memory of a process and its descendants. PSS divides shared pages among the processes, so none counts twice."""
     total = 0
     for process in descendants(root):
         try:
@@ -68,7 +69,7 @@ def tree_is_measurable():
 
 
 class PeakOfTree(threading.Thread):
-    """Samples a process tree's memory until told to stop."""
+    """Samples the memory of a process tree until `stop` is called."""
 
     def __init__(self, root):
         super().__init__(daemon=True)
@@ -92,7 +93,7 @@ def end_group(group):
 
 
 def run(program, arguments, environment, folder, sample_tree):
-    """Runs one process to its end in a folder that is removed afterwards."""
+    """Runs one process until it exits, in a folder that is removed afterwards."""
     scratch = pathlib.Path(tempfile.mkdtemp(dir=folder))
     try:
         out = scratch / "run"
@@ -112,26 +113,27 @@ def run(program, arguments, environment, folder, sample_tree):
             if sampler:
                 sampler.start()
             try:
-                # wait4 of this one process: getrusage(RUSAGE_CHILDREN) would give the largest of all runs so far. Its
-                # CPU time has the processes that it waited for in it, such as DataLoader's workers. So has its peak,
-                # as the largest of them, and that is the main process.
+                # wait4 reports this process only; getrusage(RUSAGE_CHILDREN) would give the largest
+                # peak of all runs so far. The CPU time includes processes that it waited for, such
+                # as DataLoader's workers. The peak is the largest of these processes, which is the
+                # main process.
                 _, status, usage = os.wait4(process.pid, 0)
                 seconds = time.perf_counter() - start
                 process.returncode = os.waitstatus_to_exitcode(status)
             finally:
                 limit.cancel()
                 tree_mib = sampler.stop() if sampler else None
-                # Whatever it left behind must not run beside the next one.
+                # Processes it left behind must not run during the next measurement.
                 end_group(process.pid)
         if process.returncode != 0:
             lines = (scratch / "stderr").read_text(errors="replace").strip().splitlines() or ["nothing on stderr"]
-            raise JobFailed(f"ended with exit code {process.returncode}: {lines[-1]}")
+            raise JobFailed(f"exited with code {process.returncode}: {lines[-1]}")
         # Linux counts ru_maxrss in KiB, macOS in bytes.
         main_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
         try:
             accuracy = program.accuracy(out, (scratch / "stdout").read_text())
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise JobFailed(f"its validation accuracy was not found: {error!r}") from error
+            raise JobFailed(f"did not report its validation accuracy: {error!r}") from error
         return Outcome(seconds, usage.ru_utime + usage.ru_stime, main_mib, tree_mib, accuracy)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -150,17 +152,17 @@ class Program:
     name: str
     words: list
     options: list
-    # From OUT and what was printed to the validation accuracy.
+    # Function from OUT and stdout to the validation accuracy.
     accuracy: object
     once: bool = False
 
     def command(self, out):
-        # The scripts take OUT as an argument, Kindling as an option.
+        # The scripts take OUT as an argument, Kindling takes it as an option.
         return self.words + self.options + ([out] if self.accuracy is accuracy_of_script else ["--out", out])
 
 
 def programs(kindling, data, weights, device, cache, with_tutorial):
-    """The programs in the order of their turns, and notes on what is not among them."""
+    """The programs in the order of their turns, and notes on the programs left out."""
     help_text = subprocess.run([str(kindling), "train", "--help"], capture_output=True, text=True, timeout=30).stdout
     words = [kindling, "train", data, "--weights", weights, "--device", device, "--quiet"]
     notes, found = [], []
@@ -169,18 +171,18 @@ def programs(kindling, data, weights, device, cache, with_tutorial):
     if has["--cache"]:
         found.append(Program(CACHED, words, ["--lr", "0.002", "--cache", cache], accuracy_of_run))
     else:
-        notes.append("The second run was not measured: this kindling has no `--cache`.")
+        notes.append("The second run was not measured, because this kindling has no `--cache`.")
     found.append(Program(PYTORCH, [sys.executable, HERE / "pytorch_job.py", data, weights], [], accuracy_of_script))
     if with_tutorial:
         script = [sys.executable, HERE / "tutorial_job.py", data, weights]
         found.append(Program(TUTORIAL, script, [], accuracy_of_script, once=True))
     else:
-        notes.append("The tutorial's loop was left out.")
+        notes.append("The tutorial's loop was skipped.")
     return found, notes
 
 
 def measure(rounds, kindling, data, weights, device, environment, folder, say, with_tutorial):
-    """Outcomes of each round under each program's name, peaks of the trees, what failed, and notes."""
+    """Returns a dict of the outcomes of each round, the peaks of the trees and the failures by program, and notes."""
     cache = folder / "cache"
     cache.mkdir()
     found, notes = programs(kindling, data, weights, device, cache, with_tutorial)
@@ -199,12 +201,14 @@ def measure(rounds, kindling, data, weights, device, environment, folder, say, w
 
     for program in found:
         if program.name == CACHED:
-            # With the usual step size: what is measured later is another run, on features that are there already.
+            # This run uses the default learning rate. The measured run uses another one, on cached
+            # features.
             filling = dataclasses.replace(program, options=["--cache", cache])
             attempt(filling, "filling the cache")
-    # Reading a process's PSS takes the kernel 10 ms and more for each process, every 50 ms, which slows programs of many
-    # processes most: it has a run of its own, which also brings programs and photos into the page cache. One epoch
-    # shows the tutorial's peak.
+    # Reading the PSS takes the kernel 10 ms or more per process, every 50 ms, which slows down
+    # programs with many processes. So memory is measured in a separate run, which also loads
+    # programs and photos into the page cache. For the tutorial, one epoch is enough to reach the
+    # peak.
     for program in found:
         outcome = attempt(program, "memory", ["--epochs", "1"] if program.once else [], tree_is_measurable())
         if outcome:
@@ -220,7 +224,10 @@ def measure(rounds, kindling, data, weights, device, environment, folder, say, w
 
 
 def times_as_long(measured, name, other):
-    """How many times as long as `other` a program took, or None: pair by pair, or of the medians where one ran once."""
+    """How many times as long as `other` a program took, or None.
+
+    This is the median over pairs of runs, or the ratio of the medians if one program ran only once.
+    """
     outcomes = measured["outcomes"]
     if name not in outcomes or other not in outcomes:
         return None
@@ -236,7 +243,7 @@ def median(measured, name, field):
 
 
 def table(measured):
-    """The job's part of a run, in Markdown."""
+    """The job's results as a Markdown table."""
     lines = ["| program | wall | each run | × Kindling's | CPU | peak, main process | peak, tree | val accuracy |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for name, rows in measured["outcomes"].items():

@@ -1,4 +1,4 @@
-"""What the comparison runs on, and what about it would make the numbers doubtful."""
+"""Describes the machine and warns about anything that makes the numbers unreliable."""
 
 import importlib.metadata
 import os
@@ -10,12 +10,12 @@ import subprocess
 REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SIMD = {"avx2": "AVX2", "avx512f": "AVX-512F", "neon": "NEON", "asimd": "NEON"}
-# They would give one program other threads than another, or than its users have.
+# These variables could give the programs different thread settings than users have.
 THREAD_VARIABLES = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"]
 
 
 def output_of(*command):
-    """What a command prints, or "" where it is missing or fails."""
+    """The output of a command, or "" if it is missing or fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
@@ -23,12 +23,12 @@ def output_of(*command):
 
 
 def usable_cores():
-    """The cores that this process may use, which a container may have fewer of than the machine."""
+    """The number of cores available to this process. In a container this can be less than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def processor():
-    """The processor's name and its SIMD extensions among those that matter here."""
+    """The CPU's name, and its SIMD extensions out of those in `SIMD`."""
     if platform.system() == "Darwin":
         name = output_of("sysctl", "-n", "machdep.cpu.brand_string")
         words = output_of("sysctl", "-n", "machdep.cpu.leaf7_features").lower().split()
@@ -55,12 +55,12 @@ def memory_gib():
 
 
 def versions():
-    """Each pinned package: (name, version wanted, version installed or None)."""
+    """Each pinned package: (name, required version, installed version or None)."""
     rows = []
     for line in REQUIREMENTS.read_text().split():
         name, _, wanted = line.partition("==")
         try:
-            # A build's own mark, such as +cpu, is no other version.
+            # Ignore local version labels such as +cpu.
             found = importlib.metadata.version(name).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
             found = None
@@ -69,14 +69,14 @@ def versions():
 
 
 def warnings():
-    """What a reader of the numbers must know, a sentence each."""
-    found = [f"{name} is {installed}, and {REQUIREMENTS.name} names {wanted}."
+    """Warnings for readers of the results, one sentence each."""
+    found = [f"{name} is version {installed}, but {REQUIREMENTS.name} requires {wanted}."
              for name, wanted, installed in versions() if installed and installed != wanted]
     if hasattr(os, "getloadavg"):
         load = os.getloadavg()[0]
         if load > 0.2 * usable_cores():
             found.append(f"The load average was {load:.2f} on {usable_cores()} cores before the start: "
-                         "there was other work.")
+                         "other programs were running.")
     set_here = [name for name in THREAD_VARIABLES if name in os.environ]
     if set_here:
         found.append(f"{', '.join(set_here)} was set in the environment.")
@@ -84,7 +84,7 @@ def warnings():
 
 
 def description(kindling):
-    """One paragraph of Markdown. `kindling` is the program's path, or None."""
+    """A paragraph of Markdown about the machine and versions. `kindling` is the program's path, or None."""
     name, simd = processor()
     memory = memory_gib()
     cores = usable_cores()
@@ -101,10 +101,10 @@ def description(kindling):
 
 
 def commit():
-    """The checkout's commit, as words for a heading."""
+    """The checkout's commit, as text for a heading."""
     head = output_of("git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD")
     if not head:
         return ""
-    # What an earlier run wrote there is no change of what is measured.
+    # Ignore RESULTS.md: earlier runs changed it, but not the measured code.
     changed = output_of("git", "-C", str(REPOSITORY), "status", "--porcelain", "--", ":/", ":/!benches/RESULTS.md")
     return f", commit {head}" + (" with uncommitted changes" if changed else "")

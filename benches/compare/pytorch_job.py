@@ -1,22 +1,23 @@
-"""Kindling's job in PyTorch on the processor, as a good engineer would write it.
+"""Kindling's job in PyTorch on the CPU, well optimised.
 
     python benches/compare/pytorch_job.py DATA WEIGHTS.pth OUT [--epochs 15]
 
-The frozen network sees each photo once, an fc layer is trained on its features, and the epoch that does best on the
-validation photos is saved to OUT/model.pth. Prints one line of JSON. Set GOMP_SPINCOUNT=0: without it PyTorch's threads
-spin against those that decode.
+The frozen network runs once per photo, an fc layer is trained on the features, and the epoch with the best validation
+accuracy is saved to OUT/model.pth. Prints one line of JSON. Set GOMP_SPINCOUNT=0; otherwise PyTorch's threads spin and
+slow down decoding.
 
-Which network: forwards of 32 photos, ResNet-18 without its fc layer, taking turns on 2 cores of an AMD EPYC with AVX2,
-PyTorch 2.15.0, photos/s:
+These variants of the network were measured: forwards of 32 photos, ResNet-18 without its fc layer, taking turns on
+2 cores of an AMD EPYC with AVX2, PyTorch 2.15.0, in photos/s:
 
     contiguous  28.5    channels_last                        38.4
-    fused       32.9    fused, channels_last                 43.4    (Conv + BatchNorm in one: what is used here)
+    fused       32.9    fused, channels_last                 43.4    (Conv + BatchNorm in one: used here)
                         torch.jit.freeze, channels_last      42.9
                         optimize_for_inference, either       42.5    (oneDNN)
                         fused, to_mkldnn                     41.9
 
-torch.compile with Inductor's freezing, beside other work, was 8 % faster than fused, channels_last, after 14.6 s of
-compiling: more than 800 photos give back. At 8 photos and at 1, fused, channels_last was within 6 % of the fastest too.
+torch.compile with Inductor's freezing, measured on a busy machine, was 8 % faster than "fused, channels_last", but
+800 photos are too few to make up for 14.6 s of compilation. At 8 photos and at 1, "fused, channels_last" was also
+within 6 % of the fastest.
 """
 
 import time
@@ -40,7 +41,7 @@ BATCH = 32
 
 
 def timed(name, function, *arguments):
-    """Runs `function` and notes its seconds as the phase `name`."""
+    """Runs `function` and records its seconds as the phase `name`."""
     begin = time.perf_counter()
     result = function(*arguments)
     PHASES[name] = time.perf_counter() - begin
@@ -54,13 +55,13 @@ def load_network(weights):
 
 
 def load_photos(data):
-    recipe = transforms.Compose([
+    transform = transforms.Compose([
         transforms.Resize(256),
         transforms.CenterCrop(224),
         transforms.ToTensor(),
         transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     ])
-    train, val = (ImageFolder(f"{data}/{part}", recipe) for part in ["train", "val"])
+    train, val = (ImageFolder(f"{data}/{part}", transform) for part in ["train", "val"])
     if train.classes != val.classes:
         raise SystemExit(f"{data}: train and val have different classes")
     return train, val
@@ -72,7 +73,7 @@ def extract_features(network, train, val):
     head, network.fc = network.fc, torch.nn.Identity()
     backbone = fuse(network).to(memory_format=torch.channels_last)
     network.fc = head
-    # One loader for both parts: its worker processes start once.
+    # Use one loader for both parts, so that its worker processes start only once.
     loader = DataLoader(ConcatDataset([train, val]), batch_size=BATCH, num_workers=os.cpu_count())
     features, labels = [], []
     for photos, classes in loader:
@@ -82,8 +83,8 @@ def extract_features(network, train, val):
 
 
 def train_head(features, labels, train_count, classes, epochs):
-    """The best epoch's head, and the validation accuracy of each epoch."""
-    # Autograd refuses tensors that were made under inference_mode: a clone is an ordinary one.
+    """Returns the best epoch's head and the validation accuracy of each epoch."""
+    # Autograd rejects tensors created in inference_mode. A clone is an ordinary tensor.
     train_x, val_x = features.clone().tensor_split([train_count])
     train_y, val_y = labels.clone().tensor_split([train_count])
     head = torch.nn.Linear(features.shape[1], classes)
@@ -104,7 +105,7 @@ def train_head(features, labels, train_count, classes, epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Features once, then an fc layer on them.")
+    parser = argparse.ArgumentParser(description="Extracts features once and trains an fc layer on them.")
     parser.add_argument("data", metavar="DATA", help="folder with train/<class>/* and val/<class>/*")
     parser.add_argument("weights", metavar="WEIGHTS", help="ResNet-18's state dict (.pth)")
     parser.add_argument("out", metavar="OUT", type=pathlib.Path, help="folder for model.pth")
@@ -128,6 +129,6 @@ def main():
     }))
 
 
-# The guard keeps worker processes that import this file, as on macOS, from running the job themselves.
+# On macOS, worker processes import this file. The guard keeps them from running the job.
 if __name__ == "__main__":
     main()

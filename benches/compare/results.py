@@ -1,4 +1,4 @@
-"""The section of RESULTS.md that a run writes: the newest run, then the one before."""
+"""Writes the results section of RESULTS.md: the newest run, then the previous one."""
 
 import os
 import pathlib
@@ -7,15 +7,16 @@ import tempfile
 
 BEGIN, END = "<!-- compare:begin -->", "<!-- compare:end -->"
 KEPT_RUNS = 2
-INTRODUCTION = """## Beside PyTorch and ONNX Runtime
+INTRODUCTION = """## Kindling compared with PyTorch and ONNX Runtime
 
 Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared.
-`×` in the backbone's table is how many times as fast as the other, round by round: median and interquartile range.
-PyTorch there is the faster of its two layouts. The newest run comes first, the one before it below."""
+In the backbone's table, `×` is how many times as fast as the other program a program is: the median of the ratios per
+round, with the interquartile range. PyTorch is the faster of its two layouts. The newest run comes first, then the
+previous one."""
 
 
 class ResultsFailed(Exception):
-    """One line that names what went wrong."""
+    """The file cannot be read or written. The message is one line."""
 
 
 def read(path):
@@ -28,14 +29,14 @@ def read(path):
 
 
 def split(text, path):
-    """What stands before, between and behind the markers."""
+    """The text before, between and after the markers."""
     if text.count(BEGIN) == 1 and text.count(END) == 1 and text.index(BEGIN) < text.index(END):
         before, _, rest = text.partition(BEGIN)
         section, _, after = rest.partition(END)
         return before, section, after
     if BEGIN in text or END in text:
-        raise ResultsFailed(f"{path}: {BEGIN} and {END} must each stand there once, in this order")
-    # The introduction ends where the first section begins.
+        raise ResultsFailed(f"{path} must contain {BEGIN} and {END} once each, in this order")
+    # The introduction ends at the first section.
     heading = re.search(r"^## ", text, re.MULTILINE)
     at = heading.start() if heading else len(text)
     before, after = text[:at].rstrip("\n") + "\n\n", text[at:]
@@ -51,16 +52,16 @@ def with_run(text, run, path):
 
 
 def check(path):
-    """Fails before anything is measured where the result could not be written."""
+    """Fails before the measurement if the result could not be written."""
     split(read(path), path)
     if not path.resolve().parent.is_dir():
-        raise ResultsFailed(f"{path.parent} is no folder")
+        raise ResultsFailed(f"{path.parent} is not a folder")
     if not os.access(path.resolve().parent, os.W_OK):
-        raise ResultsFailed(f"{path.parent} cannot be written to")
+        raise ResultsFailed(f"{path.parent} is not writable")
 
 
 def write(path, run):
-    # A link stays one: what it points to is replaced.
+    # Replace the target of a link, not the link.
     path = pathlib.Path(path).resolve()
     text = with_run(read(path), run, path)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644

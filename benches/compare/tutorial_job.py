@@ -1,11 +1,13 @@
-"""The loop of PyTorch's tutorial "Transfer Learning for Computer Vision", its part "ConvNet as fixed feature extractor".
+"""The training loop of PyTorch's tutorial "Transfer Learning for Computer Vision".
+
+It follows the section "ConvNet as fixed feature extractor":
+https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html
 
     python benches/compare/tutorial_job.py DATA WEIGHTS.pth OUT [--epochs 15]
 
-Every photo goes through the whole network in every epoch, augmented, four at a time, as the tutorial has it
-(https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html). What differs: Adam with 1e-3 in place of
-SGD, as in Kindling, 15 epochs in place of 25, and weights and photos from the command line. In the train phase
-`model.train()` also lets BatchNorm's running statistics move, which is the tutorial's way. The best epoch is saved to
+As in the tutorial, every epoch augments every photo and runs the whole network on it, in batches of 4. The differences
+are Adam with 1e-3 instead of SGD (as in Kindling), 15 epochs instead of 25, and weights and photos from the command
+line. As in the tutorial, `model.train()` also updates BatchNorm's running statistics. The best epoch is saved to
 OUT/model.pth. Prints one line of JSON.
 """
 
@@ -26,7 +28,7 @@ from torchvision.datasets import ImageFolder
 
 PHASES = {"imports": time.perf_counter() - start}
 NORMALIZE = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-RECIPES = {
+TRANSFORMS = {
     "train": transforms.Compose([
         transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip(), transforms.ToTensor(), NORMALIZE,
     ]),
@@ -46,7 +48,7 @@ def frozen_network(weights, classes):
 
 
 def run_phase(phase, model, loader, criterion, optimizer):
-    """One pass over a part. Returns its loss and accuracy."""
+    """Runs one pass over the train or val photos. Returns the loss and accuracy."""
     training = phase == "train"
     model.train(training)
     loss_sum, right = 0.0, 0
@@ -64,7 +66,7 @@ def run_phase(phase, model, loader, criterion, optimizer):
 
 
 def train_model(model, loaders, epochs):
-    """Leaves the best epoch's weights in `model` and returns its validation accuracy."""
+    """Trains `model`, loads the best epoch's weights and returns its validation accuracy."""
     criterion = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.fc.parameters(), lr=1e-3)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
@@ -82,7 +84,7 @@ def train_model(model, loaders, epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="The tutorial's loop.")
+    parser = argparse.ArgumentParser(description="Runs the tutorial's training loop.")
     parser.add_argument("data", metavar="DATA", help="folder with train/<class>/* and val/<class>/*")
     parser.add_argument("weights", metavar="WEIGHTS", help="ResNet-18's state dict (.pth)")
     parser.add_argument("out", metavar="OUT", type=pathlib.Path, help="folder for model.pth")
@@ -91,7 +93,7 @@ def main():
 
     torch.manual_seed(0)
     begin = time.perf_counter()
-    photos = {part: ImageFolder(f"{options.data}/{part}", recipe) for part, recipe in RECIPES.items()}
+    photos = {part: ImageFolder(f"{options.data}/{part}", transform) for part, transform in TRANSFORMS.items()}
     loaders = {part: DataLoader(photos[part], batch_size=4, shuffle=True, num_workers=4) for part in photos}
     model = frozen_network(options.weights, len(photos["train"].classes))
     PHASES["weights"] = time.perf_counter() - begin
@@ -106,7 +108,7 @@ def main():
     PHASES["saving"] = time.perf_counter() - begin
     print(json.dumps({
         "photos": sum(map(len, photos.values())),
-        # The features are computed anew in every epoch: there is no time for them alone.
+        # Every epoch computes the features again, so they have no separate time.
         "feature_seconds": None,
         "training_seconds": PHASES["training"],
         "val_accuracy": accuracy,
@@ -114,6 +116,6 @@ def main():
     }))
 
 
-# The guard keeps worker processes that import this file, as on macOS, from running the job themselves.
+# On macOS, worker processes import this file. The guard keeps them from running the job.
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-//! The frozen network: photos a second of every backend and executor.
+//! The frozen network: photos per second on every backend and engine.
 
 use std::hint::black_box;
 
@@ -13,17 +13,17 @@ use kindling::engine::{CpuNetwork, NetworkSpec};
 
 const SIDE: usize = 224;
 
-/// How a network computes.
+/// A network on one of the engines.
 pub enum Forward {
     Compiled(Box<CpuNetwork>),
-    /// Our own kernels on a GPU.
+    /// Kindling's kernels on a GPU.
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     Kernels(Box<GpuNetwork>),
     Burn(Box<Backbone>, burn::tensor::Device),
 }
 
 impl Forward {
-    /// The way of `info`'s backend.
+    /// The engine that Kindling uses on `info`'s backend.
     pub fn of(
         backbone: Backbone,
         info: &DeviceInfo,
@@ -32,7 +32,7 @@ impl Forward {
     ) -> Self {
         match info.backend {
             Backend::Cpu => {
-                // As an extractor does with few photos and with many.
+                // The same choice as an `Extractor` makes for few and for many photos.
                 let tuning = match batch {
                     1 => Tuning::for_one_photo(),
                     _ => Tuning::default(),
@@ -43,7 +43,7 @@ impl Forward {
             }
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             _ if info.kernels => {
-                let client = device::client(info).expect("a GPU that was opened");
+                let client = device::client(info).expect("an open GPU");
                 let precision = kindling::Precision::F32;
                 let network = GpuNetwork::compile(&client, &spec(&backbone), [SIDE; 2], precision)
                     .expect("a published network");
@@ -53,7 +53,7 @@ impl Forward {
         }
     }
 
-    /// Features of normalised photos, `[photos, 3, 224, 224]`, back on the processor.
+    /// Features of normalised photos `[photos, 3, 224, 224]`, read back to the CPU.
     pub fn features(&self, photos: &[f32]) -> Vec<f32> {
         match self {
             Self::Compiled(network) => network.features(Photos::Planes(photos)),
@@ -90,20 +90,20 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     for name in ["resnet18", "efficientnet-lite0"] {
         let mut group = criterion.benchmark_group(format!("backbone/{name}"));
         group.sampling_mode(SamplingMode::Flat);
-        // On a GPU, Burn's operations as well as our own kernels.
-        let burns =
+        // On a GPU, measure Burn's operations as well as Kindling's kernels.
+        let burn =
             devices.iter().filter(|info| info.kernels && info.backend.runs_burn()).map(|info| {
                 let info = DeviceInfo { kernels: false, ..info.clone() };
                 (format!("{} with Burn's kernels", info.device), info)
             });
-        let ways = devices.iter().map(|info| (info.device.clone(), info.clone())).chain(burns);
-        for (way, info) in &ways.collect::<Vec<_>>() {
+        let variants = devices.iter().map(|info| (info.device.clone(), info.clone())).chain(burn);
+        for (variant, info) in &variants.collect::<Vec<_>>() {
             for batch in [1, 8, 32] {
                 group.throughput(Throughput::Elements(batch as u64));
-                let id = BenchmarkId::new(way, batch);
+                let id = BenchmarkId::new(variant, batch);
                 group.bench_function(id, |bencher| {
-                    // The time does not depend on the weights, which are zero.
-                    let device = device::open(info).expect("a device that was listed");
+                    // The weights are zero, because the time does not depend on them.
+                    let device = device::open(info).expect("a listed device");
                     let backbone = name.parse::<Architecture>().expect("published").init(&device);
                     let forward = Forward::of(backbone, info, device, batch);
                     let photos = photos(batch);

@@ -1,4 +1,4 @@
-//! From files to a trained head: 64 photos, decoded, through ResNet-18, and 15 epochs.
+//! From files to a trained head: decode 64 photos, run ResNet-18 on them, train for 15 epochs.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
     let mut group = criterion.benchmark_group("end_to_end");
     group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(u64::from(PHOTOS)));
     for info in devices {
-        let device = device::open(info).expect("a device that was listed");
+        let device = device::open(info).expect("a listed device");
         let architecture: Architecture = "resnet18".parse().expect("published");
         let backbone = architecture.init(&device);
         let head_device = device::processor().unwrap_or_else(|| device.clone());

@@ -1,4 +1,4 @@
-//! An epoch of the head on features that are there: 400 photos to train on, 400 to validate on, batches of 4.
+//! One epoch of the head on given features: 400 training and 400 validation photos, batches of 4.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use criterion::Criterion;
 use kindling::device;
 use kindling::head::{Examples, FitOptions, fit};
 
-/// The reference job's, for so many epochs.
+/// The reference job's options, with `epochs` epochs.
 pub fn options(epochs: usize) -> FitOptions {
     FitOptions {
         epochs,
@@ -27,10 +27,10 @@ pub fn bench(criterion: &mut Criterion) {
     let (train, val) = (examples(1), examples(2));
     let options = options(1);
     let mut group = criterion.benchmark_group("head");
-    // Graphics drivers on the processor too: a head is small.
+    // Include Vulkan drivers that run on the CPU: a head is small.
     for info in device::list().into_iter().filter(|info| info.backend.runs_burn()) {
         group.bench_function(info.device.as_str(), |bencher| {
-            let device = device::open(&info).expect("a device that was listed");
+            let device = device::open(&info).expect("a listed device");
             bencher.iter(|| black_box(fit(&train, &val, 2, &options, &device, |_| ())).is_ok());
         });
     }

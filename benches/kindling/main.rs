@@ -1,8 +1,8 @@
 //! Kindling's benchmarks.
 //!
-//! `cargo bench` runs all of them, `cargo bench -- backbone` those whose names have `backbone` in them. With
-//! `--worker WEIGHTS BATCH DEVICE` it measures a forward pass for each line that it reads, which `compare/compare.py` lets it
-//! do in turns with other programs.
+//! `cargo bench` runs all benchmarks, `cargo bench -- backbone` those with `backbone` in their
+//! names. With `--worker WEIGHTS BATCH DEVICE` the program measures one forward pass per line of
+//! input, so that `compare/compare.py` can alternate it with other programs.
 
 mod backbone;
 mod end_to_end;
@@ -25,7 +25,7 @@ fn main() {
         }
         return;
     }
-    // Ten samples: a forward of 32 photos takes a second on a slow backend.
+    // Only 10 samples, because a forward of 32 photos takes a second on a slow backend.
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))
@@ -39,7 +39,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The devices to measure; a line for each backend that is not there.
+/// The devices to measure. Prints a line for each backend or device that is skipped.
 fn devices() -> Vec<DeviceInfo> {
     let devices = device::list();
     for backend in Backend::ALL {
@@ -56,7 +56,7 @@ fn devices() -> Vec<DeviceInfo> {
         .into_iter()
         .partition(|info| info.kind.is_gpu() || !matches!(info.backend, Backend::Wgpu));
     for info in software {
-        println!("skipped: {info} is a graphics driver on the processor, some fifty times slower");
+        println!("skipped: {info} is a graphics driver on the CPU, about 50 times slower");
     }
     measured
 }

@@ -1,11 +1,11 @@
-//! Photos to measure with, drawn here.
+//! Synthetic photos for the benchmarks.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// A JPEG of this size with the detail of a photo: edges, gradients and some grain.
+/// A JPEG of this size with the detail of a photo: edges, gradients and grain.
 pub fn jpeg(width: u32, height: u32, seed: u32) -> Vec<u8> {
     let mut grain = seed.wrapping_mul(747_796_405).wrapping_add(1);
     let photo = RgbImage::from_fn(width, height, |x, y| {
@@ -16,16 +16,16 @@ pub fn jpeg(width: u32, height: u32, seed: u32) -> Vec<u8> {
         Rgb([100.0, 120.0, 90.0].map(|base| (base + wave + edge + noise).clamp(0.0, 255.0) as u8))
     });
     let mut bytes = Cursor::new(Vec::new());
-    photo.write_to(&mut bytes, ImageFormat::Jpeg).expect("memory takes it");
+    photo.write_to(&mut bytes, ImageFormat::Jpeg).expect("writing to memory");
     bytes.into_inner()
 }
 
-/// Writes `count` photos of the usual size of Dogs vs. Cats to `folder`.
+/// Writes `count` photos to `folder`, in the most common size of the Dogs vs. Cats data set.
 pub fn write(folder: &Path, count: u32) -> Vec<PathBuf> {
     (0..count)
         .map(|index| {
             let path = folder.join(format!("{index}.jpg"));
-            std::fs::write(&path, jpeg(500, 375, index)).expect("a temporary folder takes it");
+            std::fs::write(&path, jpeg(500, 375, index)).expect("a temporary file");
             path
         })
         .collect()

@@ -1,4 +1,4 @@
-//! From a file to the network's pixels.
+//! Decoding and preprocessing a photo.
 
 use std::hint::black_box;
 

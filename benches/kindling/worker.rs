@@ -1,4 +1,4 @@
-//! One forward pass for each line of standard input, so that programs can be measured in turns.
+//! One forward pass per line of standard input, so that a driver can alternate several programs.
 
 use std::error::Error;
 use std::io::{self, BufRead, Write};
@@ -12,13 +12,15 @@ use kindling::weights::{self, Checkpoint};
 
 use crate::backbone::{Forward, photos};
 
-/// `words`: the weights file, the photos at a time, the device. Prints `ready`, then seconds for each line; for the line
-/// `roofline` the bounds of the machine, as JSON.
+/// Runs the worker. `words` are the weights file, the batch size and the device. Prints `ready`,
+/// then the seconds of one forward per line of input. For the line `roofline`, prints the machine's
+/// bounds as JSON instead.
 pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let [file, batch, device] = words else {
         return Err("--worker takes WEIGHTS BATCH DEVICE".into());
     };
-    let batch: usize = batch.parse().map_err(|error| format!("the batch `{batch}`: {error}"))?;
+    let batch: usize =
+        batch.parse().map_err(|error| format!("the batch size `{batch}` is invalid: {error}"))?;
     let info = device::resolve(device.parse::<Choice>()?)?;
     let device = device::open(&info)?;
     let checkpoint = Checkpoint::open(Path::new(file))?;

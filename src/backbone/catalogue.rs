@@ -54,7 +54,7 @@ impl PublishedWeights {
 /// An unknown backbone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no backbone is called `{0}`; known are {names}, and narrower or wider ResNets with the stem's \
+    "no backbone is called `{0}`; there are {names}, and narrower or wider ResNets with the stem's \
      channels after the name, such as resnet18-w16",
     names = Architecture::published().collect::<Vec<_>>().join(", ")
 )]

@@ -9,7 +9,7 @@ use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
 
-use super::extraction::extract;
+use super::extraction::{any_decoded, extract};
 use super::opened::ComputeArgs;
 use super::terminal::{bytes, counted, one_line, text, warn};
 
@@ -80,8 +80,8 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let architecture = opened.model.backbone.architecture();
     let extractor = opened.extractor()?;
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
-    let (extraction, skipped) =
-        extract(&paths, &listing.passed_over, &args.data, &extractor, "embed", false)?;
+    let (extraction, skipped) = extract(&paths, &listing.passed_over, &extractor, "embed", false)?;
+    any_decoded(&extraction, &args.data)?;
     let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
     if lossy > 0 {
         warn(&format!(

@@ -8,7 +8,7 @@ use kindling::photos::PhotoSet;
 use kindling::report::ReportPhoto;
 use kindling::run::Model;
 
-use super::extraction::{Skipped, extract};
+use super::extraction::{Skipped, any_decoded, extract};
 
 /// Evaluated photos.
 pub struct Evaluated {
@@ -33,7 +33,8 @@ impl Evaluated {
         quiet: bool,
     ) -> Result<Self> {
         let (extraction, skipped) =
-            extract(&set.paths(), &set.passed_over, data, extractor, "evaluate", quiet)?;
+            extract(&set.paths(), &set.passed_over, extractor, "evaluate", quiet)?;
+        any_decoded(&extraction, data)?;
         let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
         let logits = model.logits(&extraction.rows, extractor.device())?;
         Ok(Self { set, extraction, labels, logits, skipped })

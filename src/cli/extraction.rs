@@ -128,15 +128,13 @@ pub fn from_cache(extractor: &Extractor, photos: usize) -> String {
     }
 }
 
-/// Extracts the features of `paths`, files of the folder `data`, with a progress bar called `what`. Returns them
-/// and the skipped files, `passed_over` included, and warns of those.
+/// Extracts the features of `paths` with a progress bar called `what`. Returns them and the skipped files, `passed_over` included, and warns of those.
 ///
 /// # Errors
-/// If the device fails, or no file could be decoded.
+/// If the device fails.
 pub fn extract(
     paths: &[&Path],
     passed_over: &[PassedOver],
-    data: &Path,
     extractor: &Extractor,
     what: &'static str,
     quiet: bool,
@@ -152,8 +150,16 @@ pub fn extract(
         extraction.failed.iter().map(|(index, error)| (text(paths[*index]), error_text(error)));
     let skipped: Skipped = passed_over.chain(failed).collect();
     warn_skipped(&skipped);
+    Ok((extraction, skipped))
+}
+
+/// Checks that a photo of the folder `data` could be decoded.
+///
+/// # Errors
+/// If not.
+pub fn any_decoded(extraction: &Extraction, data: &Path) -> Result<()> {
     if extraction.photos.is_empty() {
         bail!("no photo in `{}` could be decoded", data.display());
     }
-    Ok((extraction, skipped))
+    Ok(())
 }

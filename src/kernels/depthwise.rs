@@ -1,7 +1,7 @@
 //! Depthwise convolutions: one filter per channel.
 //!
 //! **Memory**: input and output are [`DeviceTensor`]s; weights are `[kernel, kernel, channels]`.
-//! **Launch**: one unit per [`RUN`] neighbouring pixels of a row and four channels; neighbouring
+//! **Launch**: one unit per `RUN` neighbouring pixels of a row and four channels; neighbouring
 //! units take neighbouring channels; a 1D launch.
 //! **Arithmetic intensity**: `kernel * kernel` multiplications for one value read and one written,
 //! so the kernel is memory-bound. The windows of a run overlap in columns, which are read once into

@@ -69,7 +69,7 @@ fn the_ending_or_format_decides_and_an_existing_file_is_refused_without_force() 
         "{message}"
     );
     let onnx = fs::read(place.join("deep/m.ONNX")).unwrap();
-    assert_error(&export(&["--out", "deep/m.ONNX"]), &["`deep/m.ONNX` is there", "--force"]);
+    assert_error(&export(&["--out", "deep/m.ONNX"]), &["`deep/m.ONNX` already exists", "--force"]);
     assert_error(
         &export(&["--out", "deep", "--format", "onnx", "--force"]),
         &["not a regular file"],

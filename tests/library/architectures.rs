@@ -1,4 +1,4 @@
-//! What every architecture in the list must keep, whichever it is.
+//! Checks that every published architecture must pass.
 
 use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::{Architecture, Backbone, PublishedWeights, Tensors};
@@ -8,16 +8,15 @@ use kindling::plan::Planned;
 
 use crate::reference::{Numbers, cpu, random_weights, relative_error};
 
-/// What is promised of every engine, as a fraction of the largest value.
+/// The largest error allowed on any engine, as a fraction of the largest value.
 const TOLERANCE: f32 = 1e-4;
-/// Side of the test's photos, in pixels: five halvings leave two.
+/// Side of the test photos, in pixels. Five halvings leave 2 pixels.
 const SIDE: usize = 64;
 
 fn every_architecture() -> impl Iterator<Item = Architecture> {
     Architecture::published().map(|name| name.parse().unwrap())
 }
 
-/// The network with random weights.
 fn with_random_weights(architecture: &Architecture) -> Backbone {
     let mut backbone = architecture.init(&cpu());
     random_weights(&mut backbone);
@@ -30,7 +29,7 @@ fn photos(count: usize) -> Numbers {
 }
 
 #[test]
-fn every_architecture_gives_as_many_features_as_it_says_on_every_engine() {
+fn every_architecture_gives_its_declared_number_of_features_on_every_engine() {
     for architecture in every_architecture() {
         let (backbone, photos) = (with_random_weights(&architecture), photos(3));
         let features = backbone.forward(photos.on(&cpu()));
@@ -40,7 +39,7 @@ fn every_architecture_gives_as_many_features_as_it_says_on_every_engine() {
             values: features.into_data().iter::<f32>().collect(),
         };
         assert!(expected.largest() > 0.0, "{architecture}");
-        // Interpreted, and compiled for the processor.
+        // The plan, interpreted and compiled for the CPU.
         let spec = NetworkSpec::of(&backbone).unwrap();
         let interpreted = spec.plan.interpreted(&spec.weights, photos.on(&cpu()), |_, _| ());
         let error = relative_error::<2>(interpreted.flatten(1, 3), &expected);
@@ -84,13 +83,13 @@ fn every_architecture_has_weights_preprocessing_and_code_for_pytorch() {
         assert!(architecture.init(&cpu()).plan().unwrap().depth() > 1, "{name}");
     }
     let narrow: Architecture = "resnet18-w16".parse().unwrap();
-    assert_eq!(narrow.pytorch_code(7), None, "torchvision has no such network");
+    assert_eq!(narrow.pytorch_code(7), None, "torchvision has no narrow ResNet");
 }
 
 #[test]
 fn the_depths_are_those_of_the_papers() {
-    // Table 1 of each paper, without the fully connected layer. EfficientNet-Lite0 has a stem, a head,
-    // two convolutions in its first block and three in each of the other 15.
+    // Table 1 of each paper, without the fully connected layer. EfficientNet-Lite0 has a stem, a
+    // head, two convolutions in its first block and three in each of the other 15.
     for (name, depth) in [("resnet18", 17), ("resnet34", 33), ("efficientnet-lite0", 49)] {
         let backbone = name.parse::<Architecture>().unwrap().init(&cpu());
         assert_eq!(backbone.plan().unwrap().depth(), depth, "{name}");

@@ -1,4 +1,4 @@
-//! The networks give PyTorch's numbers.
+//! The networks agree with PyTorch.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{committed, cpu, cpu_devices, fixture, read_numbers, relative_error};
 
-/// f32 sums of up to 9 * 512 terms in another order, through 17 (ResNet) or 49 layers (EfficientNet) that
-/// each keep the scale: the error stays some hundred times the rounding of 2^-24, 6e-6. PyTorch's own
-/// backends differ by as much.
+/// Each layer sums up to 9 * 512 terms in f32 in a different order and keeps the scale of its
+/// input. After 17 layers (ResNet) or 49 (EfficientNet) the error is about 100 roundings of 2^-24,
+/// or 6e-6. PyTorch's own backends differ from each other by as much.
 const TOLERANCE: f32 = 1e-5;
 
 #[test]
@@ -22,7 +22,7 @@ fn every_stage_of_a_resnet_agrees_with_pytorch() {
 #[test]
 fn every_stage_of_efficientnet_lite0_agrees_with_pytorch() {
     let stages = ["stem", "stage1", "stage2", "stage3", "stage4", "stage5", "stage6", "stage7"];
-    // Its last stage, `conv_head`, is checked by the features, which are its means.
+    // The features are the means of its last stage, `conv_head`, so they check that stage.
     let found = agrees(
         &committed("weights/efficientnet-lite0.safetensors"),
         &fixture("efficientnet_lite0_reference.safetensors"),
@@ -31,8 +31,8 @@ fn every_stage_of_efficientnet_lite0_agrees_with_pytorch() {
     assert_eq!(found, "efficientnet-lite0");
 }
 
-/// Runs the network in `weights` on the reference's inputs, compares each of its stages, and says which
-/// network it was.
+/// Runs the network in `weights` on the reference inputs and compares the output of each stage.
+/// Returns the network's name.
 fn agrees(weights: &Path, reference: &Path, stages: &[&str]) -> String {
     let reference = read_numbers(reference);
     let checkpoint = Checkpoint::open(weights).unwrap();
@@ -65,14 +65,14 @@ fn agrees(weights: &Path, reference: &Path, stages: &[&str]) -> String {
 
 #[test]
 fn the_published_networks_have_the_published_number_of_parameters() {
-    // Of torchvision's ResNets and Google's EfficientNet-Lite0, less the fc layer.
+    // torchvision's ResNets and Google's EfficientNet-Lite0, without the fc layer.
     for (name, parameters) in [
         ("resnet18", 11_689_512 - 513_000),
         ("resnet34", 21_797_672 - 513_000),
         ("efficientnet-lite0", 4_652_008 - 1_281_000),
     ] {
         let backbone = name.parse::<Architecture>().unwrap().init(&cpu());
-        // BatchNorm's running statistics are tensors and no parameters.
+        // BatchNorm's running statistics are tensors but not parameters.
         let counted: usize = backbone
             .tensors()
             .iter()

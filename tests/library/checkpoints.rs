@@ -1,4 +1,4 @@
-//! Weight files are read in all their forms, strictly, and nothing in them is run.
+//! All formats of weight files are read strictly, and no code in them is executed.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn logits_of(file: &str) -> burn::tensor::Tensor<2> {
     head.forward(backbone.forward(reference["square"].on(&device)))
 }
 
-/// A network as a safetensors file.
+/// The network as a safetensors file.
 fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
     let architecture = backbone.architecture();
     let description = Description {
@@ -46,7 +46,7 @@ fn zip_legacy_and_half_precision_files_give_pytorchs_logits() {
 }
 
 #[test]
-fn what_is_written_is_read_back_bit_for_bit() {
+fn written_weights_are_read_back_bit_for_bit() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
@@ -66,7 +66,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
 }
 
 #[test]
-fn a_file_of_another_network_is_refused_with_the_first_names_and_shapes() {
+fn a_file_of_another_network_is_refused_and_the_first_mismatches_are_listed() {
     let checkpoint = Checkpoint::open(&fixture("mismatched.pth")).unwrap();
     let error =
         weights::backbone(&checkpoint, &"resnet18-w4".parse().unwrap(), &cpu()).unwrap_err();
@@ -96,15 +96,15 @@ fn a_head_for_another_number_of_features_is_refused() {
 }
 
 #[test]
-fn a_pickle_that_would_run_a_command_runs_none() {
+fn a_malicious_pickle_runs_no_command() {
     let folder = tempfile::tempdir().unwrap();
-    let before = std::env::current_dir().unwrap();
+    let current = std::env::current_dir().unwrap();
     let attack = fixture("attack.pth");
     if let Ok(checkpoint) = Checkpoint::open(&attack) {
         assert!(weights::architecture(&checkpoint).is_err());
     }
-    for place in [folder.path(), before.as_path()] {
-        assert!(!place.join("kindling-executed-a-pickle").exists());
+    for directory in [folder.path(), current.as_path()] {
+        assert!(!directory.join("kindling-executed-a-pickle").exists());
     }
 }
 
@@ -121,20 +121,20 @@ fn damaged_and_foreign_files_are_errors_that_name_the_file() {
     let safetensors = fs::read(fixture("narrow_f16.safetensors")).unwrap();
     for path in [
         write("empty.pth", b""),
-        write("text.pth", b"these are no weights, only words"),
+        write("text.pth", b"plain text instead of weights"),
         write("cut_zip.pth", &zip[..zip.len() / 2]),
         write("cut_legacy.pth", &legacy[..legacy.len() / 2]),
         write("cut.safetensors", &safetensors[..safetensors.len() / 2]),
         write("header.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"),
         folder.path().join("absent.pth"),
     ] {
-        let error = use_it(&path).unwrap_err();
+        let error = load(&path).unwrap_err();
         assert!(error.contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
     }
 }
 
-/// Opens a file and fills a network from it, as `train` does.
-fn use_it(path: &Path) -> Result<(), String> {
+/// Opens a file and loads a network from it, as `train` does.
+fn load(path: &Path) -> Result<(), String> {
     let checkpoint = Checkpoint::open(path).map_err(|error| error.to_string())?;
     let architecture = weights::architecture(&checkpoint).map_err(|error| error.to_string())?;
     weights::backbone(&checkpoint, &architecture, &cpu()).map_err(|error| error.to_string())?;
@@ -142,7 +142,7 @@ fn use_it(path: &Path) -> Result<(), String> {
 }
 
 #[test]
-fn weights_that_are_no_numbers_are_refused() {
+fn nan_weights_are_refused() {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
@@ -153,11 +153,11 @@ fn weights_that_are_no_numbers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nan.safetensors");
     fs::write(&path, bytes).unwrap();
-    let error = use_it(&path).unwrap_err();
-    assert!(error.contains("no finite numbers"), "{error}");
+    let error = load(&path).unwrap_err();
+    assert!(error.contains("NaN or infinite"), "{error}");
 }
 
-/// A safetensors file of these tensors, all zero.
+/// Writes a safetensors file with these tensors, all zeros.
 fn zeros(path: &Path, tensors: &[(String, Vec<usize>)]) {
     let values = vec![0u8; 4 * 64 * 1024];
     let views = tensors.iter().map(|(name, shape)| {
@@ -172,7 +172,7 @@ fn zeros(path: &Path, tensors: &[(String, Vec<usize>)]) {
 }
 
 #[test]
-fn a_prefix_that_every_name_has_is_dropped_and_one_that_some_have_is_an_extra_tensor() {
+fn a_common_prefix_is_dropped_and_a_partial_one_is_an_extra_tensor() {
     let folder = tempfile::tempdir().unwrap();
     let narrow = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let tensors: Vec<(String, Vec<usize>)> = narrow
@@ -184,10 +184,10 @@ fn a_prefix_that_every_name_has_is_dropped_and_one_that_some_have_is_an_extra_te
     let prefixed: Vec<_> =
         tensors.iter().map(|(name, shape)| (format!("module.{name}"), shape.clone())).collect();
     zeros(&all, &prefixed);
-    use_it(&all).unwrap();
+    load(&all).unwrap();
     let some = folder.path().join("some.safetensors");
     zeros(&some, &[tensors, prefixed[..1].to_vec()].concat());
-    assert!(use_it(&some).unwrap_err().contains("too many (module."));
+    assert!(load(&some).unwrap_err().contains("too many (module."));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn tensors_of_odd_shapes_and_empty_files_are_errors() {
     ] {
         let path = folder.path().join(name);
         zeros(&path, &tensors);
-        let error = use_it(&path).unwrap_err();
+        let error = load(&path).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
 }

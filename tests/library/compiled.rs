@@ -1,4 +1,4 @@
-//! The network compiled for the processor computes what Burn's operations do.
+//! The network compiled for the CPU computes what Burn's operations do.
 
 use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::{Architecture, Backbone, Tensors};
@@ -16,9 +16,10 @@ use rand::{RngExt, SeedableRng};
 
 use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_error, shared};
 
-/// What is promised of every executor: of the largest value. Winograd's F(4x4) multiplies a layer's rounding by some tens
-/// (its transforms add and subtract values of up to 10 times the result's size), so that some hundred roundings of 2^-24
-/// become some 1e-5.
+/// The largest error allowed on any engine, as a fraction of the largest value. Winograd's F(4x4)
+/// multiplies a layer's rounding error by a few tens, because its transforms add and subtract
+/// values up to 10 times as large as the result. About 100 roundings of 2^-24 then become about
+/// 1e-5.
 const TOLERANCE: f32 = 1e-4;
 
 const INSTRUCTIONS: [Instructions; 4] = [
@@ -28,13 +29,13 @@ const INSTRUCTIONS: [Instructions; 4] = [
     Instructions::Emulated512,
 ];
 
-/// Weights of which a step is done for all photos at once: every step, those of a narrow network's last stages, and as in
-/// real use.
-fn weight_bytes_threshold() -> [usize; 3] {
+/// Thresholds at which every step runs on the whole batch at once, at which only the last stages of
+/// a narrow network do, and the default.
+fn weight_bytes_thresholds() -> [usize; 3] {
     [0, 40_000, Tuning::default().weight_bytes_threshold]
 }
 
-/// Calls `work` with one, two and sixteen threads.
+/// Calls `work` with 1, 2 and 16 threads.
 fn with_threads(work: impl Fn() + Send + Sync) {
     for threads in [1, 2, 16] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -55,7 +56,7 @@ fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
     let lite_photos = read_numbers(&fixture("efficientnet_lite0_reference.safetensors"));
     for (backbone, photos) in [(&narrow, &narrow_photos), (&lite, &lite_photos)] {
         let square = &photos["square"];
-        for weight_bytes_threshold in weight_bytes_threshold() {
+        for weight_bytes_threshold in weight_bytes_thresholds() {
             for instructions in [Instructions::Best, Instructions::Portable] {
                 for count in [1, 2, 19] {
                     agrees(
@@ -67,8 +68,8 @@ fn every_compiled_network_agrees_with_its_forward_for_every_number_of_photos() {
             }
         }
     }
-    // Photos whose sides are odd: borders are not the same on all sides.
-    for weight_bytes_threshold in weight_bytes_threshold() {
+    // With odd sides, the padding differs between the borders.
+    for weight_bytes_threshold in weight_bytes_thresholds() {
         let tuning = Tuning { weight_bytes_threshold, ..Tuning::default() };
         agrees(&narrow, &repeated(&narrow_photos["odd"], 5), tuning);
     }
@@ -87,7 +88,7 @@ fn the_real_network_compiled_agrees_with_torchvision() {
     let architecture: Architecture = "resnet18".parse().unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &cpu()).unwrap();
     let head = weights::head(&checkpoint, &architecture, &cpu()).unwrap();
-    // Few photos go through all threads together; many are spread over them.
+    // All threads share a small batch's layers; a large batch is distributed photo by photo.
     for (count, tuning) in
         [(2, Tuning::default()), (20, Tuning::default()), (1, Tuning::for_one_photo())]
     {
@@ -109,7 +110,7 @@ fn the_real_network_compiled_agrees_with_torchvision() {
 }
 
 #[test]
-fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
+fn convolutions_of_random_shapes_agree_with_a_direct_sum_in_f64() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     for case in 0..240 {
         let kernel = [1, 3, 5, 7][random.random_range(0..4)];
@@ -124,21 +125,21 @@ fn convolutions_of_every_shape_agree_with_the_sum_that_defines_them() {
             padding: if case % 3 == 0 { Padding::Same } else { Padding::Each(kernel / 2) },
             groups: if depthwise { in_channels } else { 1 },
             activation: [Activation::None, Activation::Relu, Activation::Relu6][case % 3],
-            ..of_three_channels(in_channels)
+            ..pointwise_convolution(in_channels)
         };
         let side = random.random_range(1..24);
         let photos = [1, 3, 9][case % 3];
         let tuning = Tuning {
             instructions: INSTRUCTIONS[case % 4],
-            weight_bytes_threshold: weight_bytes_threshold()[case / 4 % 3],
+            weight_bytes_threshold: weight_bytes_thresholds()[case / 4 % 3],
             photos: [1, 16][case / 12 % 2],
         };
-        convolves_as_defined(&convolution, side, photos, tuning, &mut random);
+        agrees_with_direct_convolution(&convolution, side, photos, tuning, &mut random);
     }
 }
 
 #[test]
-fn bytes_give_what_their_normalised_values_give() {
+fn bytes_and_their_normalised_values_give_the_same_features() {
     let backbone = backbone("narrow.pth");
     let network = compiled(&backbone, [64, 64], Tuning::default());
     let preprocessing = Preprocessing { resize: 64, crop: 64, ..Preprocessing::IMAGENET };
@@ -150,11 +151,11 @@ fn bytes_give_what_their_normalised_values_give() {
 }
 
 #[test]
-fn features_do_not_depend_on_what_else_is_in_the_batch_or_was_before() {
+fn features_do_not_depend_on_the_rest_of_the_batch_or_on_earlier_calls() {
     let backbone = backbone("narrow.pth");
     let photos = noise(40, 64, 1);
     let values = 3 * 64 * 64;
-    for weight_bytes_threshold in weight_bytes_threshold() {
+    for weight_bytes_threshold in weight_bytes_thresholds() {
         let tuning = Tuning { weight_bytes_threshold, ..Tuning::default() };
         let network = compiled(&backbone, [64, 64], tuning);
         let all = network.features(Photos::Planes(&photos));
@@ -162,7 +163,7 @@ fn features_do_not_depend_on_what_else_is_in_the_batch_or_was_before() {
         with_threads(|| {
             for count in [1, 5, 33, 2, 40, 0] {
                 let some = network.features(Photos::Planes(&photos[..count * values]));
-                // Tiles are summed in the same order whoever computes them.
+                // The order of summation does not depend on which thread computes a tile.
                 assert!(some == all[..count * width], "{count} photos, {tuning:?}");
             }
         });
@@ -185,7 +186,7 @@ fn a_network_may_be_called_from_many_threads_of_one_pool() {
 }
 
 #[test]
-fn a_network_that_overflows_is_not_taken_for_one_that_works() {
+fn nan_weights_give_nan_or_infinite_features() {
     let backbone = backbone("narrow.pth");
     let weights = Weights::read(backbone.tensors()).unwrap();
     for instructions in INSTRUCTIONS {
@@ -261,7 +262,7 @@ fn agrees(backbone: &Backbone, photos: &Numbers, tuning: Tuning) {
     assert!(error < TOLERANCE, "{} {tuning:?} {count}: {error}", backbone.architecture());
 }
 
-/// `count` of the photos, or rows, over and over.
+/// `count` photos or rows, repeating `numbers` cyclically.
 fn repeated(numbers: &Numbers, count: usize) -> Numbers {
     let one = numbers.values.len() / numbers.shape[0];
     let mut shape = numbers.shape.clone();
@@ -274,8 +275,8 @@ fn noise(photos: usize, side: usize, seed: u64) -> Vec<f32> {
     (0..photos * 3 * side * side).map(|_| random.random_range(-2.0..2.0)).collect()
 }
 
-/// A 1x1 convolution that makes `to` channels of a photo's three.
-fn of_three_channels(out_channels: usize) -> Convolution {
+/// A 1x1 convolution from a photo's 3 channels to `out_channels`.
+fn pointwise_convolution(out_channels: usize) -> Convolution {
     let norm = Norm {
         scale: String::new(),
         shift: String::new(),
@@ -296,9 +297,9 @@ fn of_three_channels(out_channels: usize) -> Convolution {
     }
 }
 
-/// Runs a convolution behind one that makes its channels, and before one that adds its result to itself, against loops in
-/// f64.
-fn convolves_as_defined(
+/// Compares a convolution with loops in f64. A 1x1 convolution before it makes its input channels;
+/// a 1x1 convolution after it is added to its output.
+fn agrees_with_direct_convolution(
     convolution: &Convolution,
     side: usize,
     photos: usize,
@@ -306,7 +307,7 @@ fn convolves_as_defined(
     random: &mut ChaCha8Rng,
 ) {
     let convolution = Convolution { weight: "second".into(), ..convolution.clone() };
-    let first = of_three_channels(convolution.in_channels);
+    let first = pointwise_convolution(convolution.in_channels);
     let mut draw =
         |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
     let mut folded = |convolution: &Convolution| Folded {
@@ -315,7 +316,7 @@ fn convolves_as_defined(
     };
     let weights = [folded(&first), folded(&convolution)];
     let third =
-        Convolution { weight: "third".into(), ..of_three_channels(convolution.out_channels) };
+        Convolution { weight: "third".into(), ..pointwise_convolution(convolution.out_channels) };
     let third = Convolution { in_channels: convolution.out_channels, ..third };
     let third_weights = folded(&third);
     let step = |name: &str, input, convolution: &Convolution| Step {
@@ -352,21 +353,21 @@ fn convolves_as_defined(
     let actual = network.feature_map(Photos::Planes(&values));
 
     let mut expected: Vec<f64> = Vec::new();
-    let mut sizes: f64 = 0.0;
+    let mut largest: f64 = 0.0;
     for photo in values.chunks(3 * side * side) {
         let photo: Vec<f64> = photo.iter().map(|value| f64::from(*value)).collect();
-        let (made, _) = defined(&first, &weights[0], &photo, side);
-        let (result, out) = defined(&convolution, &weights[1], &made, side);
-        let (last, _) = defined(&third, &third_weights, &result, out);
+        let (made, _) = direct_convolution(&first, &weights[0], &photo, side);
+        let (result, out) = direct_convolution(&convolution, &weights[1], &made, side);
+        let (last, _) = direct_convolution(&third, &third_weights, &result, out);
         let sum: Vec<f64> = last.iter().zip(&result).map(|(a, b)| (a + b).max(0.0)).collect();
-        sizes =
-            sizes.max(last.iter().chain(&result).fold(0.0, |most, value| most.max(value.abs())));
+        largest =
+            largest.max(last.iter().chain(&result).fold(0.0, |max, value| max.max(value.abs())));
         expected.extend(sum);
     }
     assert_eq!(actual.len(), expected.len());
     for (actual, expected) in actual.iter().zip(&expected) {
-        // Two layers of sums: relative to the largest value there is.
-        let error = (f64::from(*actual) - expected).abs() / sizes;
+        // The sum may cancel, so the error is relative to the largest of its terms.
+        let error = (f64::from(*actual) - expected).abs() / largest;
         assert!(
             error < f64::from(TOLERANCE),
             "{convolution:?} side {side} photos {photos} {tuning:?}: {error}"
@@ -374,8 +375,8 @@ fn convolves_as_defined(
     }
 }
 
-/// A convolution by its definition, on one photo: what comes of it and the side of that.
-fn defined(
+/// A direct convolution of one photo. Returns the output and its side.
+fn direct_convolution(
     convolution: &Convolution,
     weights: &Folded,
     photo: &[f64],
@@ -387,13 +388,13 @@ fn defined(
     let [before, after] = padding.around(side, *kernel, *stride);
     let out = (before + side + after - kernel) / stride + 1;
     let mut result = Vec::with_capacity(out_channels * out * out);
-    let a_group = in_channels / groups;
+    let per_group = in_channels / groups;
     for channel in 0..*out_channels {
         for y in 0..out {
             for x in 0..out {
                 let mut sum = f64::from(weights.bias[channel]);
-                for inner in 0..a_group {
-                    let source = channel / (out_channels / groups) * a_group + inner;
+                for inner in 0..per_group {
+                    let source = channel / (out_channels / groups) * per_group + inner;
                     for ky in 0..*kernel {
                         for kx in 0..*kernel {
                             let (iy, ix) = (y * stride + ky, x * stride + kx);
@@ -401,7 +402,7 @@ fn defined(
                             if inside(iy) && inside(ix) {
                                 let at = (source * side + iy - before) * side + ix - before;
                                 let weight =
-                                    ((channel * a_group + inner) * kernel + ky) * kernel + kx;
+                                    ((channel * per_group + inner) * kernel + ky) * kernel + kx;
                                 sum += photo[at] * f64::from(weights.weight[weight]);
                             }
                         }

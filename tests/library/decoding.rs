@@ -1,15 +1,15 @@
-//! Photos of every kind become upright RGB.
+//! Photos of every format decode to upright RGB.
 
 use image::Rgb;
 use kindling::photos::decode;
 
 use crate::reference::fixture;
 
-/// The quarters of the fixtures: top left, top right, bottom left, bottom right.
+/// The colours of the fixtures' quarters: top left, top right, bottom left, bottom right.
 const COLOURS: [[u8; 3]; 4] = [[200, 30, 40], [30, 180, 60], [40, 60, 190], [220, 210, 60]];
 const CENTRES: [(u32, u32); 4] = [(12, 8), (36, 8), (12, 24), (36, 24)];
 
-/// JPEG and lossy WebP round colours to their own scale.
+/// JPEG and lossy WebP round colours in their own colour space.
 const TOLERANCE: u8 = 6;
 
 fn quarters(name: &str) -> [[u8; 3]; 4] {
@@ -59,7 +59,7 @@ fn grey_photos_become_rgb() {
 }
 
 #[test]
-fn photos_are_turned_as_their_exif_orientation_says() {
+fn photos_are_rotated_by_their_exif_orientation() {
     for orientation in 1..=8 {
         assert_close(&format!("orientation_{orientation}.jpg"), COLOURS);
     }
@@ -73,10 +73,10 @@ fn damaged_photos_are_errors_and_never_panics() {
         let path = folder.path().join(name);
         for keep in 0..whole.len() {
             std::fs::write(&path, &whole[..keep]).unwrap();
-            // Some decoders give what is there of a cut photo; that is as good as an error here.
+            // Some decoders return the readable part of a truncated photo, which is fine here.
             let _ = decode(&path);
         }
-        // Every byte changed in turn: wrong sizes, lengths, tables.
+        // Corrupt each byte in turn, which gives wrong sizes, lengths and tables.
         for at in 0..whole.len().min(200) {
             let mut changed = whole.clone();
             changed[at] ^= 0xff;
@@ -91,13 +91,13 @@ fn damaged_photos_are_errors_and_never_panics() {
 }
 
 #[test]
-fn a_small_file_that_claims_a_huge_photo_is_refused_before_memory_is_taken() {
+fn a_small_file_that_declares_a_huge_photo_is_refused_before_memory_is_allocated() {
     let folder = tempfile::tempdir().unwrap();
-    // JPEG: height and width, two bytes each, stand five bytes into the start-of-frame segment.
+    // JPEG: height and width, two bytes each, start at byte 5 of the start-of-frame segment.
     let mut jpeg = std::fs::read(fixture("formats/rgb.jpg")).unwrap();
     let frame = jpeg.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
-    // GIF: the canvas' width and height, little-endian, behind the signature.
+    // GIF: the canvas width and height, little-endian, follow the signature.
     let mut gif = std::fs::read(fixture("formats/animated.gif")).unwrap();
     gif[6..10].copy_from_slice(&[0xff, 0xff, 0xff, 0xff]);
     for (name, bytes) in [("bomb.jpg", jpeg), ("bomb.gif", gif)] {
@@ -109,7 +109,7 @@ fn a_small_file_that_claims_a_huge_photo_is_refused_before_memory_is_taken() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_no_photo_and_is_not_waited_for() {
+fn a_named_pipe_is_refused_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe.jpg");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

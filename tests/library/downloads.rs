@@ -1,4 +1,4 @@
-//! A download ends in the published file or in a clear error, and never in a wrong file.
+//! A download gives the published file or a clear error, never a wrong file.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const PATIENCE: Patience =
 /// The SHA-256 of `content()`, from coreutils' `sha256sum`.
 const SHA256: &str = "cbc78aeb1f9acd312a840bcf5d37758a47a79749a8aa169fb41333e3fcd30840";
 
-/// 100,000 bytes that are not all alike.
+/// 100,000 bytes of varying values.
 fn content() -> Vec<u8> {
     (0..100_000u64).map(|index| (index * index / 7 % 251) as u8).collect()
 }
@@ -33,7 +33,7 @@ fn published() -> PublishedWeights {
     }
 }
 
-/// A folder to download to, and what is tried there.
+/// A folder to download to, with the weights to download and the progress reported.
 struct Attempt {
     folder: TempDir,
     weights: PublishedWeights,
@@ -50,7 +50,7 @@ impl Attempt {
         self.run_with(address, PATIENCE)
     }
 
-    /// Downloads, and sees that the file is there if and only if that succeeded.
+    /// Downloads, and checks that the file exists if and only if the download succeeded.
     fn run_with(&mut self, address: &str, patience: Patience) -> Result<(), DownloadError> {
         let url = format!("{address}/models/{}", self.weights.file);
         let download =
@@ -63,7 +63,7 @@ impl Attempt {
                 assert_eq!(fs::read(self.file()).unwrap(), content());
                 assert!(!self.part().exists());
             }
-            Err(_) => assert!(!self.file().exists(), "a file that is not whole has no name"),
+            Err(_) => assert!(!self.file().exists(), "an incomplete file must be a .part"),
         }
         result.map(|_| ())
     }
@@ -86,7 +86,7 @@ fn length(path: &Path) -> u64 {
 }
 
 #[test]
-fn a_whole_file_arrives_and_its_progress_is_told() {
+fn a_file_is_downloaded_and_progress_is_reported() {
     let server = Server::start(content(), [Answer::Whole]);
     let mut attempt = Attempt::new();
     attempt.run(&server.address).unwrap();
@@ -95,13 +95,13 @@ fn a_whole_file_arrives_and_its_progress_is_told() {
         Progress::Started { resumed_from: 0, total: Some(100_000) }
     ));
     assert!(matches!(attempt.progress.last(), Some(Progress::Received(100_000))));
-    // Once it is there nobody is asked again.
+    // If the file exists, no request is sent.
     attempt.run(&server.address).unwrap();
     assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
-fn a_download_that_breaks_off_goes_on_from_there() {
+fn an_interrupted_download_resumes() {
     let answers = [Answer::CutAfter(30_000), Answer::CutAfter(20_000), Answer::Whole];
     let server = Server::start(content(), answers);
     let mut attempt = Attempt::new();
@@ -110,7 +110,7 @@ fn a_download_that_breaks_off_goes_on_from_there() {
 }
 
 #[test]
-fn what_one_process_left_the_next_one_goes_on_from() {
+fn a_partial_download_is_resumed_by_the_next_process() {
     let server = Server::start(content(), [Answer::CutAfter(40_000), Answer::Whole]);
     let mut attempt = Attempt::new();
     let once = Patience { attempts: 1, ..PATIENCE };
@@ -122,7 +122,7 @@ fn what_one_process_left_the_next_one_goes_on_from() {
 }
 
 #[test]
-fn a_server_that_knows_no_parts_sends_the_whole_file_again() {
+fn a_server_without_range_support_sends_the_whole_file_again() {
     let server = Server::start(content(), [Answer::CutAfter(30_000), Answer::AllOfIt]);
     let mut attempt = Attempt::new();
     attempt.run(&server.address).unwrap();
@@ -130,7 +130,7 @@ fn a_server_that_knows_no_parts_sends_the_whole_file_again() {
 }
 
 #[test]
-fn a_server_that_sends_another_part_is_not_believed() {
+fn a_wrong_range_is_discarded_and_the_download_restarts() {
     let answers = [Answer::CutAfter(30_000), Answer::WrongPart, Answer::Whole];
     let server = Server::start(content(), answers);
     let mut attempt = Attempt::new();
@@ -139,17 +139,17 @@ fn a_server_that_sends_another_part_is_not_believed() {
 }
 
 #[test]
-fn a_connection_that_always_breaks_is_given_up_and_what_came_is_kept() {
+fn a_connection_that_keeps_breaking_is_given_up_and_the_partial_file_is_kept() {
     let server = Server::start(content(), [Answer::CutAfter(10), Answer::CutAfter(0)]);
     let mut attempt = Attempt::new();
     let error = attempt.run(&server.address).unwrap_err();
     assert!(matches!(error, DownloadError::BrokeOff { kept: 10, .. }), "{error}");
-    // The first brought something, so it does not count as one in vain.
+    // The first attempt received some bytes, so it does not count as a failed attempt.
     assert_eq!(server.requests().len(), 3);
 }
 
 #[test]
-fn another_content_is_refused_and_deleted() {
+fn content_with_a_wrong_digest_is_refused_and_deleted() {
     let mut other = content();
     other[77_777] ^= 1;
     let server = Server::start(other, [Answer::Whole]);
@@ -158,11 +158,11 @@ fn another_content_is_refused_and_deleted() {
     assert!(matches!(error, DownloadError::OtherContent { .. }), "{error}");
     assert!(error.to_string().contains(SHA256), "{error}");
     assert!(!attempt.part().exists());
-    assert_eq!(server.requests().len(), 1, "what is wrong once is wrong again");
+    assert_eq!(server.requests().len(), 1, "wrong content is not requested again");
 }
 
 #[test]
-fn a_prefix_of_the_digest_is_checked_where_no_more_is_known() {
+fn a_digest_prefix_is_checked_if_the_full_digest_is_unknown() {
     let mut attempt = Attempt::new();
     attempt.weights.digest = Digest::Prefix("cbc78aeb".into());
     attempt.weights.size = None;
@@ -175,14 +175,14 @@ fn a_prefix_of_the_digest_is_checked_where_no_more_is_known() {
 }
 
 #[test]
-fn damage_in_what_was_left_costs_another_download_and_nothing_else() {
+fn a_damaged_partial_file_is_downloaded_again() {
     let server = Server::start(content(), [Answer::Whole]);
     let mut attempt = Attempt::new();
     fs::write(attempt.part(), vec![0; 50_000]).unwrap();
     attempt.run(&server.address).unwrap();
     assert_eq!(server.asked_from(), [50_000, 0]);
 
-    // More than there can be, and a length that is right with a content that is not.
+    // A partial file that is too long, and one of the right length with wrong content.
     for length in [100_001, 100_000] {
         let mut attempt = Attempt::new();
         fs::write(attempt.part(), vec![0; length]).unwrap();
@@ -200,7 +200,7 @@ fn a_damaged_file_under_the_right_name_is_replaced() {
 }
 
 #[test]
-fn a_file_of_another_size_is_not_even_begun() {
+fn a_file_of_the_wrong_size_is_not_downloaded() {
     let server = Server::start(b"<html>please log in</html>".to_vec(), [Answer::Whole]);
     let mut attempt = Attempt::new();
     let error = attempt.run(&server.address).unwrap_err();
@@ -212,7 +212,7 @@ fn a_file_of_another_size_is_not_even_begun() {
 }
 
 #[test]
-fn bytes_without_end_are_cut_off() {
+fn an_endless_response_is_cut_off() {
     let server = Server::start(content(), [Answer::Endless]);
     let mut attempt = Attempt::new();
     let error = attempt.run(&server.address).unwrap_err();
@@ -221,7 +221,7 @@ fn bytes_without_end_are_cut_off() {
 }
 
 #[test]
-fn a_missing_file_is_told_with_its_address_and_not_asked_for_twice() {
+fn a_missing_file_is_reported_with_its_url_and_not_retried() {
     let server = Server::start(content(), [Answer::Status("404 Not Found")]);
     let mut attempt = Attempt::new();
     let message = attempt.run(&server.address).unwrap_err().to_string();
@@ -233,7 +233,7 @@ fn a_missing_file_is_told_with_its_address_and_not_asked_for_twice() {
 }
 
 #[test]
-fn a_server_that_is_busy_is_asked_again() {
+fn a_busy_server_is_retried() {
     let server =
         Server::start(content(), [Answer::Status("503 Service Unavailable"), Answer::Whole]);
     let mut attempt = Attempt::new();
@@ -243,7 +243,7 @@ fn a_server_that_is_busy_is_asked_again() {
 }
 
 #[test]
-fn a_stalled_download_is_given_up_with_a_clear_word_and_kept() {
+fn a_stalled_download_is_given_up_with_a_clear_error_and_kept() {
     let server = Server::start(content(), [Answer::StallAfter(25_000)]);
     let mut attempt = Attempt::new();
     let once = Patience { attempts: 1, ..PATIENCE };
@@ -253,7 +253,7 @@ fn a_stalled_download_is_given_up_with_a_clear_word_and_kept() {
 }
 
 #[test]
-fn a_download_that_stalled_goes_on_when_the_server_does() {
+fn a_stalled_download_resumes_on_the_next_attempt() {
     let server = Server::start(content(), [Answer::StallAfter(25_000), Answer::Whole]);
     let mut attempt = Attempt::new();
     attempt.run(&server.address).unwrap();
@@ -261,7 +261,7 @@ fn a_download_that_stalled_goes_on_when_the_server_does() {
 }
 
 #[test]
-fn a_redirect_is_followed_and_keeps_the_part_that_is_asked_for() {
+fn a_redirect_is_followed_and_keeps_the_requested_range() {
     let there = Server::start(content(), [Answer::CutAfter(60_000), Answer::Whole]);
     let here = Server::start(content(), [Answer::Redirect(format!("{}/there", there.address))]);
     let mut attempt = Attempt::new();
@@ -271,7 +271,7 @@ fn a_redirect_is_followed_and_keeps_the_part_that_is_asked_for() {
 }
 
 #[test]
-fn a_redirect_that_leads_nowhere_is_an_error() {
+fn a_redirect_loop_is_an_error() {
     let server = Server::start(content(), [Answer::Redirect("/again".into())]);
     let mut attempt = Attempt::new();
     let error = attempt.run(&server.address).unwrap_err();
@@ -279,8 +279,8 @@ fn a_redirect_that_leads_nowhere_is_an_error() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_at_once() {
-    // Bound and let go: nobody listens there.
+fn an_unreachable_server_is_an_error_at_once() {
+    // Bind a port and release it, so that nothing listens there.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut attempt = Attempt::new();
     let error = attempt.run(&format!("http://{address}")).unwrap_err();
@@ -289,7 +289,7 @@ fn a_server_that_is_not_there_is_an_error_at_once() {
 }
 
 #[test]
-fn two_downloads_at_once_ask_once_and_both_have_the_file() {
+fn concurrent_downloads_send_one_request_and_both_get_the_file() {
     let server = Server::start(content(), [Answer::Slowly(Duration::from_millis(200))]);
     let folder = tempfile::tempdir().unwrap();
     let (weights, url) = (published(), format!("{}/file", server.address));
@@ -314,7 +314,7 @@ fn two_downloads_at_once_ask_once_and_both_have_the_file() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn an_unwritable_folder_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -1,4 +1,4 @@
-//! What is written for other programs holds what was trained.
+//! Exported files hold the trained model.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,7 +21,7 @@ use prost::Message;
 
 use crate::reference::{Numbers, bits, committed, cpu, fixture, relative_error};
 
-/// The narrow network, with names of its own for its ten classes.
+/// The narrow network. The names of its 10 classes need escaping.
 fn narrow() -> Model {
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let classes = (0..10).map(|class| format!("class \"{class}\" é")).collect();
@@ -47,7 +47,7 @@ fn written_as(
     format.write(parts, precision)
 }
 
-/// A file of this content in a folder of its own, far from any run.
+/// A file with this content in a new folder, outside any run.
 fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("moved");
@@ -120,19 +120,19 @@ fn half_precision_keeps_each_value_within_half_a_unit_in_the_last_place() {
         for ((name, full), (_, half)) in values(&full).into_iter().zip(values(&half)) {
             assert_eq!(full.len(), half.len());
             for (full, half) in full.into_iter().zip(half) {
-                // f16 has 11 significant bits: half a unit is 2^-11 of the value; below 2^-14 the unit
-                // stays 2^-24.
+                // f16 has 11 significant bits, so half a unit in the last place is at most 2^-11 of
+                // the value. Below 2^-14 the unit is constant, 2^-24.
                 let bound = (full.abs() * 2f32.powi(-11)).max(2f32.powi(-25));
                 assert!((full - half).abs() <= bound, "{format} {name}: {full} became {half}");
                 rounded += usize::from(full != half);
             }
         }
-        assert!(rounded > 1000, "it is half precision: {rounded}");
+        assert!(rounded > 1000, "only {rounded} values were rounded");
     }
 }
 
 #[test]
-fn a_value_beyond_half_precision_is_an_error_that_names_its_tensor() {
+fn a_value_outside_the_f16_range_is_an_error_that_names_its_tensor() {
     let mut model = narrow();
     let mut tensors = model.head.tensors();
     let bias = tensors.iter_mut().find(|tensor| tensor.name == "fc.bias").unwrap();
@@ -149,7 +149,7 @@ fn a_value_beyond_half_precision_is_an_error_that_names_its_tensor() {
 }
 
 #[test]
-fn a_file_that_describes_itself_wrongly_is_refused() {
+fn a_file_with_wrong_metadata_is_refused() {
     let model = narrow();
     let good = model.description();
     for (description, expected) in [
@@ -180,7 +180,7 @@ fn a_file_that_describes_itself_wrongly_is_refused() {
 fn damaged_burnpack_files_are_errors_and_never_panics() {
     let whole = written(&narrow(), Format::Burnpack, Precision::Full);
     let mut changed = whole.clone();
-    // In the middle of the names and shapes.
+    // These bytes are among the names and shapes.
     changed[200..220].fill(0xff);
     for content in [&whole[..8], &whole[..300], &whole[..whole.len() / 2], &changed] {
         let (_folder, path) = file(content);
@@ -189,7 +189,7 @@ fn damaged_burnpack_files_are_errors_and_never_panics() {
     }
 }
 
-/// A graph's constants, and how its nodes are run here.
+/// A minimal ONNX interpreter: a graph's constants, and an implementation of its operators.
 struct Runtime {
     constants: HashMap<String, Numbers>,
 }
@@ -214,7 +214,7 @@ impl Runtime {
         self.constants[name].on(&cpu())
     }
 
-    /// What a node gives for what it reads, as ONNX's specification says.
+    /// The output of `node` for `inputs`, as the ONNX specification defines it.
     fn run(&self, node: &NodeProto, inputs: &[Tensor<4>]) -> Tensor<4> {
         let ints = |name: &str| -> Vec<usize> {
             let attribute = node.attribute.iter().find(|found| found.name() == name).unwrap();
@@ -260,7 +260,7 @@ impl Runtime {
                 let logits = x.flatten::<2>(1, 3).matmul(weight) + bias;
                 logits.unsqueeze_dims(&[2, 3])
             }
-            other => panic!("no graph of this crate has {other}"),
+            other => panic!("unexpected operator {other}"),
         }
     }
 }
@@ -269,7 +269,7 @@ impl Runtime {
 fn an_onnx_graph_run_node_by_node_gives_the_networks_logits() {
     for model in [narrow(), efficientnet()] {
         let side = model.preprocessing.crop as usize;
-        // Waves of several lengths, of the size of normalised pixels; two photos that differ.
+        // Two different photos: waves of several lengths, on the scale of normalised pixels.
         let values = (0..2 * 3 * side * side)
             .map(|index| (index as f32 * 0.37).sin() + (index as f32 * 0.0013).cos())
             .collect();
@@ -294,13 +294,13 @@ fn an_onnx_graph_run_node_by_node_gives_the_networks_logits() {
         let logits = known["logits"].clone().flatten::<2>(1, 3);
         let error = relative_error(logits, &expected);
         println!("{}: logits off by {error:.1e} of the largest", model.description().backbone);
-        // As a plan's features (see `plans`), and one layer more.
+        // The bound of a plan's features (see `plans`); the head adds one more layer.
         assert!(error < 1e-5, "{error}");
     }
 }
 
 #[test]
-fn an_onnx_file_says_what_it_is_and_has_the_published_names() {
+fn an_onnx_file_has_metadata_and_the_published_tensor_names() {
     let model = narrow();
     let bytes = written(&model, Format::Onnx, Precision::Full);
     let onnx = ModelProto::decode(bytes.as_slice()).unwrap();
@@ -345,7 +345,7 @@ fn an_onnx_file_says_what_it_is_and_has_the_published_names() {
 }
 
 #[test]
-fn a_half_precision_onnx_graph_computes_in_f16_between_f32_ends() {
+fn a_half_precision_onnx_graph_computes_in_f16_with_f32_input_and_output() {
     for model in [narrow(), efficientnet()] {
         let bytes = written(&model, Format::Onnx, Precision::Half);
         let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
@@ -368,7 +368,7 @@ fn a_half_precision_onnx_graph_computes_in_f16_between_f32_ends() {
 }
 
 #[test]
-fn a_files_ending_tells_its_format() {
+fn the_file_extension_selects_the_format() {
     for (name, format) in [
         ("a.safetensors", Some(Format::Safetensors)),
         ("b/model.v2.ONNX", Some(Format::Onnx)),

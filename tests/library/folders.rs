@@ -1,4 +1,4 @@
-//! Folders are read as their owners meant them, and what cannot be is told.
+//! Folders are read in every supported layout, and clear errors report all others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kindling::photos::{PhotoSet, labelled_as, training_split, walk};
 use tempfile::TempDir;
 
-/// A folder with empty files of these names: what a folder means is read off names alone.
+/// A folder with empty files of these names. The layout of a folder depends on names alone.
 fn folder_of(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -31,12 +31,12 @@ fn names(root: &Path, photos: &[kindling::photos::LabelledPhoto]) -> Vec<(String
         .collect()
 }
 
-fn own(list: &[(&str, usize)]) -> Vec<(String, usize)> {
+fn owned(list: &[(&str, usize)]) -> Vec<(String, usize)> {
     list.iter().map(|(name, label)| (name.to_string(), *label)).collect()
 }
 
 #[test]
-fn train_and_val_folders_are_taken_as_they_are() {
+fn train_and_val_folders_are_used_as_given() {
     let folder = folder_of(&[
         "train/dog/b.JPG",
         "train/dog/deep/down/a.jpeg",
@@ -51,7 +51,7 @@ fn train_and_val_folders_are_taken_as_they_are() {
     assert_eq!(split.classes, ["cat", "dog"]);
     assert_eq!(
         names(folder.path(), &split.train),
-        own(&[
+        owned(&[
             ("train/cat/1.png", 0),
             ("train/cat/2.webp", 0),
             ("train/dog/b.JPG", 1),
@@ -60,7 +60,7 @@ fn train_and_val_folders_are_taken_as_they_are() {
     );
     assert_eq!(
         names(folder.path(), &split.val),
-        own(&[("val/cat/8.gif", 0), ("val/dog/9.bmp", 1)])
+        owned(&[("val/cat/8.gif", 0), ("val/dog/9.bmp", 1)])
     );
     assert!(split.passed_over.is_empty());
 }
@@ -78,7 +78,7 @@ fn class_folders_are_split_by_class_and_seed() {
     let count = |photos: &[kindling::photos::LabelledPhoto], label| {
         photos.iter().filter(|photo| photo.label == label).count()
     };
-    // A fifth of each class; a lone photo is for training, and of two one is kept back.
+    // A fifth of each class is held out. A single photo is for training; of two, one is held out.
     assert_eq!([0, 1, 2, 3].map(|label| count(&first.val, label)), [2, 10, 0, 1]);
     assert_eq!([0, 1, 2, 3].map(|label| count(&first.train, label)), [8, 40, 1, 1]);
     assert_eq!(first, split(7, None));
@@ -98,7 +98,7 @@ fn kaggles_flat_folder_is_labelled_by_the_name_up_to_the_first_dot() {
     assert_eq!(set.classes, ["cat", "dog"]);
     assert_eq!(
         names(folder.path(), &set.photos),
-        own(&[("cat.0.jpg", 0), ("cat.1.jpg", 0), ("dog.0.jpg", 1), ("dog.1.JPEG", 1)])
+        owned(&[("cat.0.jpg", 0), ("cat.1.jpg", 0), ("dog.0.jpg", 1), ("dog.1.JPEG", 1)])
     );
     assert!(set.passed_over[0].path.ends_with("notes.txt"));
     // Kaggle's archive unpacks to train/cat.0.jpg.
@@ -108,7 +108,7 @@ fn kaggles_flat_folder_is_labelled_by_the_name_up_to_the_first_dot() {
 }
 
 #[test]
-fn what_is_no_photo_is_passed_over_by_name() {
+fn files_that_are_not_photos_are_skipped_and_listed() {
     let folder = folder_of(&["a/1.jpg", "a/notes.txt", "b/1.jpg", "b/2.tiff", "loose.jpg"]);
     let set = PhotoSet::read(folder.path()).unwrap();
     let mut passed: Vec<String> = set
@@ -126,7 +126,7 @@ fn what_is_no_photo_is_passed_over_by_name() {
 }
 
 #[test]
-fn a_folder_that_gives_no_classes_says_what_was_looked_for_and_where() {
+fn a_folder_without_usable_classes_is_an_error_that_names_the_problem_and_the_folder() {
     for (files, share, expected) in [
         (vec![], None, "no photo in"),
         (vec!["a/", "b/"], None, "<class>"),
@@ -157,11 +157,11 @@ fn a_folder_that_gives_no_classes_says_what_was_looked_for_and_where() {
 }
 
 #[test]
-fn photos_to_evaluate_take_the_models_labels() {
+fn evaluation_photos_get_the_models_labels() {
     let folder = folder_of(&["val/dog/1.jpg", "train/cat/1.jpg", "train/dog/1.jpg"]);
     let classes = ["cat", "cow", "dog"].map(String::from);
     let set = labelled_as(folder.path(), &classes).unwrap();
-    assert_eq!(names(folder.path(), &set.photos), own(&[("val/dog/1.jpg", 2)]));
+    assert_eq!(names(folder.path(), &set.photos), owned(&[("val/dog/1.jpg", 2)]));
     assert_eq!(set.classes, classes);
 
     let stranger = folder_of(&["horse/1.jpg", "dog/1.jpg"]);
@@ -170,7 +170,7 @@ fn photos_to_evaluate_take_the_models_labels() {
 }
 
 #[test]
-fn parts_are_recognised_in_any_case_and_never_taken_for_classes() {
+fn parts_are_recognised_in_any_case_and_not_mistaken_for_classes() {
     let folder = folder_of(&["Train/a/1.jpg", "Train/b/1.jpg", "Val/a/1.jpg", "Val/b/1.jpg"]);
     let split = training_split(folder.path(), None, 0).unwrap();
     assert_eq!((split.classes, split.val.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
@@ -185,24 +185,24 @@ fn parts_are_recognised_in_any_case_and_never_taken_for_classes() {
             "{error}"
         );
     }
-    // Somebody tells trains from buses.
+    // A classifier of trains and buses.
     let folder = folder_of(&["train/1.jpg", "train/2.jpg", "bus/1.jpg", "bus/2.jpg"]);
     assert_eq!(training_split(folder.path(), None, 0).unwrap().classes, ["bus", "train"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_the_folder_of_all_classes_brings_no_photo_of_another_class() {
+fn a_link_to_the_dataset_folder_adds_no_photo_of_another_class() {
     let folder = folder_of(&["cat/1.jpg", "dog/1.jpg"]);
     std::os::unix::fs::symlink("..", folder.path().join("cat/up")).unwrap();
     let set = PhotoSet::read(folder.path()).unwrap();
-    assert_eq!(names(folder.path(), &set.photos), own(&[("cat/1.jpg", 0), ("dog/1.jpg", 1)]));
+    assert_eq!(names(folder.path(), &set.photos), owned(&[("cat/1.jpg", 0), ("dog/1.jpg", 1)]));
     assert_eq!(set.passed_over.len(), 1);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_back_up_ends_the_walk_with_a_word() {
+fn a_link_cycle_ends_the_walk_and_is_reported() {
     let folder = folder_of(&["a/1.jpg"]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/back")).unwrap();
     let walked = walk(folder.path());

@@ -1,4 +1,4 @@
-//! Photos with their class on them, in folders that are safe.
+//! Captioned photos, saved into folders by class.
 
 use std::fs;
 use std::path::Path;
@@ -16,28 +16,28 @@ fn captioned(width: u32, height: u32, class: &str) -> RgbImage {
     photo
 }
 
-/// How many rows at the foot are no longer the photo's.
+/// The height of the caption bar at the bottom, in rows.
 fn bar(photo: &RgbImage) -> u32 {
     photo.height()
         - photo.rows().take_while(|row| row.clone().all(|pixel| *pixel == GREY)).count() as u32
 }
 
-/// Whether nothing but the bar's own colour is in the column, below `top`.
+/// Whether the column has only the bar's background colour from row `top` on.
 fn is_empty(photo: &RgbImage, column: u32, top: u32) -> bool {
-    // 0.65 of black over 128 leaves 44.8; both are rounded to 255ths.
+    // Black at opacity 0.65 over 128 gives 44.8. Both are rounded to 255ths.
     (top..photo.height())
         .all(|y| photo.get_pixel(column, y).0.iter().all(|value| value.abs_diff(45) <= 1))
 }
 
 #[test]
-fn the_text_grows_with_the_photo_and_leaves_the_rest_of_it_alone() {
-    for (width, height, least, most) in
+fn the_caption_scales_with_the_photo_and_leaves_the_rest_unchanged() {
+    for (width, height, min_rows, max_rows) in
         [(100, 75, 17, 25), (500, 375, 30, 45), (6000, 4000, 350, 480), (3000, 200, 40, 80)]
     {
         let photo = captioned(width, height, "cat");
         let rows = bar(&photo);
-        assert!((least..=most).contains(&rows), "{width} x {height}: a bar of {rows} rows");
-        // Of letters as thin as the smallest most pixels are grey.
+        assert!((min_rows..=max_rows).contains(&rows), "{width} x {height}: a bar of {rows} rows");
+        // In the smallest captions the letters are so thin that most of their pixels are grey.
         let light = photo.pixels().filter(|pixel| pixel.0.iter().all(|value| *value > 180)).count();
         assert!(light > 20, "{width} x {height}: {light} light pixels");
     }
@@ -73,7 +73,7 @@ fn every_text_stays_between_the_photos_edges() {
 }
 
 #[test]
-fn photos_of_a_few_pixels_are_no_trouble() {
+fn tiny_photos_can_be_captioned() {
     for (width, height) in [(1, 1), (1, 500), (500, 1), (7, 3), (20, 20)] {
         let photo = captioned(width, height, "a class");
         assert_eq!(photo.dimensions(), (width, height));
@@ -82,8 +82,8 @@ fn photos_of_a_few_pixels_are_no_trouble() {
 }
 
 #[test]
-fn text_is_drawn_and_never_obeyed() {
-    // As an element it would paint the bar white.
+fn svg_markup_in_a_class_name_is_drawn_as_text() {
+    // If it were parsed as an element, it would paint the whole bar white.
     let photo = captioned(400, 100, "<rect width=\"400\" height=\"100\" fill=\"white\"/>");
     let white = photo.pixels().filter(|pixel| pixel.0.iter().all(|value| *value > 230)).count();
     assert!(white > 50 && white < 4000, "{white} white pixels");
@@ -96,22 +96,22 @@ fn shown(photo: &Path, class: usize) -> Shown<'_> {
 #[test]
 fn saved_photos_are_upright_and_as_large_as_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    let place = GalleryDir::reserve(&folder.path().join("new/out")).unwrap();
-    let mut gallery = place.open(&["cat".into()]).unwrap();
-    // On its side in the file: 32 x 48 pixels.
+    let gallery_dir = GalleryDir::reserve(&folder.path().join("new/out")).unwrap();
+    let mut gallery = gallery_dir.open(&["cat".into()]).unwrap();
+    // Stored rotated in the file: 32 x 48 pixels.
     let photo = fixture("formats/orientation_6.jpg");
     assert!(gallery.save(&[shown(&photo, 0)]).unwrap().is_empty());
     let saved = kindling::photos::decode(&folder.path().join("new/out/cat/orientation_6.jpg"));
     let saved = saved.unwrap();
     assert_eq!(saved.dimensions(), (48, 32));
-    // The quarter at the top left is red.
+    // The top left quarter is red.
     let Rgb([red, green, blue]) = *saved.get_pixel(12, 6);
     assert!(red > 180 && green < 60 && blue < 70, "{red} {green} {blue}");
     assert_eq!(gallery.saved(), 1);
 }
 
 #[test]
-fn photos_of_one_name_are_numbered_in_their_order() {
+fn photos_with_the_same_name_are_numbered_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let photo = |part: &str, name: &str, grey: u8| {
         let path = folder.path().join(part).join(name);
@@ -145,7 +145,7 @@ fn photos_of_one_name_are_numbered_in_their_order() {
 }
 
 #[test]
-fn a_photo_that_is_gone_is_told_and_the_others_are_saved() {
+fn a_missing_photo_is_reported_and_the_others_are_saved() {
     let folder = tempfile::tempdir().unwrap();
     let photo = fixture("formats/rgb.png");
     let mut gallery =
@@ -157,7 +157,7 @@ fn a_photo_that_is_gone_is_told_and_the_others_are_saved() {
 }
 
 #[test]
-fn a_photo_that_no_jpeg_can_hold_is_told() {
+fn a_photo_too_large_for_jpeg_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let wide = folder.path().join("wide.png");
     RgbImage::new(70_000, 1).save(&wide).unwrap();
@@ -170,7 +170,7 @@ fn a_photo_that_no_jpeg_can_hold_is_told() {
 }
 
 #[test]
-fn what_is_there_already_is_left_alone() {
+fn an_existing_file_or_non_empty_folder_is_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "words").unwrap();
     let error = GalleryDir::reserve(folder.path()).unwrap_err();

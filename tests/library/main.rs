@@ -1,5 +1,5 @@
-//! Promises of the library, kept on the processor from committed fixtures, and on the real weights
-//! and photos where `../shared` has them.
+//! Tests of the library, run on the CPU with committed fixtures, and with the real weights and
+//! photos if `../shared` has them.
 
 mod architectures;
 mod backbone;

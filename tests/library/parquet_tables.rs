@@ -1,4 +1,4 @@
-//! Features written as Parquet.
+//! Features written as Parquet files.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,7 +18,7 @@ fn parquet_reader(table: &FeatureTable) -> SerializedFileReader<File> {
 }
 
 #[test]
-fn a_parquet_table_has_a_row_a_photo_with_its_list_of_features() {
+fn a_parquet_table_has_one_row_per_photo_with_its_features() {
     for labelled in [true, false] {
         let table = table(labelled);
         let reader = parquet_reader(&table);
@@ -75,7 +75,7 @@ fn a_large_parquet_table_is_written_in_groups_of_bounded_size() {
         ..FeatureTable::default()
     };
     let reader = parquet_reader(&table);
-    assert_eq!(reader.num_row_groups(), 3, "two rows would be more than 2^22 features");
+    assert_eq!(reader.num_row_groups(), 3, "two rows have more than 2^22 features");
     let group = reader.get_row_group(2).unwrap();
     let mut column = get_typed_column_reader::<FloatType>(group.get_column_reader(2).unwrap());
     let (mut values, mut defined, mut repeated) = (vec![], vec![], vec![]);

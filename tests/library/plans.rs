@@ -1,4 +1,4 @@
-//! A backbone's plan computes what its `forward` does.
+//! A backbone's plan computes the same features as its `forward`.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_error};
 
-/// Folding rounds each kernel once more, by 2^-24 of itself, and the sums of a layer are rounded in another
-/// order; through at most 49 layers that each keep the scale this is some hundred roundings, 6e-6 of the
-/// largest value.
+/// Folding rounds each kernel once more, by 2^-24 of its value, and a layer's sums are rounded in a
+/// different order. Through at most 49 layers, which each keep the scale, this is about 100
+/// roundings, or 6e-6 of the largest value.
 const TOLERANCE: f32 = 1e-5;
 
 #[test]
@@ -29,7 +29,7 @@ fn efficientnet_lite0s_plan_computes_what_its_forward_does() {
         Checkpoint::open(&committed("weights/efficientnet-lite0.safetensors")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &cpu()).unwrap();
-    // Photos of odd sides too: there `SAME` pads both sides alike.
+    // With odd sides, `SAME` pads both sides equally.
     computes_the_same(&backbone, &reference["square"]);
     computes_the_same(&backbone, &reference["odd"]);
 }

@@ -1,11 +1,11 @@
-//! Resizing and cropping give torchvision's pixels.
+//! Resizing and cropping agree with torchvision.
 
 use image::{Rgb, RgbImage};
 use kindling::photos::{Filter, Preprocessing};
 
 use crate::reference::fixture;
 
-/// The photo that `pattern` in tests/fixtures/make.py draws too: gradients and sharp edges.
+/// The same photo as `pattern` in tests/fixtures/make.py: gradients and sharp edges.
 fn pattern(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let red = (x * 3 + y * 5 + x * y / 7) % 256;
@@ -39,8 +39,8 @@ fn bilinear_photos_are_within_one_of_torchvisions_pixels() {
     assert_torchvisions(Filter::Bilinear, "torchvision", 1, &sizes);
 }
 
-/// Rows, then columns, each rounded to a byte: one off in the first may, with weights of up to 1.1, become
-/// another one in the second. It does for a few values in 150,000.
+/// Rows and then columns are resized, each rounded to a byte. With weights of up to 1.1, an error
+/// of 1 in the first pass can grow to 2 in the second. It does for a few values in 150,000.
 #[test]
 fn bicubic_photos_are_within_two_of_torchvisions_pixels() {
     let sizes = [(150, 113), (375, 500), (1031, 777)];

@@ -1,4 +1,4 @@
-//! Numbers to compare with, and the devices to compare on.
+//! Reference values, and the devices to test on.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,27 +8,27 @@ use kindling::backbone::Tensors;
 use kindling::device::{self, Backend};
 use safetensors::SafeTensors;
 
-/// The repository's top folder, from whichever of its packages this is compiled into.
-fn top() -> &'static Path {
+/// The root of the repository, whichever of its packages this file is compiled into.
+fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .find(|folder| folder.join("tests/fixtures").is_dir())
         .expect("the fixtures are committed")
 }
 
-/// A committed file.
+/// The path of a committed file, given relative to the repository.
 pub fn committed(name: &str) -> PathBuf {
-    top().join(name)
+    repository_root().join(name)
 }
 
-/// A committed fixture.
+/// The path of a fixture in `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
-    top().join("tests/fixtures").join(name)
+    repository_root().join("tests/fixtures").join(name)
 }
 
-/// A file of `../shared`, or `None` with a line that says so.
+/// The path of a file in `../shared`. If it is missing, prints a line and returns `None`.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let path = top().join("../shared").join(name);
+    let path = repository_root().join("../shared").join(name);
     if !path.exists() {
         println!("skipped: ../shared/{name} is not there");
         return None;
@@ -50,7 +50,7 @@ pub fn cpu() -> Device {
     cpu_devices().into_iter().next().expect("a test build has a CPU backend").1
 }
 
-/// A tensor's values with its shape.
+/// A tensor's shape and values.
 #[derive(Clone, Debug)]
 pub struct Numbers {
     pub shape: Vec<usize>,
@@ -86,7 +86,7 @@ pub fn read_numbers(path: &Path) -> HashMap<String, Numbers> {
         .collect()
 }
 
-/// The largest difference, as a share of the largest expected value.
+/// The largest difference, as a fraction of the largest expected value. NaN if a value is NaN.
 pub fn relative_error<const D: usize>(actual: Tensor<D>, expected: &Numbers) -> f32 {
     assert_eq!(actual.dims().to_vec(), expected.shape);
     let actual = actual.into_data();
@@ -94,21 +94,22 @@ pub fn relative_error<const D: usize>(actual: Tensor<D>, expected: &Numbers) -> 
         .iter::<f32>()
         .zip(&expected.values)
         .map(|(actual, expected)| (actual - expected).abs())
-        // `f32::max` would pass over NaN.
+        // `f32::max` would ignore NaN.
         .fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst });
     worst / expected.largest()
 }
 
-/// Every tensor of a module, bit for bit.
+/// The bytes of every tensor of a module.
 pub fn bits(module: &impl Tensors) -> Vec<Vec<u8>> {
     module.tensors().iter().map(|tensor| tensor.to_bytes().unwrap().to_vec()).collect()
 }
 
-/// Fills a network with random weights that keep the scale of activations.
+/// Fills a network with random weights that keep the scale of the activations.
 pub fn random_weights(module: &mut impl Tensors) {
     use burn::store::bridge;
 
-    // Knuth's multiplicative generator, its upper bits: the same in every test program.
+    // The upper bits of Knuth's linear congruential generator, with a fixed seed for all test
+    // programs.
     let mut state = 11u64;
     let mut random = |low: f32, high: f32| {
         state =
@@ -119,7 +120,7 @@ pub fn random_weights(module: &mut impl Tensors) {
         let shape = tensor.shape.to_vec();
         let fan_in: usize = shape.iter().skip(1).product();
         let (low, high) = match shape.len() {
-            // Kaiming's bound for a ReLU: the variance of the output is that of the input.
+            // Kaiming's bound for ReLU keeps the variance from input to output.
             4 => (-(6.0 / fan_in as f32).sqrt(), (6.0 / fan_in as f32).sqrt()),
             _ if tensor.name.ends_with("running_var") => (0.5, 1.5),
             _ if tensor.name.ends_with("weight") => (0.8, 1.2),

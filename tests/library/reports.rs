@@ -1,4 +1,4 @@
-//! A report is bounded, and where the network looked is what it computed.
+//! Reports have a bounded size, and activation maps are faithful to the network.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use kindling::weights::Checkpoint;
 
 use crate::reference::{committed, cpu, cpu_devices, fixture};
 
-/// Photos with something in each corner, larger than any crop.
+/// Photos with detail in every corner, larger than the crop.
 fn some_photos(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let paths = (0..count)
@@ -54,8 +54,9 @@ fn the_mean_of_an_activation_map_and_the_bias_add_up_to_the_logit() {
                     let mean = map.values.iter().map(|value| f64::from(*value)).sum::<f64>() / 49.0;
                     let logit = logits[photo * classes + class];
                     let error = (mean + f64::from(bias[class]) - f64::from(logit)).abs();
-                    // The logit sums hundreds of products in f32, each rounded to 2^-24 of sums that are no
-                    // larger than some ten times the largest logit; what is promised is far above that.
+                    // A logit sums hundreds of products in f32. Each rounding is at most 2^-24 of a
+                    // partial sum, which is at most about 10 times the largest logit, so the error
+                    // is far below the bound.
                     assert!(error <= 1e-4 * f64::from(largest), "{name} {photo} {class}: {error}");
                 }
             }
@@ -64,9 +65,10 @@ fn the_mean_of_an_activation_map_and_the_bias_add_up_to_the_logit() {
 }
 
 #[test]
-fn a_map_lies_over_the_photo_as_the_network_saw_it() {
-    // The same photo mirrored has the mirrored feature map only where the network is symmetric, which none
-    // is; but what is left of it must not depend on what is right of it, far enough away.
+fn an_activation_map_is_aligned_with_the_photo() {
+    // A mirrored photo does not give a mirrored feature map, because networks are not symmetric.
+    // But a change in one corner of the photo must change the same corner of the map and not the
+    // opposite one.
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let model = Model::from_weights(&checkpoint, &device).unwrap();
@@ -86,13 +88,13 @@ fn a_map_lies_over_the_photo_as_the_network_saw_it() {
         (channels, map.into_data().iter::<f32>().collect::<Vec<_>>())
     };
     let ((channels, before), (_, after)) = (photo(false), photo(true));
-    let moved = |row: usize, column: usize| {
+    let changed_at = |row: usize, column: usize| {
         (0..channels)
             .map(|channel| channel * 196 + row * 14 + column)
-            .any(|place| before[place] != after[place])
+            .any(|at| before[at] != after[at])
     };
-    assert!(moved(0, 13), "the corner that changed is at the top right of the map");
-    assert!(!moved(13, 0), "the opposite corner does not see it");
+    assert!(changed_at(0, 13), "the changed corner is at the top right of the map");
+    assert!(!changed_at(13, 0), "the opposite corner is unaffected");
 }
 
 #[test]
@@ -103,20 +105,20 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
     let model = Model::from_weights(&checkpoint, &device).unwrap();
     let extractor = Extractor::new(&model.backbone, Preprocessing::IMAGENET, &device, 8);
     assert!(decode(&paths[0]).is_ok());
-    // The narrow network tells ten classes apart; the logits here are made up, and mostly wrong.
+    // The narrow network has 10 classes. The logits are synthetic, and most predictions are wrong.
     let photos: Vec<ReportPhoto> = (0..10_000)
         .map(|index| ReportPhoto { path: &paths[index % 4], label: index % 10, size: (300, 260) })
         .collect();
     let logits: Vec<f32> =
         (0..100_000_u64).map(|index| (index * 2_654_435_761 % 1000) as f32 / 100.0).collect();
     let skipped: Vec<(String, String)> =
-        (0..5000).map(|index| (format!("{index}.txt"), "is no photo".into())).collect();
+        (0..5000).map(|index| (format!("{index}.txt"), "is not a photo".into())).collect();
     let leaked = (0..5000).map(|index| (paths[index % 4].clone(), paths[0].clone())).collect();
     let content = Content {
         name: "many",
         classes: &model.classes,
         epochs: None,
-        source: "made up".into(),
+        source: "synthetic".into(),
         photos: &photos,
         logits: &logits,
         trained_on: None,

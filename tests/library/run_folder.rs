@@ -1,4 +1,4 @@
-//! A run folder appears whole, and never over something else.
+//! A run folder is written atomically and never overwrites anything else.
 
 use std::fs;
 use std::path::Path;
@@ -80,8 +80,8 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
 
 #[test]
 fn a_run_is_read_back_as_it_was_written_and_leaves_nothing_beside_it() {
-    let place = tempfile::tempdir().unwrap();
-    let run = place.path().join("deep/down/run");
+    let parent = tempfile::tempdir().unwrap();
+    let run = parent.path().join("deep/down/run");
     write(&run, false).unwrap();
     let names: Vec<_> = fs::read_dir(run.parent().unwrap()).unwrap().collect();
     assert_eq!(names.len(), 1, "{names:?}");
@@ -93,71 +93,71 @@ fn a_run_is_read_back_as_it_was_written_and_leaves_nothing_beside_it() {
         "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n\
          1,0.500000,0.750000,0.625000,0.500000,0.062\n"
     );
-    // The model file alone knows its classes too.
+    // The model file alone also holds the classes.
     assert_eq!(Model::open(&run.join("model.safetensors"), &cpu()).unwrap().classes, model.classes);
 }
 
 #[test]
-fn a_run_in_the_way_is_replaced_only_by_force() {
-    let place = tempfile::tempdir().unwrap();
-    let run = place.path().join("run");
+fn an_existing_run_is_replaced_only_with_force() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = parent.path().join("run");
     fs::create_dir(&run).unwrap();
-    write(&run, false).expect("an empty folder is free");
+    write(&run, false).expect("an empty folder can be used");
     let model = fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap();
     assert!(matches!(write(&run, false), Err(RunError::Exists(_))));
     assert_eq!(fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap(), model);
     write(&run, true).unwrap();
     assert_ne!(fs::metadata(run.join("model.safetensors")).unwrap().modified().unwrap(), model);
-    // What the user put beside it is not ours to delete.
+    // Files that the user added to the run folder must not be deleted.
     fs::write(run.join("README.md"), "mine, not a model card").unwrap();
     assert!(matches!(write(&run, true), Err(RunError::NotOnlyARun { .. })));
     fs::remove_file(run.join("README.md")).unwrap();
     fs::write(run.join("notes.txt"), "mine").unwrap();
     assert!(matches!(write(&run, true), Err(RunError::NotOnlyARun { .. })));
     assert!(run.join("notes.txt").exists() && run.join("model.safetensors").exists());
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
 }
 
 #[cfg(unix)]
 #[test]
-fn links_and_folders_in_use_are_met_before_any_work() {
+fn links_are_followed_and_unusable_folders_are_rejected_before_any_work() {
     use std::os::unix::fs::symlink;
-    let place = tempfile::tempdir().unwrap();
-    let reserve = |name: &str| RunDir::reserve(&place.path().join(name), false);
-    fs::create_dir(place.path().join("empty")).unwrap();
-    symlink(place.path().join("empty"), place.path().join("link")).unwrap();
-    symlink(place.path().join("absent"), place.path().join("dangling")).unwrap();
-    write(&place.path().join("link/."), false).unwrap();
-    assert!(place.path().join("empty/model.safetensors").exists());
+    let parent = tempfile::tempdir().unwrap();
+    let reserve = |name: &str| RunDir::reserve(&parent.path().join(name), false);
+    fs::create_dir(parent.path().join("empty")).unwrap();
+    symlink(parent.path().join("empty"), parent.path().join("link")).unwrap();
+    symlink(parent.path().join("absent"), parent.path().join("dangling")).unwrap();
+    write(&parent.path().join("link/."), false).unwrap();
+    assert!(parent.path().join("empty/model.safetensors").exists());
     assert!(matches!(reserve("dangling"), Err(RunError::NotARun(_))));
     assert!(matches!(RunDir::reserve(Path::new("."), true), Err(RunError::WorkingFolder(_))));
     assert!(matches!(RunDir::reserve(Path::new("/dev/null/x"), true), Err(RunError::Write(..))));
 }
 
 #[test]
-fn what_is_no_run_is_not_replaced_even_by_force() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("thesis");
+fn files_and_folders_that_are_not_runs_are_not_replaced_even_with_force() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("thesis");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("chapter.txt"), "years of work").unwrap();
-    let file = place.path().join("file");
+    let file = parent.path().join("file");
     fs::write(&file, "a file").unwrap();
     for occupied in [&folder, &file] {
         assert!(matches!(write(occupied, true), Err(RunError::NotARun(_))));
     }
     assert_eq!(fs::read_to_string(folder.join("chapter.txt")).unwrap(), "years of work");
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 2);
 }
 
 #[test]
-fn a_damaged_run_is_an_error_that_names_what_is_wrong() {
-    let place = tempfile::tempdir().unwrap();
+fn a_damaged_run_is_an_error_that_names_the_problem() {
+    let parent = tempfile::tempdir().unwrap();
     let message = |run: &Path| match Model::open(run, &cpu()) {
         Ok(_) => panic!("{} was opened", run.display()),
         Err(error) => error.to_string(),
     };
     let damage = |name: &str, file: &str, content: Option<&str>| {
-        let run = place.path().join(name);
+        let run = parent.path().join(name);
         write(&run, false).unwrap();
         match content {
             Some(content) => fs::write(run.join(file), content).unwrap(),
@@ -173,6 +173,6 @@ fn a_damaged_run_is_an_error_that_names_what_is_wrong() {
         damage("c", "config.toml", Some("= nonsense")).contains("is not a valid run configuration")
     );
     assert!(damage("d", "model.safetensors", Some("short")).contains("is not a weights file"));
-    assert!(message(&place.path().join("absent")).contains("there is no model at"));
-    assert!(message(place.path()).contains("is not a run folder"));
+    assert!(message(&parent.path().join("absent")).contains("there is no model at"));
+    assert!(message(parent.path()).contains("is not a run folder"));
 }

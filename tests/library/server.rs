@@ -1,4 +1,4 @@
-//! An HTTP server on loopback that misbehaves as it is told.
+//! An HTTP server on the loopback interface that misbehaves on request.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,27 +9,27 @@ use std::time::Duration;
 /// How a request is answered.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// All of the content, or the part that is asked for.
+    /// The whole content, or the requested range.
     Whole,
-    /// As `Whole`, but the connection ends after so many bytes of it.
+    /// As `Whole`, but the connection closes after this many bytes.
     CutAfter(usize),
-    /// As `Whole`, but after so many bytes nothing comes any more, and the connection stays open.
+    /// As `Whole`, but after this many bytes nothing more is sent and the connection stays open.
     StallAfter(usize),
-    /// All of the content, whatever part was asked for.
+    /// The whole content, ignoring the requested range.
     AllOfIt,
-    /// As `Whole`, in two halves with a pause between them.
+    /// As `Whole`, in two halves with this pause between them.
     Slowly(Duration),
-    /// Bytes without end and without a length.
+    /// An endless stream of bytes without a content length.
     Endless,
-    /// Another part than the one that was asked for.
+    /// A range other than the requested one.
     WrongPart,
-    /// A status and no content.
+    /// This status, without content.
     Status(&'static str),
-    /// The same file is elsewhere.
+    /// A redirect to this URL.
     Redirect(String),
 }
 
-/// The server; it stops answering with the test's process.
+/// A server that runs until the test process ends.
 pub struct Server {
     /// `http://127.0.0.1:<port>`
     pub address: String,
@@ -37,8 +37,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `content` at any path: the first request is answered by the first of `answers`, and so on;
-    /// the last answer holds for all later ones.
+    /// Serves `content` at any path. Each request gets the next of `answers`; the last answer
+    /// repeats.
     pub fn start(content: Vec<u8>, answers: impl IntoIterator<Item = Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -48,19 +48,19 @@ impl Server {
         thread::spawn(move || {
             for connection in listener.incoming() {
                 let (content, seen, answers) = (content.clone(), seen.clone(), answers.clone());
-                // A client that leaves early is part of the play.
+                // Errors are ignored: clients may close the connection early.
                 thread::spawn(move || answer(&mut connection?, &content, &answers, &seen));
             }
         });
         Self { address, requests }
     }
 
-    /// The heads of the requests that came, in lower case.
+    /// The heads of the requests received, in lower case.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The first byte that each request asked for; 0 where it asked for all.
+    /// The first byte that each request asked for, or 0 if it had no range.
     pub fn asked_from(&self) -> Vec<usize> {
         self.requests().iter().map(|head| first_byte(head).unwrap_or(0)).collect()
     }

@@ -1,4 +1,4 @@
-//! Parity with torchvision on the real weights and photos, where `../shared` has them.
+//! Parity with torchvision on the real weights and photos, if `../shared` has them.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn resnet18() -> Architecture {
     "resnet18".parse().unwrap()
 }
 
-/// What is promised to users: of the largest value, so 1e-4 of the largest logit.
+/// The largest error allowed, as a fraction of the largest value: 1e-4 of the largest logit.
 const TOLERANCE: f32 = 1e-4;
 
 #[test]
@@ -82,12 +82,12 @@ fn imagenet_photos_get_torchvisions_top_class() {
         .filter(|(row, image)| Some(most_probable(row) as u64) == image["top5"][0].as_u64())
         .count();
     println!("{agreed} of 50 top classes are torchvision's");
-    // Decoders differ in the last bit, which may tip a photo between two close classes.
+    // Decoders differ in the last bit, which can change the top class if two classes are close.
     assert!(agreed >= 49, "{agreed} of 50");
 }
 
 #[test]
-fn imagenet_photos_get_the_top_class_that_pytorch_gives_with_efficientnet_lite0() {
+fn imagenet_photos_get_pytorchs_top_class_with_efficientnet_lite0() {
     let Some(folder) = shared("data/imagenet_samples") else { return };
     let read = |path: &Path| -> serde_json::Value {
         serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
@@ -112,7 +112,7 @@ fn imagenet_photos_get_the_top_class_that_pytorch_gives_with_efficientnet_lite0(
         agreed += usize::from(pytorch[name].as_u64() == Some(found));
     }
     println!("{right} of 50 right, {agreed} as in PyTorch");
-    // PyTorch: 45. Padding that is symmetric at stride 2 would cost three of them.
+    // PyTorch gets 45 right. Symmetric padding at stride 2 would lose three of them.
     assert!(right >= 44, "{right} of 50");
     // Decoders differ in the last bits, and the weights here are rounded to f16.
     assert!(agreed >= 48, "{agreed} of 50");
@@ -139,14 +139,14 @@ fn real_photos_are_preprocessed_as_torchvision_does() {
             / differences.len() as f64;
         let worst = differences.iter().max().unwrap();
         println!("{name}: differs by {mean:.3} on average, {worst} at most");
-        // Resizing alone is within 1 (see `preprocessing`); here the JPEG decoders differ too, by 3
-        // to 5 on up to 11 % of values before resizing smooths them.
+        // Resizing alone is within 1 (see `preprocessing`). The JPEG decoders differ too, by 3 to 5
+        // on up to 11 % of the values, before resizing smooths the differences.
         assert!(mean < 0.5 && *worst <= 6, "{name}: {mean} {worst}");
     }
 }
 
 #[test]
-fn numbers_that_are_not_numbers_are_never_taken_for_agreement() {
+fn the_relative_error_is_nan_if_a_value_is_nan() {
     let expected = Numbers { shape: vec![2], values: vec![1.0, 2.0] };
     let actual = Numbers { shape: vec![2], values: vec![1.0, f32::NAN] };
     assert!(relative_error(actual.on::<1>(&cpu()), &expected).is_nan());

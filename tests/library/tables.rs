@@ -1,4 +1,4 @@
-//! Features written as files hold every photo's, in order.
+//! Feature files hold the features of all photos, in order.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,8 @@ use kindling::output::{OutputError, OutputFile};
 use kindling::photos::{FolderError, Part, every_photo};
 use safetensors::SafeTensors;
 
-/// Three photos, with names that want quoting; `labelled`, in parts.
+/// A table of three photos with names that need quoting. If `labelled`, they have classes and
+/// parts.
 pub fn table(labelled: bool) -> FeatureTable {
     let row = |path: &str, label, part| TableRow {
         path: path.into(),
@@ -28,7 +29,7 @@ pub fn table(labelled: bool) -> FeatureTable {
     }
 }
 
-/// Its bytes, the same each time.
+/// The bytes of the table. Checks that they are the same each time.
 pub fn written(table: &FeatureTable, format: TableFormat) -> Vec<u8> {
     let [mut one, mut other] = [vec![], vec![]];
     table.write(format, &mut one).unwrap();
@@ -69,7 +70,7 @@ fn a_safetensors_table_holds_features_labels_and_paths() {
 fn an_npy_table_is_numpys_format_and_its_csv_has_the_same_rows() {
     let labelled = table(true);
     let bytes = written(&labelled, TableFormat::Npy);
-    // The header that `numpy.save` writes for the same array, NumPy 2.4.
+    // The header that `numpy.save` of NumPy 2.4 writes for the same array.
     let dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
     let header = format!("\u{93}NUMPY\u{1}\0v\0{dictionary:<117}\n");
     let header: Vec<u8> = header.chars().map(|character| character as u8).collect();
@@ -95,7 +96,7 @@ fn an_npy_table_is_numpys_format_and_its_csv_has_the_same_rows() {
 }
 
 #[test]
-fn photos_are_listed_with_parts_and_classes_where_there_are_such() {
+fn photos_are_listed_with_their_parts_and_classes_if_any() {
     let folder = tempfile::tempdir().unwrap();
     let touch = |name: &str| {
         let path = folder.path().join(name);
@@ -149,35 +150,35 @@ fn photos_are_listed_with_parts_and_classes_where_there_are_such() {
 }
 
 #[test]
-fn a_file_in_the_way_is_replaced_only_by_force_and_a_failed_one_leaves_nothing() {
+fn an_existing_file_is_replaced_only_with_force_and_a_failed_write_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| folder.path().join(name);
-    let reserve = |name: &str, force| OutputFile::reserve(&place(name), force);
+    let path_of = |name: &str| folder.path().join(name);
+    let reserve = |name: &str, force| OutputFile::reserve(&path_of(name), force);
     assert_eq!(reserve("deep/down/a", false).unwrap().write(b"first").unwrap(), 5);
     assert!(matches!(reserve("deep/down/a", false), Err(OutputError::Exists(_))));
     reserve("deep/down/a", true).unwrap().write(b"second").unwrap();
-    assert_eq!(fs::read(place("deep/down/a")).unwrap(), b"second");
+    assert_eq!(fs::read(path_of("deep/down/a")).unwrap(), b"second");
 
-    // A file that came to be there in the meantime is nobody's to replace either.
+    // A file created between `reserve` and `write` must not be replaced either.
     let reserved = reserve("b", false).unwrap();
-    fs::write(place("b"), "another's").unwrap();
+    fs::write(path_of("b"), "another's").unwrap();
     assert!(matches!(reserved.write(b"ours"), Err(OutputError::Exists(_))));
-    assert_eq!(fs::read(place("b")).unwrap(), b"another's");
+    assert_eq!(fs::read(path_of("b")).unwrap(), b"another's");
 
     let fails = reserve("b", true).unwrap().stage(|_| Err(std::io::Error::other("no")));
     assert!(matches!(fails, Err(OutputError::Write(..))));
-    assert_eq!(fs::read(place("b")).unwrap(), b"another's");
+    assert_eq!(fs::read(path_of("b")).unwrap(), b"another's");
     for (folder, force) in [("deep", true), ("deep/..", true), ("new/", false)] {
         assert!(matches!(reserve(folder, force), Err(OutputError::NotAFile(_))), "{folder}");
     }
     assert!(matches!(reserve("b/c", true), Err(OutputError::Write(..))));
     let names = |folder: &Path| fs::read_dir(folder).unwrap().count();
-    assert_eq!((names(folder.path()), names(&place("deep/down"))), (2, 1));
+    assert_eq!((names(folder.path()), names(&path_of("deep/down"))), (2, 1));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_is_written_to_stays_a_link() {
+fn writing_to_a_link_keeps_the_link() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));
     fs::write(&file, "old").unwrap();

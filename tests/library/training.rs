@@ -1,4 +1,4 @@
-//! The head is trained as told, and nothing else is.
+//! Training follows its options, and it changes the head but not the backbone.
 
 use burn::tensor::{Tensor, TensorData};
 use kindling::backbone::Backbone;
@@ -18,7 +18,7 @@ const OPTIONS: FitOptions = FitOptions {
     patience: None,
 };
 
-/// Points of three classes around three corners, deterministic and not quite separable.
+/// Deterministic points of three classes around three corners, not quite separable.
 fn clouds(count: usize, phase: f32) -> Examples {
     let mut examples = Examples { width: 2, ..Examples::default() };
     for index in 0..count {
@@ -48,7 +48,7 @@ fn the_same_seed_starts_every_backend_from_the_same_head() {
     let heads: Vec<_> =
         cpu_devices().iter().map(|(_, device)| bits(&Head::seeded(512, 5, 9, device))).collect();
     assert!(heads.windows(2).all(|pair| pair[0] == pair[1]));
-    // And from this one, today and tomorrow: the first weights of seed 9.
+    // With zero features, the logits are the bias: within 1 / sqrt(512), and not all zero.
     let device = cpu();
     let head = Head::seeded(512, 5, 9, &device);
     let bound = 1.0 / 512f32.sqrt();
@@ -74,8 +74,7 @@ fn the_kept_head_is_that_of_the_best_validation_epoch() {
 #[test]
 fn patience_ends_training_when_nothing_gets_better() {
     let device = cpu();
-    // With a step this small the accuracy stands still; the loss still falls, so let it rise: the
-    // validation labels are rotated, and learning makes them worse.
+    // The validation labels are rotated, so learning the training labels makes validation worse.
     let train = clouds(60, 0.0);
     let mut val = train.clone();
     val.labels.iter_mut().for_each(|label| *label = (*label + 1) % 3);
@@ -88,7 +87,7 @@ fn patience_ends_training_when_nothing_gets_better() {
 #[test]
 fn the_observer_sees_every_step_and_every_epoch_in_order() {
     let device = cpu();
-    // 20 examples in batches of 8: three steps an epoch.
+    // 20 examples in batches of 8 are three steps per epoch.
     let (train, val) = (clouds(20, 0.0), clouds(9, 1.0));
     let options = FitOptions { epochs: 2, ..OPTIONS };
     let mut seen = Vec::new();
@@ -107,7 +106,7 @@ fn a_stop_ends_training_after_the_running_epoch_and_keeps_the_best() {
     let device = cpu();
     let (train, val) = (clouds(120, 0.0), clouds(60, 1.0));
     let whole = fit(&train, &val, 3, &OPTIONS, &device, |_| ()).unwrap();
-    // Asked for in the midst of the fourth epoch, and at its end.
+    // Stop in the middle of the fourth epoch, and at its end.
     let stops: [fn(Progress) -> bool; 2] = [
         |progress| matches!(progress, Progress::Step { epoch: 4, done: 2, .. }),
         |progress| matches!(progress, Progress::Epoch(metrics) if metrics.epoch == 4),
@@ -121,13 +120,13 @@ fn a_stop_ends_training_after_the_running_epoch_and_keeps_the_best() {
         };
         assert_eq!(scores(&fitted.epochs), scores(&whole.epochs[..4]));
         let four = FitOptions { epochs: 4, ..OPTIONS };
-        let asked_for = fit(&train, &val, 3, &four, &device, |_| ()).unwrap();
-        assert_eq!(bits(&fitted.head), bits(&asked_for.head));
+        let expected = fit(&train, &val, 3, &four, &device, |_| ()).unwrap();
+        assert_eq!(bits(&fitted.head), bits(&expected.head));
     }
 }
 
 #[test]
-fn a_diverging_run_ends_with_a_word_about_the_step_size() {
+fn a_diverging_run_is_an_error_that_suggests_a_lower_learning_rate() {
     let device = cpu();
     let train = Examples { width: 1, rows: vec![2.0, -2.0, 2.0], labels: vec![0, 1, 1] };
     let options = FitOptions { learning_rate: 3e38, ..OPTIONS };
@@ -136,7 +135,7 @@ fn a_diverging_run_ends_with_a_word_about_the_step_size() {
     assert!(error.to_string().contains("lower --lr"), "{error}");
 }
 
-/// One step of Adam against the formula of the paper, in f64, from a gradient worked out by hand.
+/// Compares one step with the formula of the Adam paper, in f64, with a gradient derived by hand.
 #[test]
 fn a_step_of_training_is_adam_on_the_cross_entropys_gradient() {
     let device = cpu();
@@ -167,7 +166,7 @@ fn a_step_of_training_is_adam_on_the_cross_entropys_gradient() {
         let error: Vec<f64> = (0..3)
             .map(|class| logits[class].exp() / sum - if class == 1 { 1.0 } else { 0.0 })
             .collect();
-        // In Adam's first step m / (1 - b1) is the gradient and v / (1 - b2) its square.
+        // In Adam's first step, m / (1 - b1) is the gradient and v / (1 - b2) its square.
         let step = |value: f64, gradient: f64| {
             let gradient = gradient + weight_decay * value;
             value - 1e-2 * gradient / (gradient.abs() + 1e-8)
@@ -176,7 +175,8 @@ fn a_step_of_training_is_adam_on_the_cross_entropys_gradient() {
         for class in 0..3 {
             for row in 0..2 {
                 let expected = step(weight[row * 3 + class], x[row] * error[class]);
-                // Read back through a sum with the bias, so to some units of f32's last place.
+                // The weight is read back through a sum with the bias, which adds rounding errors
+                // of f32.
                 assert!((new_weight[row * 3 + class] - expected).abs() < 1e-6);
             }
             assert!((new_bias[class] - step(bias[class], error[class])).abs() < 1e-6);
@@ -214,7 +214,7 @@ fn the_backbone_is_bit_identical_after_training() {
     }
 }
 
-/// Running the network twice gives the same bits: nothing in it moved.
+/// Whether running the network twice gives the same bits, so that no running statistics changed.
 fn is_frozen(backbone: &Backbone, device: &burn::tensor::Device) -> bool {
     let values = (0..3 * 32 * 32).map(|index| (index as f32 * 0.37).sin()).collect();
     let photo = Tensor::from_data(TensorData::new(values, [1, 3, 32, 32]), device);

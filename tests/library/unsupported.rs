@@ -1,4 +1,4 @@
-//! What an engine cannot run, it says: with the step's name, as an error.
+//! A plan that an engine cannot run is an error that names the step.
 
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::pool::MaxPool2dConfig;
@@ -57,7 +57,7 @@ fn a_step_that_no_compiled_engine_runs_is_an_error_with_its_name() {
         ("step1", vec![stem(), convolve(Value::Output(0), convolution(8, 8, 2)), mean(1)]),
         ("step2", vec![stem(), pool(Value::Output(0)), add([0, 1]), mean(2)]),
         ("step3", vec![stem(), next(0), next(1), add([1, 1]), mean(3)]),
-        // The sum would take over `step1`, which `step3` reads too.
+        // The sum would overwrite the output of `step1`, which `step3` also reads.
         ("step2", vec![stem(), next(0), add([0, 1]), next(1), mean(3)]),
         ("step1", vec![stem(), mean(0), next(0), mean(2)]),
         ("step0", vec![pool(Value::Input), convolve(Value::Output(0), convolution(3, 8, 1))]),

@@ -1,4 +1,4 @@
-"""What every worker in Python does: made-up photos, and a forward of them for each line on stdin."""
+"""Shared by the Python workers: random photos, and one forward on them for each line on stdin."""
 
 import sys
 import time
@@ -6,13 +6,13 @@ import time
 import numpy
 
 
-def made_up_photos(batch):
+def random_photos(batch):
     """Normalised photos [batch, 3, 224, 224], the same each time."""
     return numpy.random.default_rng(0).standard_normal((batch, 3, 224, 224), numpy.float32)
 
 
 def serve(forward):
-    """Warms up, prints `ready`, and then for each line the seconds of one forward."""
+    """Warms up, prints `ready`, and then prints the seconds of one forward for each line."""
 
     def seconds():
         start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""One forward of ResNet-18's backbone in PyTorch for every line on stdin; prints its seconds.
+"""For every line on stdin, runs ResNet-18's backbone once in PyTorch and prints the seconds.
 
     python benches/compare/workers/pytorch_backbone.py WEIGHTS.pth BATCH contiguous|channels_last|fused
 
-`fused` is channels_last with each BatchNorm folded into its convolution, which PyTorch does only when told to.
+`fused` is channels_last with each BatchNorm folded into its convolution, which PyTorch does not do by default.
 """
 
 import sys
@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch.fx.experimental.optimization import fuse
 
-from protocol import made_up_photos, serve
+from protocol import random_photos, serve
 
 MODES = ["contiguous", "channels_last", "fused"]
 if len(sys.argv) != 4 or not sys.argv[2].isdigit() or sys.argv[3] not in MODES:
@@ -22,7 +22,7 @@ network = torchvision.models.resnet18()
 network.load_state_dict(torch.load(weights, weights_only=True))
 network.fc = torch.nn.Identity()
 network.eval()
-photos = torch.from_numpy(made_up_photos(batch))
+photos = torch.from_numpy(random_photos(batch))
 if mode == "fused":
     network = fuse(network)
 if mode != "contiguous":

@@ -19,7 +19,8 @@ use crate::photos::Preprocessing;
 use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 /// ResNet-18 and ResNet-34 as published, and of other widths.
-pub(in crate::backbone) const FAMILY: Family = Family { published, aliases: &[], named, recognised };
+pub(in crate::backbone) const FAMILY: Family =
+    Family { published, aliases: &[], named, recognised };
 
 /// torchvision's `IMAGENET1K_V1` weights. Of ResNet-34's file only the digits in its name are
 /// published; torchvision checks those too.

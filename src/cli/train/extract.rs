@@ -50,14 +50,8 @@ pub fn extract<'a>(
             check.kernels, check.error, check.bound
         ));
     }
-    let (extraction, skipped) = extraction::extract(
-        &paths,
-        &split.passed_over,
-        &args.data,
-        &extractor,
-        "features",
-        args.quiet,
-    )?;
+    let (extraction, skipped) =
+        extraction::extract(&paths, &split.passed_over, &extractor, "features", args.quiet)?;
     let seconds = start.elapsed().as_secs_f64();
     console.line(format_args!(
         "features  {} in {seconds:.1} s ({:.1} photos/s{})",
