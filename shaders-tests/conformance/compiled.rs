@@ -96,7 +96,7 @@ fn every_architecture_compiled_agrees_with_burns_operations() {
     let values: Vec<f32> =
         (0..2 * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect();
     let photos = Numbers { shape: vec![2, 3, SIDE, SIDE], values };
-    for name in Architecture::published() {
+    for name in Architecture::names() {
         let architecture: Architecture = name.parse().unwrap();
         let mut backbone = architecture.init(&Device::flex());
         random_weights(&mut backbone);
@@ -105,9 +105,15 @@ fn every_architecture_compiled_agrees_with_burns_operations() {
             shape: vec![2, architecture.features()],
             values: features.into_data().iter::<f32>().collect(),
         };
-        let spec = NetworkSpec::of(&backbone).unwrap();
+        let Ok(spec) = NetworkSpec::of(&backbone) else { continue };
         let precision = Precision::F32;
-        let network = GpuNetwork::compile(&client, &spec, [SIDE; 2], precision).unwrap();
+        let network = match GpuNetwork::compile(&client, &spec, [SIDE; 2], precision) {
+            Ok(network) => network,
+            Err(unsupported) => {
+                println!("{name} runs on Burn's engine: {unsupported}");
+                continue;
+            }
+        };
         let input = DeviceTensor::upload(&client, &photos.values, [3, SIDE, SIDE], precision);
         let actual = network.features(input).read(&client).unwrap();
         let pairs = actual.iter().zip(&expected.values);

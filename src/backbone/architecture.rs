@@ -20,7 +20,7 @@ pub struct Architecture {
     pub(in crate::backbone) features: usize,
     pub(in crate::backbone) preprocessing: Preprocessing,
     pub(in crate::backbone) naming: Naming,
-    /// Python that builds the network with `{classes}` outputs, if a public package has it.
+    /// A Python expression for the network with `{classes}` outputs, if a public package has it.
     pub(in crate::backbone) pytorch: Option<String>,
     pub(in crate::backbone) build: Arc<Build>,
 }
@@ -44,10 +44,10 @@ impl Architecture {
         self.naming
     }
 
-    /// Python code that builds this network with `classes` outputs in PyTorch, as `model`, so that
-    /// `model.load_state_dict(..., strict=True)` takes an exported file. `None` if no public package
-    /// has the network.
-    pub fn pytorch_code(&self, classes: usize) -> Option<String> {
+    /// A Python expression for this network with `classes` outputs in PyTorch, whose
+    /// `load_state_dict(..., strict=True)` takes an exported safetensors file. `None` if no public
+    /// package has the network.
+    pub fn pytorch_expression(&self, classes: usize) -> Option<String> {
         Some(self.pytorch.as_ref()?.replace("{classes}", &classes.to_string()))
     }
 }

@@ -9,7 +9,12 @@ use super::architectures::FAMILIES;
 use super::published::PublishedWeights;
 
 impl Architecture {
-    /// The names of all published networks.
+    /// The names of all networks.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FAMILIES.iter().flat_map(|family| family.names.iter().copied())
+    }
+
+    /// The names of the networks whose weights are published.
     pub fn published() -> impl Iterator<Item = &'static str> {
         PublishedWeights::all().iter().map(|weights| weights.name.as_str())
     }
@@ -56,7 +61,7 @@ impl PublishedWeights {
 #[error(
     "no backbone is called `{0}`; there are {names}, and narrower or wider ResNets with the stem's \
      channels after the name, such as resnet18-w16",
-    names = Architecture::published().collect::<Vec<_>>().join(", ")
+    names = Architecture::names().collect::<Vec<_>>().join(", ")
 )]
 pub struct UnknownBackbone(String);
 
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn published_names_of_tensors_read_back_as_the_modules_own() {
-        for name in Architecture::published() {
+        for name in Architecture::names() {
             let architecture: Architecture = name.parse().unwrap();
             let naming = architecture.naming();
             for ours in ["fc.weight", "fc.bias", "bn1.running_mean", "blocks.3.bn2.weight"] {

@@ -5,9 +5,12 @@ use super::published::PublishedWeights;
 
 /// Networks that are built alike: what an architecture's file tells the rest of the program.
 pub(in crate::backbone) struct Family {
-    /// The published weights. Their names are the names of the published networks.
+    /// The names of its networks, published ones first. [`named`](Self::named) may know more, such as
+    /// other widths.
+    pub names: &'static [&'static str],
+    /// The published weights, of some or all of these networks.
     pub published: fn() -> Vec<PublishedWeights>,
-    /// Other names of published networks, such as timm's: alias and name.
+    /// Other names of these networks, such as timm's: alias and name.
     pub aliases: &'static [(&'static str, &'static str)],
     /// The network with this name.
     pub named: fn(&str) -> Option<Architecture>,

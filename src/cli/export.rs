@@ -124,17 +124,7 @@ fn processor() -> Result<Device> {
 fn loading(file: &Path, format: Format, precision: Precision, model: &Model) -> String {
     // A JSON string is also a Python string literal and, except for rare escapes, a Rust one.
     let quoted = serde_json::to_string(&text(file)).expect("a string serialises to JSON");
-    let name = model.backbone.architecture().to_string();
-    let classes = model.classes.len();
-    let network = match name.as_str() {
-        "resnet18" | "resnet34" => {
-            Some(format!("torchvision.models.{name}(num_classes={classes})"))
-        }
-        "efficientnet-lite0" => Some(format!(
-            "efficientnet_lite_pytorch.EfficientNet.from_name(\"{name}\", num_classes={classes})"
-        )),
-        _ => None,
-    };
+    let network = model.backbone.architecture().pytorch_expression(model.classes.len());
     match (format, network) {
         (Format::Safetensors, Some(network)) => {
             format!("{network}.load_state_dict(safetensors.torch.load_file({quoted}))")

@@ -77,12 +77,10 @@ pub fn supports(network: &impl Planned) -> Result<(), Unsupported> {
     FusedPlan::of(&network.plan()?).map(|_| ())
 }
 
-/// Published networks that the compiled engines do not run, with the step that they lack.
-///
-/// # Panics
-/// If `device` cannot hold a network.
+/// Networks that the compiled engines do not run, with the step that they lack. Builds each network with
+/// zero weights on `device`.
 pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)> {
-    Architecture::published()
+    Architecture::names()
         .filter_map(|name| name.parse::<Architecture>().ok())
         .filter_map(|architecture| {
             let unsupported = supports(&architecture.init(device)).err()?;

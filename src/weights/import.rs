@@ -29,7 +29,7 @@ pub enum ImportError {
     /// No network that is known here.
     #[error(
         "`{}` holds no network that is known here ({names}): {reason}",
-        .path.display(), names = Architecture::published().collect::<Vec<_>>().join(", ")
+        .path.display(), names = Architecture::names().collect::<Vec<_>>().join(", ")
     )]
     UnknownNetwork {
         /// The file.

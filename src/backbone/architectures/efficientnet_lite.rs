@@ -23,6 +23,7 @@ const NAME: &str = "efficientnet-lite0";
 
 /// EfficientNet-Lite0 alone: the larger ones differ in width, depth and size of the photo.
 pub(in crate::backbone) const FAMILY: Family = Family {
+    names: &[NAME],
     published,
     // torch.hub's name, and timm's for the weights that TensorFlow trained.
     aliases: &[("efficientnet_lite0", NAME), ("tf_efficientnet_lite0", NAME)],
@@ -113,10 +114,9 @@ fn architecture() -> Architecture {
         features: FEATURES,
         preprocessing: PREPROCESSING,
         naming: PORT,
+        // The package efficientnet-lite-pytorch.
         pytorch: Some(format!(
-            "# pip install efficientnet-lite-pytorch\n\
-             from efficientnet_lite_pytorch import EfficientNet\n\
-             model = EfficientNet.from_name(\"{NAME}\", num_classes={{classes}})"
+            "efficientnet_lite_pytorch.EfficientNet.from_name(\"{NAME}\", num_classes={{classes}})"
         )),
         build: Arc::new(|device| EfficientNetLite::init(device).into()),
     }

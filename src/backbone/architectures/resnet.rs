@@ -20,7 +20,7 @@ use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 /// ResNet-18 and ResNet-34 as published, and of other widths.
 pub(in crate::backbone) const FAMILY: Family =
-    Family { published, aliases: &[], named, recognised };
+    Family { names: &["resnet18", "resnet34"], published, aliases: &[], named, recognised };
 
 /// torchvision's `IMAGENET1K_V1` weights. Of ResNet-34's file only the digits in its name are
 /// published; torchvision checks those too.
@@ -112,11 +112,8 @@ impl ResNetConfig {
             preprocessing: Preprocessing::IMAGENET,
             naming: TORCHVISION,
             // torchvision has no parameter for a basic block's width.
-            pytorch: (self.width == PUBLISHED_WIDTH).then(|| {
-                format!(
-                    "from torchvision.models import {depth}\nmodel = {depth}(num_classes={{classes}})"
-                )
-            }),
+            pytorch: (self.width == PUBLISHED_WIDTH)
+                .then(|| format!("torchvision.models.{depth}(num_classes={{classes}})")),
             build: Arc::new(move |device| self.init(device).into()),
         })
     }

@@ -36,7 +36,7 @@ pub struct TrainArgs {
     /// cache folder, and downloaded if they are in neither. With --weights, the default is the
     /// network in that file. For a ResNet with a different number of stem channels, append the
     /// number to the name: resnet18-w16.
-    #[arg(long, value_name = "NAME", value_parser = Suggested::<Architecture>::new(Architecture::published()), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", value_parser = Suggested::<Architecture>::new(Architecture::names()), hide_possible_values = true)]
     #[serde(serialize_with = "as_text")]
     pub backbone: Option<Architecture>,
 

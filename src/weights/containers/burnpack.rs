@@ -85,7 +85,7 @@ fn transposed(data: TensorData, rows: usize, columns: usize) -> TensorData {
 fn published_names(
     tensors: BTreeMap<String, burn_pack::Tensor>,
 ) -> BTreeMap<String, burn_pack::Tensor> {
-    let families = Architecture::published().filter_map(|name| name.parse::<Architecture>().ok());
+    let families = Architecture::names().filter_map(|name| name.parse::<Architecture>().ok());
     for naming in families.map(|architecture| architecture.naming()) {
         let shape = |published: &str| {
             let tensor = tensors.get(&naming.module(published))?;
