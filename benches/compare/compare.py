@@ -113,7 +113,8 @@ def check(options):
         raise Failed(f"{options.weights} is not a file")
     missing = [name for name, _, installed in machine.versions() if installed is None]
     if missing:
-        raise Failed(f"{', '.join(missing)}: not installed; run {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
+        raise Failed(f"{', '.join(missing)}: not installed; "
+                     f"run {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
     if options.job:
         for part in ["train", "val"]:
             if not (options.data / part).is_dir():
@@ -142,7 +143,10 @@ def built_worker():
 
 
 def say(text, again=False):
-    """Prints progress to stderr. `again` lines overwrite each other on a terminal and are otherwise omitted."""
+    """Prints progress to stderr.
+
+    On a terminal, `again` lines overwrite each other. Elsewhere they are omitted.
+    """
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="" if again else "\n", file=sys.stderr, flush=True)
     elif not again:
@@ -178,8 +182,9 @@ def measure(options, folder):
     parts.append(goals.table(all_backbones, whole_job, options.devices[0]))
     if all_backbones:
         rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
-        parts += [f"Backbone: medians of rounds ({rounds}). At small batches, each round has several consecutive forwards. "
-                  "The last column is the first forward of a round, after a pause in which other programs used the caches.",
+        parts += [f"Backbone: medians of rounds ({rounds}). At small batches, each round has several consecutive "
+                  "forwards. The last column is the first forward of a round, after a pause in which other programs "
+                  "used the caches.",
                   backbone.table(all_backbones)]
         largest = max(all_backbones, key=lambda measured: measured["batch"])
         parts.append(backbone.roofline_line(largest, options.devices[0]))

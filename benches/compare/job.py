@@ -52,7 +52,10 @@ def descendants(root):
 
 
 def tree_kib(root):
-    """Memory of a process and its descendants. PSS divides shared pages among the processes, so none counts twice."""
+    """Memory of a process and its descendants.
+
+    This is the sum of PSS, which divides shared pages among processes, so that none counts twice.
+    """
     total = 0
     for process in descendants(root):
         try:
@@ -182,7 +185,11 @@ def programs(kindling, data, weights, device, cache, with_tutorial):
 
 
 def measure(rounds, kindling, data, weights, device, environment, folder, say, with_tutorial):
-    """Returns a dict of the outcomes of each round, the peaks of the trees and the failures by program, and notes."""
+    """Measures all programs.
+
+    Returns a dict: the outcomes of each round, the peak of the process tree and the failure by
+    program, and also notes.
+    """
     cache = folder / "cache"
     cache.mkdir()
     found, notes = programs(kindling, data, weights, device, cache, with_tutorial)

@@ -23,7 +23,7 @@ def output_of(*command):
 
 
 def usable_cores():
-    """The number of cores available to this process. In a container this can be less than the machine's."""
+    """The number of cores available to this process, which can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -84,7 +84,7 @@ def warnings():
 
 
 def description(kindling):
-    """A paragraph of Markdown about the machine and versions. `kindling` is the program's path, or None."""
+    """Describes the machine and versions in Markdown. `kindling` is the program's path, or None."""
     name, simd = processor()
     memory = memory_gib()
     cores = usable_cores()

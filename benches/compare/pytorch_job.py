@@ -2,22 +2,22 @@
 
     python benches/compare/pytorch_job.py DATA WEIGHTS.pth OUT [--epochs 15]
 
-The frozen network runs once per photo, an fc layer is trained on the features, and the epoch with the best validation
-accuracy is saved to OUT/model.pth. Prints one line of JSON. Set GOMP_SPINCOUNT=0; otherwise PyTorch's threads spin and
-slow down decoding.
+The frozen network runs once per photo, an fc layer is trained on the features, and the epoch with
+the best validation accuracy is saved to OUT/model.pth. Prints one line of JSON. Set
+GOMP_SPINCOUNT=0; otherwise PyTorch's threads spin and slow down decoding.
 
-These variants of the network were measured: forwards of 32 photos, ResNet-18 without its fc layer, taking turns on
-2 cores of an AMD EPYC with AVX2, PyTorch 2.15.0, in photos/s:
+These variants of the network were measured: forwards of 32 photos, ResNet-18 without its fc layer,
+taking turns on 2 cores of an AMD EPYC with AVX2, PyTorch 2.15.0, in photos/s:
 
     contiguous  28.5    channels_last                        38.4
-    fused       32.9    fused, channels_last                 43.4    (Conv + BatchNorm in one: used here)
+    fused       32.9    fused, channels_last                 43.4    (BatchNorm folded; used here)
                         torch.jit.freeze, channels_last      42.9
                         optimize_for_inference, either       42.5    (oneDNN)
                         fused, to_mkldnn                     41.9
 
-torch.compile with Inductor's freezing, measured on a busy machine, was 8 % faster than "fused, channels_last", but
-800 photos are too few to make up for 14.6 s of compilation. At 8 photos and at 1, "fused, channels_last" was also
-within 6 % of the fastest.
+torch.compile with Inductor's freezing, measured on a busy machine, was 8 % faster than
+"fused, channels_last", but 800 photos are too few to make up for 14.6 s of compilation. At 8 photos
+and at 1, "fused, channels_last" was also within 6 % of the fastest.
 """
 
 import time

@@ -10,9 +10,8 @@ KEPT_RUNS = 2
 INTRODUCTION = """## Kindling compared with PyTorch and ONNX Runtime
 
 Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared.
-In the backbone's table, `×` is how many times as fast as the other program a program is: the median of the ratios per
-round, with the interquartile range. PyTorch is the faster of its two layouts. The newest run comes first, then the
-previous one."""
+In the backbone's table, `×` is a program's speed relative to another one: the median of the ratios per round, with the
+interquartile range. PyTorch is the faster of its two layouts. The newest run comes first, then the previous one."""
 
 
 class ResultsFailed(Exception):

@@ -5,10 +5,10 @@ https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html
 
     python benches/compare/tutorial_job.py DATA WEIGHTS.pth OUT [--epochs 15]
 
-As in the tutorial, every epoch augments every photo and runs the whole network on it, in batches of 4. The differences
-are Adam with 1e-3 instead of SGD (as in Kindling), 15 epochs instead of 25, and weights and photos from the command
-line. As in the tutorial, `model.train()` also updates BatchNorm's running statistics. The best epoch is saved to
-OUT/model.pth. Prints one line of JSON.
+As in the tutorial, every epoch augments every photo and runs the whole network on it, in batches
+of 4. The differences are Adam with 1e-3 instead of SGD (as in Kindling), 15 epochs instead of 25,
+and weights and photos from the command line. As in the tutorial, `model.train()` also updates
+BatchNorm's running statistics. The best epoch is saved to OUT/model.pth. Prints one line of JSON.
 """
 
 import time

@@ -10,7 +10,7 @@ fn main() {
     ModelGen::new()
         .input("narrow.onnx")
         .out_dir("generated/")
-        // No files to find at run time.
+        // The weights are part of the program, so no file has to be found at run time.
         .load_strategy(LoadStrategy::Embedded)
         .run_from_script();
 }

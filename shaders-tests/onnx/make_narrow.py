@@ -3,8 +3,9 @@
     python3 -m venv venv && venv/bin/pip install torch torchvision safetensors pillow onnx
     venv/bin/python shaders-tests/onnx/make_narrow.py
 
-Made with torch 2.15.0, torchvision 0.29.2 and onnx 1.23.2. The weights are those of the fixture, loaded strictly
-into the network of tests/fixtures/make.py, and no reference number changes.
+The committed file was made with torch 2.15.0, torchvision 0.29.2 and onnx 1.23.2. The weights are
+those of the fixture, loaded strictly into the network of tests/fixtures/make.py, so the reference
+values stay the same.
 """
 
 import sys
@@ -24,10 +25,11 @@ torch.onnx.export(
     network,
     (torch.zeros(2, 3, 64, 64),),
     HERE / "narrow.onnx",
-    # The exporter that goes through TorchScript needs no further package.
+    # The TorchScript exporter needs no other package.
     dynamo=False,
     opset_version=17,
-    # EVAL would fold each BatchNorm into its convolution. Kept, the reader has to understand them.
+    # EVAL would fold each BatchNorm into its convolution. PRESERVE keeps them, so that reading them
+    # is tested.
     training=torch.onnx.TrainingMode.PRESERVE,
     do_constant_folding=False,
     input_names=["photos"],

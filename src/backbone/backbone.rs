@@ -21,8 +21,8 @@ impl Architecture {
 
 /// A network with its architecture.
 ///
-/// On a plain device its BatchNorm uses its running statistics and never updates them. On an autodiff
-/// device it would update them: freeze it there (`no_grad` does not prevent the update).
+/// On a plain device its BatchNorm uses its running statistics and never updates them. On an
+/// autodiff device it would update them: freeze it there (`no_grad` does not prevent the update).
 pub struct Backbone {
     architecture: Architecture,
     network: Network,
@@ -66,14 +66,14 @@ impl Backbone {
         pooled(self.network.feature_map(photos, observe))
     }
 
-    /// The last feature map of a batch of preprocessed photos, whose means over height and width are the
-    /// features; see [`Network::feature_map`].
+    /// The last feature map of a batch of preprocessed photos, whose means over height and width
+    /// are the features; see [`Network::feature_map`].
     pub fn feature_map(&self, photos: Tensor<4>) -> Tensor<4> {
         self.network.feature_map(photos, |_, _| ())
     }
 
-    /// SHA-256 of its tensors: names, shapes and values, in the order of the names. The same weights
-    /// have the same digest, whatever file they come from.
+    /// SHA-256 of its tensors: names, shapes and values, in the order of the names. The same
+    /// weights have the same digest, whatever file they come from.
     ///
     /// # Errors
     /// If the device does not return them.
@@ -101,8 +101,8 @@ impl Planned for Backbone {
     }
 }
 
-// Of the network inside the enum: `Network`'s own tensors would have its variant before their names in
-// Burn's own container.
+// Of the network inside the enum: `Network`'s own tensors would have its variant before their names
+// in Burn's own container.
 impl Tensors for Backbone {
     fn tensors(&self) -> Vec<burn_pack::Tensor> {
         self.network.as_tensors().tensors()

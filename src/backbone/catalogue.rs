@@ -19,8 +19,8 @@ impl Architecture {
         PublishedWeights::all().iter().map(|weights| weights.name.as_str())
     }
 
-    /// The network in a file, recognised by the shapes of its tensors. `None` if no known family has
-    /// such tensors.
+    /// The network in a file, recognised by the shapes of its tensors. `None` if no known family
+    /// has such tensors.
     ///
     /// # Errors
     /// The reason, if the file holds an unknown member of a known family.

@@ -5,8 +5,8 @@ use super::published::PublishedWeights;
 
 /// Networks that are built alike: what an architecture's file tells the rest of the program.
 pub(in crate::backbone) struct Family {
-    /// The names of its networks, published ones first. [`named`](Self::named) may know more, such as
-    /// other widths.
+    /// The names of its networks, published ones first. [`named`](Self::named) may know more, such
+    /// as other widths.
     pub names: &'static [&'static str],
     /// The published weights, of some or all of these networks.
     pub published: fn() -> Vec<PublishedWeights>,
@@ -14,8 +14,8 @@ pub(in crate::backbone) struct Family {
     pub aliases: &'static [(&'static str, &'static str)],
     /// The network with this name.
     pub named: fn(&str) -> Option<Architecture>,
-    /// The network in a file, recognised by the shapes of its tensors. `None` if the file holds another
-    /// family; an error with the reason if it holds an unknown member of this family.
+    /// The network in a file, recognised by the shapes of its tensors. `None` if the file holds
+    /// another family; an error with the reason if it holds an unknown member of this family.
     pub recognised: fn(&Shapes) -> Option<Result<Architecture, String>>,
 }
 

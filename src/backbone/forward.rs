@@ -22,13 +22,14 @@ pub trait Forward {
     fn forward_stage(&self, stage: usize, x: Tensor<4>) -> Tensor<4>;
 }
 
-/// A module's tensors, with the names of its fields and PyTorch's shapes. Every Burn module has them.
+/// A module's tensors, with the names of its fields and PyTorch's shapes. Every Burn module has
+/// them.
 pub trait Tensors {
     /// The tensors. Their data is read from the device on demand.
     fn tensors(&self) -> Vec<burn_pack::Tensor>;
 
-    /// The same tensors with Burn's own names and shapes: `gamma` and `beta` in a BatchNorm, a fully
-    /// connected layer's weight as `[in, out]`.
+    /// The same tensors with Burn's own names and shapes: `gamma` and `beta` in a BatchNorm, a
+    /// fully connected layer's weight as `[in, out]`.
     fn burn_tensors(&self) -> Vec<burn_pack::Tensor>;
 
     /// Loads the tensors into the module.

@@ -4,8 +4,8 @@
 //! with zero weights, and [`weights::backbone`](crate::weights::backbone) fills it from a file.
 //!
 //! Each file in [`architectures`] is one family: its module, its names, its published weights, its
-//! preprocessing, how PyTorch loads it, and its [`Plan`](crate::plan::Plan). Adding one is a file and a
-//! line; CONTRIBUTING.md has the recipe.
+//! preprocessing, how PyTorch loads it, and its [`Plan`](crate::plan::Plan). Adding one is a file
+//! and a line; CONTRIBUTING.md has the recipe.
 //!
 //! | file | |
 //! | --- | --- |

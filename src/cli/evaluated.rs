@@ -23,8 +23,8 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// Runs the model on the photos of `set`, from the folder `data`, with a progress bar unless `quiet`.
-    /// Warns of skipped files.
+    /// Runs the model on the photos of `set`, from the folder `data`, with a progress bar unless
+    /// `quiet`. Warns of skipped files.
     pub fn of(
         model: &Model,
         set: PhotoSet,

@@ -28,7 +28,8 @@ const NO_CACHE: &str = "KINDLING_NO_CACHE";
 pub struct FeaturesArg {
     /// Folder of the feature cache [default: the user's cache folder]
     ///
-    /// It keeps the features of each photo, so that they are computed once: see `kindling cache --help`.
+    /// It keeps the features of each photo, so that they are computed once: see `kindling cache
+    /// --help`.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cache: Option<PathBuf>,
 
@@ -40,8 +41,8 @@ pub struct FeaturesArg {
 
     /// Number format of activations on a GPU: f32 or f16
     ///
-    /// f16 halves memory and memory traffic, and keeps three digits instead of seven; sums are f32 in both. The
-    /// adapter must support it: see `kindling devices`.
+    /// f16 halves memory and memory traffic, and keeps three digits instead of seven; sums are f32
+    /// in both. The adapter must support it: see `kindling devices`.
     #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
     #[serde(serialize_with = "as_text")]
     precision: Precision,
@@ -66,8 +67,9 @@ fn warn_uncached(error: &CacheError) {
     warn(&format!("the feature cache is not used: {}", error_text(error)));
 }
 
-/// The extractor for the device that `info` describes, with the options of `args`. A cache that cannot be
-/// opened is reported and not used. Also reports a network that the device's own engine cannot run.
+/// The extractor for the device that `info` describes, with the options of `args`. A cache that
+/// cannot be opened is reported and not used. Also reports a network that the device's own engine
+/// cannot run.
 ///
 /// # Errors
 /// If the device does not compute in that precision.
@@ -128,7 +130,8 @@ pub fn from_cache(extractor: &Extractor, photos: usize) -> String {
     }
 }
 
-/// Extracts the features of `paths` with a progress bar called `what`. Returns them and the skipped files, `passed_over` included, and warns of those.
+/// Extracts the features of `paths` with a progress bar called `what`. Returns them and the skipped
+/// files, `passed_over` included, and warns of those.
 ///
 /// # Errors
 /// If the device fails.

@@ -34,7 +34,8 @@ impl<'a> BurnEngine<'a> {
     }
 }
 
-/// Preprocessed photos, `[photos, crop, crop, 3]`, on `device`: `[photos, 3, crop, crop]`, normalised.
+/// Preprocessed photos, `[photos, crop, crop, 3]`, on `device`: `[photos, 3, crop, crop]`,
+/// normalised.
 pub(crate) fn normalised(
     pixels: &[u8],
     preprocessing: &Preprocessing,

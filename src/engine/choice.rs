@@ -52,7 +52,10 @@ pub fn choose<'a>(
     let unsupported = has_compiled_engine.then(|| supports(backbone).err()).flatten();
     let is_compiled = has_compiled_engine && unsupported.is_none();
     if precision == Precision::F16 && !(is_gpu && is_compiled) {
-        return refused("only Kindling's own kernels on a GPU do");
+        return refused(match unsupported {
+            Some(_) => "this network runs on Burn's operations, which compute in f32",
+            None => "only Kindling's own kernels on a GPU do",
+        });
     }
     let engine: Box<dyn Engine + 'a> = match info.backend {
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
@@ -77,8 +80,8 @@ pub fn supports(network: &impl Planned) -> Result<(), Unsupported> {
     FusedPlan::of(&network.plan()?).map(|_| ())
 }
 
-/// Networks that the compiled engines do not run, with the step that they lack. Builds each network with
-/// zero weights on `device`.
+/// Networks that the compiled engines do not run, with the step that they lack. Builds each network
+/// with zero weights on `device`.
 pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)> {
     Architecture::names()
         .filter_map(|name| name.parse::<Architecture>().ok())
@@ -89,8 +92,8 @@ pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)>
         .collect()
 }
 
-/// The number of photos that the engine of this device should get at a time. Results do not depend on it
-/// beyond rounding, only time and memory do: 32 keep a GPU busy; the CPU engine knows its own
+/// The number of photos that the engine of this device should get at a time. Results do not depend
+/// on it beyond rounding, only time and memory do: 32 keep a GPU busy; the CPU engine knows its own
 /// number; Burn's CPU backends are as fast with 8 for ResNet-18, faster for EfficientNet-Lite0, and
 /// take half the memory (benches/RESULTS.md).
 pub fn batch_size(info: &DeviceInfo) -> usize {
@@ -101,8 +104,8 @@ pub fn batch_size(info: &DeviceInfo) -> usize {
     }
 }
 
-/// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or by
-/// Burn's operations if it cannot run the network. What a GPU is compared with.
+/// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or
+/// by Burn's operations if it cannot run the network. What a GPU is compared with.
 ///
 /// # Errors
 /// If the device does not return the weights, or the build has no CPU backend.

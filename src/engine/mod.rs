@@ -6,8 +6,8 @@
 //! | [`cpu`] | the processor | the plan compiled to vector instructions |
 //! | [`gpu`] | Vulkan, Metal, DX12, CUDA | the plan compiled to Kindling's compute shaders |
 //!
-//! All implement [`Engine`]. [`choose`] picks the fastest one for a device. A compiled engine that cannot
-//! run a network says which step it lacks ([`Unsupported`]), and Burn's engine takes over.
+//! All implement [`Engine`]. [`choose`] picks the fastest one for a device. A compiled engine that
+//! cannot run a network says which step it lacks ([`Unsupported`]), and Burn's engine takes over.
 
 mod burn;
 mod choice;
@@ -48,8 +48,8 @@ pub trait Engine {
     /// If the device fails.
     fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError>;
 
-    /// Identifies everything that the features' bits may depend on: the device, its driver, the kernels'
-    /// version. Part of the feature cache's key.
+    /// Identifies everything that the features' bits may depend on: the device, its driver, the
+    /// kernels' version. Part of the feature cache's key.
     fn fingerprint(&self) -> String;
 
     /// Whose kernels it runs: `own` or `Burn`.
@@ -65,14 +65,14 @@ pub trait Engine {
         Precision::F32
     }
 
-    /// The photos that go through the network at a time, if the device's memory was too small for the
-    /// batches that were asked for.
+    /// The photos that go through the network at a time, if the device's memory was too small for
+    /// the batches that were asked for.
     fn max_batch(&self) -> Option<usize> {
         None
     }
 
-    /// The output of each step for the first and the last of some photos. `None` if the engine cannot
-    /// show them.
+    /// The output of each step for the first and the last of some photos. `None` if the engine
+    /// cannot show them.
     ///
     /// # Errors
     /// If the device fails.
@@ -81,8 +81,8 @@ pub trait Engine {
     }
 }
 
-/// How many photos are still to come. An engine may order its work differently for a few photos, whose
-/// features then differ by rounding.
+/// How many photos are still to come. An engine may order its work differently for a few photos,
+/// whose features then differ by rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
     /// Up to [`Workload::FEW`] photos in all.
@@ -104,8 +104,8 @@ impl Workload {
 /// Features that a device may still be computing.
 pub struct Pending<'a> {
     wait: Box<Wait<'a>>,
-    /// Whether the features have the same bits as those of the same photo in any other batch, so that
-    /// they may be cached.
+    /// Whether the features have the same bits as those of the same photo in any other batch, so
+    /// that they may be cached.
     pub is_cacheable: bool,
 }
 

@@ -11,9 +11,9 @@ use crate::backbone::Tensors;
 ///
 /// Tensors are named after the modules' fields and have Burn's layouts; the head's are under `fc`.
 /// [`BurnpackStore`](burn::store::BurnpackStore) loads the file into any module with these fields,
-/// such as [`ResNet`](crate::backbone::architectures::ResNet) and [`Head`](crate::head::Head). The metadata are
-/// the entries of the [`Description`](crate::weights::Description). The same network always gives
-/// the same bytes.
+/// such as [`ResNet`](crate::backbone::architectures::ResNet) and [`Head`](crate::head::Head). The
+/// metadata are the entries of the [`Description`](crate::weights::Description). The same network
+/// always gives the same bytes.
 ///
 /// # Errors
 /// If the values cannot be read from the device, or the precision cannot represent them.

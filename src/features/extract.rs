@@ -28,9 +28,9 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    /// An extractor that runs `backbone` with Burn's operations on its `device`, on `batch_size` photos at
-    /// a time. The device is a plain one: on an autodiff device BatchNorm would update its
-    /// statistics, and gradients would be recorded.
+    /// An extractor that runs `backbone` with Burn's operations on its `device`, on `batch_size`
+    /// photos at a time. The device is a plain one: on an autodiff device BatchNorm would update
+    /// its statistics, and gradients would be recorded.
     ///
     /// # Panics
     /// If `batch_size` is 0.
@@ -67,11 +67,11 @@ impl<'a> Extractor<'a> {
         Ok(Self { engine, unsupported, ..self })
     }
 
-    /// The same with a feature cache in `folder`: known features are read from it, new ones are added.
+    /// The same with a feature cache in `folder`: known features are read from it, new ones are
+    /// added.
     ///
-    /// # Errors
-    /// If the cache cannot be opened, or the device does not return the weights, which are part of the
-    /// cache's key.
+    /// # Errors If the cache cannot be opened, or the device does not return the weights, which are
+    /// part of the cache's key.
     pub fn with_cache(self, folder: &Path) -> Result<Self, CacheError> {
         let Target { backbone, preprocessing, .. } = self.target;
         let weights = backbone
@@ -108,7 +108,8 @@ impl<'a> Extractor<'a> {
         self.unsupported.as_ref()
     }
 
-    /// Whether the engine runs on a GPU, so that a [`self_check`](Self::self_check) checks something.
+    /// Whether the engine runs on a GPU, so that a [`self_check`](Self::self_check) checks
+    /// something.
     pub fn is_on_gpu(&self) -> bool {
         self.engine.is_on_gpu()
     }
@@ -135,8 +136,8 @@ impl<'a> Extractor<'a> {
 
     /// Computes the features of `paths` and hands them to `receive` in order, batch by batch.
     ///
-    /// Up to [`Workload::FEW`] photos are computed in another order than many: their features differ by
-    /// rounding, and are not cached.
+    /// Up to [`Workload::FEW`] photos are computed in another order than many: their features
+    /// differ by rounding, and are not cached.
     ///
     /// A batch is read back only after the next one was launched, so that a GPU never waits for the
     /// reading.
@@ -209,8 +210,8 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    /// The last feature maps of some preprocessed photos, `[photos, crop, crop, 3]`. The features are their
-    /// means over height and width.
+    /// The last feature maps of some preprocessed photos, `[photos, crop, crop, 3]`. The features
+    /// are their means over height and width.
     ///
     /// # Errors
     /// If the device fails.

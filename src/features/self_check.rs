@@ -1,7 +1,7 @@
 //! The GPU self-check: one photo through the GPU and through the processor, before training.
 //!
-//! The driver of the user's machine compiles the kernels, and a wrong kernel does not fail: the classifier
-//! just becomes a little worse. (Burn's kernels have been wrong in this way:
+//! The driver of the user's machine compiles the kernels, and a wrong kernel does not fail: the
+//! classifier just becomes a little worse. (Burn's kernels have been wrong in this way:
 //! <https://github.com/tracel-ai/burn/issues/5626>.) The photo is the first and the last of a whole
 //! batch, since kernels depend on the batch's size.
 
@@ -56,13 +56,13 @@ fn location(layer: &Option<String>) -> String {
     }
 }
 
-/// The depth of EfficientNet-Lite0, the deepest network that the bound in f16 was checked on: shallower
-/// ones get its bound too.
+/// The depth of EfficientNet-Lite0, the deepest network that the bound in f16 was checked on:
+/// shallower ones get its bound too.
 const CHECKED_DEPTH: usize = 49;
 
-/// The largest difference that rounding explains, as a fraction of the largest value. In f32: what is
-/// promised for logits. In f16: 2^-11 per rounding, twice the square root of the number of layers, and
-/// four for the largest of many values.
+/// The largest difference that rounding explains, as a fraction of the largest value. In f32: what
+/// is promised for logits. In f16: 2^-11 per rounding, twice the square root of the number of
+/// layers, and four for the largest of many values.
 fn bound(precision: Precision, depth: usize) -> f32 {
     match precision {
         Precision::F32 => 1e-4,
@@ -71,12 +71,11 @@ fn bound(precision: Precision, depth: usize) -> f32 {
 }
 
 impl Extractor<'_> {
-    /// Compares the features of a preprocessed photo, `[crop, crop, 3]`, with those that the processor
-    /// computes. `None` if the engine does not run on a GPU.
+    /// Compares the features of a preprocessed photo, `[crop, crop, 3]`, with those that the
+    /// processor computes. `None` if the engine does not run on a GPU.
     ///
-    /// # Errors
-    /// If they differ by more than rounding explains: names the first wrong layer. Also if the device
-    /// fails.
+    /// # Errors If they differ by more than rounding explains: names the first wrong layer. Also if
+    /// the device fails.
     pub fn self_check(&self, photo: &[u8]) -> Result<Option<SelfCheck>, SelfCheckError> {
         if !self.is_on_gpu() {
             return Ok(None);
@@ -113,8 +112,8 @@ impl Extractor<'_> {
         Err(SelfCheckError::Disagrees { layer, error, bound })
     }
 
-    /// The first step whose values differ by more than `bound` of its largest value. `None` if there is no
-    /// such step: a fault may not occur twice.
+    /// The first step whose values differ by more than `bound` of its largest value. `None` if
+    /// there is no such step: a fault may not occur twice.
     fn first_wrong_step(
         &self,
         steps: &StepValues,
@@ -142,7 +141,8 @@ impl Extractor<'_> {
     }
 }
 
-/// A batch made of one photo: itself, then copies that are each rotated by some bytes, so that all differ.
+/// A batch made of one photo: itself, then copies that are each rotated by some bytes, so that all
+/// differ.
 fn batch(photo: &[u8], count: usize) -> Vec<u8> {
     let mut photos = Vec::with_capacity(photo.len() * count);
     for at in 0..count {

@@ -1,15 +1,16 @@
 //! A plan as engines run it: each sum fused into the convolution before it.
 //!
-//! An engine that writes each activation once adds the shortcut and applies the sum's activation before
-//! it writes a convolution's output. Fusion decides which convolution takes over which sum, so
-//! that every engine's compiler has the same steps, and one place says which plans can be compiled.
+//! An engine that writes each activation once adds the shortcut and applies the sum's activation
+//! before it writes a convolution's output. Fusion decides which convolution takes over which sum,
+//! so that every engine's compiler has the same steps, and one place says which plans can be
+//! compiled.
 
 use super::{Activation, Convolution, Operation, Padding, Plan, Unsupported, Value};
 
 /// The steps of a plan after fusion.
 ///
-/// Values are numbered: 0 is the input, `n + 1` is the output of the plan's step `n`. A value that was
-/// fused away has no step that writes it.
+/// Values are numbered: 0 is the input, `n + 1` is the output of the plan's step `n`. A value that
+/// was fused away has no step that writes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FusedPlan {
     /// The steps, in an order in which they can be computed.
@@ -64,14 +65,13 @@ fn index(value: Value) -> usize {
 impl FusedPlan {
     /// Fuses the steps of `plan`.
     ///
-    /// A plan that ends in the mean over height and width gives its last feature map; a plan that ends
-    /// at a stage gives that stage's output.
+    /// A plan that ends in the mean over height and width gives its last feature map; a plan that
+    /// ends at a stage gives that stage's output.
     ///
-    /// # Errors
-    /// If the plan has no steps, does not take photos, or has a step that no compiled engine runs:
-    /// a grouped convolution that is not depthwise, a sum that does not follow a full convolution, a
-    /// mean that is not the last step, or a step other than a full convolution at the start that
-    /// reads the photos.
+    /// # Errors If the plan has no steps, does not take photos, or has a step that no compiled
+    /// engine runs: a grouped convolution that is not depthwise, a sum that does not follow a full
+    /// convolution, a mean that is not the last step, or a step other than a full convolution at
+    /// the start that reads the photos.
     pub fn of(plan: &Plan) -> Result<Self, Unsupported> {
         let Some(last) = plan.steps.last() else {
             return Err(Unsupported::new("", "the network has no steps"));
@@ -150,8 +150,8 @@ struct Sum {
     activation: Activation,
 }
 
-/// For each step the sum that it takes over: the later of the two steps that a sum reads, so that the
-/// other value exists by then.
+/// For each step the sum that it takes over: the later of the two steps that a sum reads, so that
+/// the other value exists by then.
 fn sums(plan: &Plan) -> Result<Vec<Option<Sum>>, Unsupported> {
     let mut sums: Vec<Option<Sum>> = vec![None; plan.steps.len()];
     for (at, step) in plan.steps.iter().enumerate() {

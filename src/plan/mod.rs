@@ -32,8 +32,8 @@ pub use stage::{Stage, StageError};
 pub use step::{Activation, Convolution, Norm, Operation, Padding, Step, Value};
 pub use unsupported::Unsupported;
 
-/// What a network computes. A step reads the input or the outputs of earlier steps. The last step of
-/// a whole network gives the features, `[batch, features, 1, 1]`.
+/// What a network computes. A step reads the input or the outputs of earlier steps. The last step
+/// of a whole network gives the features, `[batch, features, 1, 1]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Channels of the input: 3 for photos, more for a plan that starts at a stage.
@@ -85,8 +85,8 @@ impl Plan {
         shapes
     }
 
-    /// The number of convolutions on the longest way from the input to the output: how often a value
-    /// is rounded and summed anew, which bounds what rounding explains.
+    /// The number of convolutions on the longest way from the input to the output: how often a
+    /// value is rounded and summed anew, which bounds what rounding explains.
     pub fn depth(&self) -> usize {
         let mut depths: Vec<usize> = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
@@ -106,8 +106,7 @@ impl Plan {
 pub trait Planned {
     /// Its `forward`, as steps.
     ///
-    /// # Errors
-    /// If `forward` has a step that a plan cannot express. Such a network runs on Burn's engine alone,
-    /// and cannot be exported as a graph.
+    /// # Errors If `forward` has a step that a plan cannot express. Such a network runs on Burn's
+    /// engine alone, and cannot be exported as a graph.
     fn plan(&self) -> Result<Plan, Unsupported>;
 }

@@ -1,5 +1,5 @@
-//! A plan interpreted step by step with Burn's operations: slow, simple, and observable at every step.
-//! Faster engines are compared with it.
+//! A plan interpreted step by step with Burn's operations: slow, simple, and observable at every
+//! step. Faster engines are compared with it.
 
 use burn::tensor::activation::relu;
 use burn::tensor::module::{conv2d, max_pool2d};

@@ -31,7 +31,8 @@ pub enum StageError {
 }
 
 impl Plan {
-    /// The part of the plan up to the end of the stage `name`. Its last step gives that stage's output.
+    /// The part of the plan up to the end of the stage `name`. Its last step gives that stage's
+    /// output.
     ///
     /// # Errors
     /// If there is no such stage.

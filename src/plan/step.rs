@@ -12,7 +12,8 @@ pub struct Step {
 /// What a step reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// The plan's input: preprocessed photos, `[batch, 3, height, width]`, or the output of a stage.
+    /// The plan's input: preprocessed photos, `[batch, 3, height, width]`, or the output of a
+    /// stage.
     Input,
     /// The output of the step with this index.
     Output(usize),
@@ -39,7 +40,8 @@ pub enum Operation {
         /// Padding around the input.
         padding: Padding,
     },
-    /// The sum of two values of the same shape, such as a block and its shortcut, and an activation.
+    /// The sum of two values of the same shape, such as a block and its shortcut, and an
+    /// activation.
     Add {
         /// The values that it adds.
         inputs: [Value; 2],
@@ -96,8 +98,8 @@ pub struct Convolution {
     pub stride: usize,
     /// Zeros around the input.
     pub padding: Padding,
-    /// Groups of channels that are convolved separately: 1 for a full convolution, `in_channels` for
-    /// a depthwise one.
+    /// Groups of channels that are convolved separately: 1 for a full convolution, `in_channels`
+    /// for a depthwise one.
     pub groups: usize,
     /// The activation that follows.
     pub activation: Activation,
@@ -124,8 +126,8 @@ pub struct Norm {
 pub enum Padding {
     /// The same number on each side.
     Each(usize),
-    /// TensorFlow's `SAME`: the output has `input / stride` pixels, rounded up. An odd total puts one
-    /// more at the bottom and right.
+    /// TensorFlow's `SAME`: the output has `input / stride` pixels, rounded up. An odd total puts
+    /// one more at the bottom and right.
     Same,
 }
 

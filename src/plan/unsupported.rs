@@ -1,6 +1,7 @@
 //! The error of a step that cannot be written down or run.
 
-/// A step that a plan cannot express, or that an engine cannot run. Burn's engine runs every network.
+/// A step that a plan cannot express, or that an engine cannot run. Burn's engine runs every
+/// network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the step `{step}` is not supported: {reason}")]
 pub struct Unsupported {

@@ -102,8 +102,8 @@ impl Checkpoint {
     }
 }
 
-/// Removes `DataParallel`'s prefix if every name has it. If only some have it, two names might become
-/// equal.
+/// Removes `DataParallel`'s prefix if every name has it. If only some have it, two names might
+/// become equal.
 fn without_parallel_prefix(
     tensors: BTreeMap<String, burn_pack::Tensor>,
 ) -> BTreeMap<String, burn_pack::Tensor> {

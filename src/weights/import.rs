@@ -1,4 +1,5 @@
-//! From a weights file into modules: strictly, nothing missing, extra or of another shape.
+//! Loads a weights file into modules. Loading is strict: no tensor may be missing, extra or
+//! misshapen.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,10 +11,10 @@ use super::{Checkpoint, CheckpointError};
 use crate::backbone::{Architecture, Backbone, Naming, Tensors};
 use crate::head::Head;
 
-/// Why weights do not fit.
+/// Why weights could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file itself is at fault.
+    /// The file cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The file holds another network.
@@ -21,23 +22,23 @@ pub enum ImportError {
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// The name of what was to be filled.
+        /// The name of the expected network.
         architecture: Box<str>,
-        /// What is missing, extra or of another shape.
+        /// Missing, extra and misshapen tensors.
         differences: Differences,
     },
-    /// No network that is known here.
+    /// The file holds an unknown network.
     #[error(
-        "`{}` holds no network that is known here ({names}): {reason}",
+        "`{}` does not hold a known network ({names}): {reason}",
         .path.display(), names = Architecture::names().collect::<Vec<_>>().join(", ")
     )]
     UnknownNetwork {
         /// The file.
         path: PathBuf,
-        /// How that was seen.
+        /// How it differs from the known networks.
         reason: String,
     },
-    /// A network without the layer that predicts.
+    /// The network has no fc layer.
     #[error(
         "`{}` has no fc layer for {features} features ({layer}.weight [classes, {features}], \
          {layer}.bias [classes]), so it predicts no classes; found {layer}.weight {weight}, \
@@ -46,37 +47,37 @@ pub enum ImportError {
     NoHead {
         /// The file.
         path: PathBuf,
-        /// What the layer is called in such files.
+        /// The layer's name in such files.
         layer: String,
-        /// Features that reach the layer.
+        /// The number of features.
         features: usize,
-        /// What was found.
+        /// The weight's shape, or `nothing`.
         weight: String,
-        /// What was found.
+        /// The bias's shape, or `nothing`.
         bias: String,
     },
-    /// A tensor that had the right name and shape could not be put in its place.
+    /// A tensor with the right name and shape could not be loaded.
     #[error("`{}`: {reason}", .path.display())]
     Apply {
         /// The file.
         path: PathBuf,
-        /// What the module said.
+        /// The module's error.
         reason: String,
     },
 }
 
-/// How a file differs from the network it should hold.
+/// How a file differs from the expected network.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Tensors of another shape: name, shape expected, shape found.
+    /// Misshapen tensors: name, shape expected, shape found.
     pub misshaped: Vec<(String, Vec<usize>, Vec<usize>)>,
-    /// Tensors that are not there: name, shape expected.
+    /// Missing tensors: name, shape expected.
     pub missing: Vec<(String, Vec<usize>)>,
-    /// Tensors that do not belong: name, shape found.
+    /// Extra tensors: name, shape found.
     pub extra: Vec<(String, Vec<usize>)>,
 }
 
-/// How many tensors of each kind an error names.
+/// The most tensors of each kind that an error names.
 const NAMED: usize = 3;
 
 impl std::fmt::Display for Differences {
@@ -121,10 +122,10 @@ impl std::fmt::Display for Differences {
     }
 }
 
-/// Which network a file holds, told by its tensors.
+/// Recognises the network in a file by its tensors.
 ///
 /// # Errors
-/// Where it is none that is known here.
+/// If the network is unknown.
 pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError> {
     let reason = match Architecture::recognised(|name| checkpoint.shape(name)) {
         Some(Ok(architecture)) => return Ok(architecture),
@@ -137,11 +138,11 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError
     Err(ImportError::UnknownNetwork { path: checkpoint.path().to_owned(), reason })
 }
 
-/// The backbone in a file, on `device`. The file's own fc layer and BatchNorm's
-/// `num_batches_tracked` may be there and are not used.
+/// Loads the backbone of a file to `device`. The file's own fc layer and BatchNorm's
+/// `num_batches_tracked` are ignored.
 ///
-/// # Errors
-/// Where a tensor is missing, extra, of another shape, or holds no finite floating-point numbers.
+/// # Errors If a tensor is missing, extra or misshapen, is not floating-point, or holds NaN or
+/// infinite values.
 pub fn backbone(
     checkpoint: &Checkpoint,
     architecture: &Architecture,
@@ -169,10 +170,10 @@ pub fn backbone(
     Ok(backbone)
 }
 
-/// The fc layer in a file, on `device`, for the features of `architecture`.
+/// Loads the fc layer of a file to `device`, for the features of `architecture`.
 ///
 /// # Errors
-/// Where there is none, or one for another number of features.
+/// If there is none, or it takes another number of features.
 pub fn head(
     checkpoint: &Checkpoint,
     architecture: &Architecture,

@@ -1,6 +1,7 @@
 //! Weight files: published ones found or downloaded, any of them read strictly.
 //!
-//! [`Checkpoint`] opens a file of any container; [`backbone`] and [`head`] load its tensors into modules.
+//! [`Checkpoint`] opens a file of any container; [`backbone`] and [`head`] load its tensors into
+//! modules.
 
 mod checkpoint;
 mod checkpoint_error;

@@ -1,4 +1,4 @@
-//! What every architecture in the list must keep, whichever it is.
+//! Checks that every published architecture must pass.
 
 use burn::tensor::{Tensor, TensorData};
 use kindling::Precision;
@@ -11,9 +11,9 @@ use kindling::plan::Planned;
 
 use crate::reference::{Numbers, cpu, random_weights, relative_error};
 
-/// What is promised of every engine, as a fraction of the largest value.
+/// The largest error allowed on any engine, as a fraction of the largest value.
 const TOLERANCE: f32 = 1e-4;
-/// Side of the test's photos, in pixels: five halvings leave two.
+/// Side of the test photos, in pixels. Five halvings leave 2 pixels.
 const SIDE: usize = 64;
 
 fn every_architecture() -> impl Iterator<Item = Architecture> {
@@ -31,7 +31,8 @@ fn photos(count: usize) -> Numbers {
     Numbers { shape: vec![count, 3, SIDE, SIDE], values: values.collect() }
 }
 
-/// A network's plan and weights, or `None` after checking that Burn's engine takes over.
+/// The network's plan and weights. If the CPU engine does not support the network, checks that the
+/// extractor uses Burn's engine and returns `None`.
 fn spec(architecture: &Architecture, backbone: &Backbone) -> Option<NetworkSpec> {
     let spec = NetworkSpec::of(backbone);
     let compiled = spec.as_ref().map_err(Clone::clone).and_then(|spec| {
@@ -53,7 +54,7 @@ fn spec(architecture: &Architecture, backbone: &Backbone) -> Option<NetworkSpec>
 }
 
 #[test]
-fn every_architecture_gives_as_many_features_as_it_says_on_every_engine() {
+fn every_architecture_gives_its_declared_number_of_features_on_every_engine() {
     for architecture in every_architecture() {
         let (backbone, photos) = (with_random_weights(&architecture), photos(3));
         let features = backbone.forward(photos.on(&cpu()));
@@ -96,7 +97,7 @@ fn every_architecture_is_recognised_by_its_published_tensors() {
 }
 
 #[test]
-fn every_architectures_facts_agree_with_each_other() {
+fn every_architectures_metadata_is_consistent() {
     for architecture in every_architecture() {
         let name = architecture.to_string();
         assert!(architecture.preprocessing().check().is_ok(), "{name}");
@@ -114,13 +115,13 @@ fn every_architectures_facts_agree_with_each_other() {
         assert!(architecture.pytorch_expression(7).is_some(), "{architecture}");
     }
     let narrow: Architecture = "resnet18-w16".parse().unwrap();
-    assert_eq!(narrow.pytorch_expression(7), None, "torchvision has no such network");
+    assert_eq!(narrow.pytorch_expression(7), None, "torchvision has no narrow ResNet");
 }
 
 #[test]
 fn the_depths_are_those_of_the_papers() {
-    // Table 1 of each paper, without the fully connected layer. EfficientNet-Lite0 has a stem, a head,
-    // two convolutions in its first block and three in each of the other 15.
+    // Table 1 of each paper, without the fully connected layer. EfficientNet-Lite0 has a stem, a
+    // head, two convolutions in its first block and three in each of the other 15.
     for (name, depth) in [("resnet18", 17), ("resnet34", 33), ("efficientnet-lite0", 49)] {
         let backbone = name.parse::<Architecture>().unwrap().init(&cpu());
         assert_eq!(backbone.plan().unwrap().depth(), depth, "{name}");

@@ -59,7 +59,7 @@ fn the_same_seed_starts_every_backend_from_the_same_head() {
 }
 
 #[test]
-fn the_kept_head_is_that_of_the_best_validation_epoch() {
+fn the_head_of_the_best_validation_epoch_is_kept() {
     let device = cpu();
     let (train, val) = (clouds(120, 0.0), clouds(60, 1.0));
     let fitted = fit(&train, &val, 3, &OPTIONS, &device, |_| ()).unwrap();
@@ -72,7 +72,7 @@ fn the_kept_head_is_that_of_the_best_validation_epoch() {
 }
 
 #[test]
-fn patience_ends_training_when_nothing_gets_better() {
+fn patience_ends_training_when_validation_stops_improving() {
     let device = cpu();
     // The validation labels are rotated, so learning the training labels makes validation worse.
     let train = clouds(60, 0.0);
@@ -102,7 +102,7 @@ fn the_observer_sees_every_step_and_every_epoch_in_order() {
 }
 
 #[test]
-fn a_stop_ends_training_after_the_running_epoch_and_keeps_the_best() {
+fn a_stop_ends_training_after_the_current_epoch_and_keeps_the_best() {
     let device = cpu();
     let (train, val) = (clouds(120, 0.0), clouds(60, 1.0));
     let whole = fit(&train, &val, 3, &OPTIONS, &device, |_| ()).unwrap();

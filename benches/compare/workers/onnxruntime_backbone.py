@@ -2,7 +2,8 @@
 
     python benches/compare/workers/onnxruntime_backbone.py WEIGHTS.pth BATCH
 
-PyTorch exports the network at the start, with a fixed batch size, so that ONNX Runtime can optimise as much as possible.
+PyTorch exports the network at the start, with a fixed batch size, so that ONNX Runtime can optimise
+as much as possible.
 """
 
 import pathlib

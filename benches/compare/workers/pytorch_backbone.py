@@ -2,7 +2,8 @@
 
     python benches/compare/workers/pytorch_backbone.py WEIGHTS.pth BATCH contiguous|channels_last|fused
 
-`fused` is channels_last with each BatchNorm folded into its convolution, which PyTorch does not do by default.
+`fused` is channels_last with each BatchNorm folded into its convolution, which PyTorch does not do
+by default.
 """
 
 import sys

@@ -1,4 +1,4 @@
-//! Runs one network by three implementations that share no code above the tensor operations.
+//! Runs one network with three implementations that share only the tensor operations.
 
 use burn::tensor::{Device, Tensor};
 use kindling::weights::{self, Checkpoint};
@@ -6,48 +6,49 @@ use kindling::weights::{self, Checkpoint};
 use crate::reference::{Numbers, fixture, read_numbers, relative_error};
 
 /// The code that burn-import generated from narrow.onnx.
-#[allow(dead_code, reason = "it has more functions to load the weights than the one used")]
+#[allow(dead_code, reason = "only one of the generated functions to load weights is used")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated/narrow.rs"));
 }
 
 #[path = "../../../tests/library/reference.rs"]
-#[allow(dead_code, reason = "written for the library's tests, which use all of it")]
+#[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod reference;
 
 /// As in the library's tests: f32 sums in a different order, through 17 layers that keep the scale.
 const TOLERANCE: f32 = 1e-5;
 
 /// The logits of each implementation.
-struct Readings {
+struct Logits {
     generated: Numbers,
     kindling: Numbers,
     pytorch: Numbers,
 }
 
 #[test]
-fn three_readings_of_one_network_agree() {
-    let mut apart = Vec::new();
-    // The second input has odd sides, so that padding is not the same at all borders.
+fn three_implementations_of_one_network_agree() {
+    let mut mismatches = Vec::new();
+    // The second input has odd sides, so that the padding differs between the borders.
     for input in ["square", "odd"] {
-        let Readings { generated, kindling, pytorch } = readings(input);
+        let Logits { generated, kindling, pytorch } = logits_of(input);
         for (names, one, other) in [
             ("burn-import and Kindling", &generated, &kindling),
             ("burn-import and PyTorch", &generated, &pytorch),
             ("Kindling and PyTorch", &kindling, &pytorch),
         ] {
             let error = relative_error(one.on::<2>(&Device::flex()), other);
-            println!("{input}, {names}: {error:.1e} of the largest logit apart");
-            // Check all pairs before failing: the pairs that differ show which one is wrong.
+            println!("{input}, {names}: off by {error:.1e} of the largest logit");
+            // Check all pairs before failing: the differing pairs show which implementation is
+            // wrong.
             if error.is_nan() || error >= TOLERANCE {
-                apart.push(format!("{input}, {names}: {error}"));
+                mismatches.push(format!("{input}, {names}: {error}"));
             }
         }
     }
-    assert!(apart.is_empty(), "{apart:#?}");
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
-fn readings(input: &str) -> Readings {
+fn logits_of(input: &str) -> Logits {
     let device = Device::flex();
     let reference = read_numbers(&fixture("narrow_reference.safetensors"));
     let photos = || reference[input].on::<4>(&device);
@@ -60,7 +61,7 @@ fn readings(input: &str) -> Readings {
     let head = weights::head(&checkpoint, &architecture, &device).unwrap();
     let kindling = head.forward(backbone.forward(photos()));
 
-    Readings {
+    Logits {
         generated: numbers(generated),
         kindling: numbers(kindling),
         pytorch: reference[&format!("{input}.logits")].clone(),

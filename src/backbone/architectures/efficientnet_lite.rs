@@ -1,8 +1,9 @@
 //! EfficientNet-Lite0: the smallest of the EfficientNets without squeeze-and-excitation.
 //!
 //! Tan, Le: *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, 2019,
-//! <https://arxiv.org/abs/1905.11946>; Liu: *Higher accuracy on vision models with EfficientNet-Lite*,
-//! 2020, <https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html>.
+//! <https://arxiv.org/abs/1905.11946>; Liu: *Higher accuracy on vision models with
+//! EfficientNet-Lite*, 2020,
+//! <https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html>.
 //! Its convolutions are padded as TensorFlow's `SAME`: at stride 2 one pixel more at the bottom and
 //! right than at the top and left, which [`PaddingConfig2d::Same`] does.
 
@@ -204,7 +205,8 @@ fn first_block(number: usize) -> usize {
 }
 
 impl Forward for EfficientNetLite {
-    /// `stem`, `stage1` to `stage7` (table 1 of the paper) and `conv_head` (the published file's name).
+    /// `stem`, `stage1` to `stage7` (table 1 of the paper) and `conv_head` (the published file's
+    /// name).
     fn stages(&self) -> Vec<String> {
         let stages = (1..=STAGES.len()).map(|number| format!("stage{number}"));
         ["stem".to_owned()].into_iter().chain(stages).chain(["conv_head".to_owned()]).collect()
@@ -267,8 +269,9 @@ impl MBConv {
         }
     }
 
-    /// `[batch, in_channels, height, width]` to `[batch, out_channels, height / stride, width / stride]`, rounded up.
-    /// The input is added to the output if the stride is 1 and they have the same channels.
+    /// `[batch, in_channels, height, width]` to `[batch, out_channels, height / stride, width /
+    /// stride]`, rounded up. The input is added to the output if the stride is 1 and they have the
+    /// same channels.
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let x = match (&self.expand_conv, &self.bn0) {
             (Some(expand), Some(norm)) => relu6(norm.forward(expand.forward(input.clone()))),

@@ -1,7 +1,7 @@
 //! The architectures, one family per file.
 //!
-//! Adding one is a file here and a line in `architectures!`: see CONTRIBUTING.md. `tests/library/architectures.rs`
-//! then checks it on every engine.
+//! Adding one is a file here and a line in `architectures!`: see CONTRIBUTING.md.
+//! `tests/library/architectures.rs` then checks it on every engine.
 
 use burn::module::Module;
 
@@ -38,7 +38,8 @@ macro_rules! architectures {
             }
         )*
 
-        // The module inside the enum. Its tensors' names do not have the enum's variant before them.
+        // The module inside the enum. Its tensors' names do not have the enum's variant before
+        // them.
         impl Network {
             pub(super) fn as_forward(&self) -> &dyn Forward {
                 match self { $(Self::$network(network) => network,)* }

@@ -1,8 +1,8 @@
 //! ResNet with basic blocks (18 and 34 layers), as torchvision builds it.
 //!
 //! He, Zhang, Ren, Sun: *Deep Residual Learning for Image Recognition*, 2015,
-//! <https://arxiv.org/abs/1512.03385>. The fields have torchvision's names, except that `downsample.0`
-//! and `.1` are `downsample.conv` and `.bn`.
+//! <https://arxiv.org/abs/1512.03385>. The fields have torchvision's names, except that
+//! `downsample.0` and `.1` are `downsample.conv` and `.bn`.
 
 use std::sync::Arc;
 
@@ -118,8 +118,8 @@ impl ResNetConfig {
         })
     }
 
-    /// A network with these dimensions on `device`, every convolution zero: weights are loaded into it,
-    /// so random ones would be thrown away.
+    /// A network with these dimensions on `device`, every convolution zero: weights are loaded into
+    /// it, so random ones would be thrown away.
     pub fn init(&self, device: &Device) -> ResNet {
         let stage = |index: usize| {
             let out = self.width << index;
@@ -236,7 +236,8 @@ impl BasicBlock {
         }
     }
 
-    /// `[batch, in_channels, height, width]` to `[batch, out_channels, height / stride, width / stride]`.
+    /// `[batch, in_channels, height, width]` to `[batch, out_channels, height / stride, width /
+    /// stride]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = match &self.downsample {
             Some(downsample) => downsample.bn.forward(downsample.conv.forward(x.clone())),

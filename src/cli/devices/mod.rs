@@ -26,9 +26,10 @@ pub struct DevicesArgs {
 
     /// Test Kindling's kernels on every GPU against f64 on the processor
     ///
-    /// Each kernel runs with every tile that it may choose, in f32 and, if the adapter supports it, in f16, at small
-    /// shapes that do not divide evenly. The error bound of each value is derived from its number of roundings. Fails if a
-    /// kernel exceeds a bound. A driver that runs on the processor takes a minute or two.
+    /// Each kernel runs with every tile that it may choose, in f32 and, if the adapter supports it,
+    /// in f16, at small shapes that do not divide evenly. The error bound of each value is derived
+    /// from its number of roundings. Fails if a kernel exceeds a bound. A driver that runs on the
+    /// processor takes a minute or two.
     #[arg(long)]
     test: bool,
 }

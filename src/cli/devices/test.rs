@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::Result;
 use kindling::device::DeviceInfo;
 
-/// Tests Kindling's kernels on every GPU of `devices`, prints the results, and returns the number of wrong
-/// kernels.
+/// Tests Kindling's kernels on every GPU of `devices`, prints the results, and returns the number
+/// of wrong kernels.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<usize> {
     let tested = devices.iter().filter(|info| info.kernels);

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
-/// Prints lines for people, unless `--quiet` is given. A reader that has closed the pipe does not stop the
-/// training.
+/// Prints lines for people, unless `--quiet` is given. A reader that has closed the pipe does not
+/// stop the training.
 pub struct Console {
     pub quiet: bool,
 }

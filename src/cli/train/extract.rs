@@ -93,7 +93,8 @@ fn self_check(
     })
 }
 
-/// The features as training and validation examples. The first `train_photos` of `photos` are for training.
+/// The features as training and validation examples. The first `train_photos` of `photos` are for
+/// training.
 fn examples(
     extraction: &Extraction,
     photos: &[&LabelledPhoto],
@@ -110,7 +111,8 @@ fn examples(
     (part(0, boundary), part(boundary, labels.len()))
 }
 
-/// Checks that each class has training photos that could be decoded, and that there are validation photos.
+/// Checks that each class has training photos that could be decoded, and that there are validation
+/// photos.
 fn every_class_has_photos(train: &Examples, val: &Examples, classes: &[String]) -> Result<()> {
     for (label, class) in classes.iter().enumerate() {
         if !train.labels.contains(&label) {

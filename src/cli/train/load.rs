@@ -42,7 +42,8 @@ pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
     console.line(format_args!("device    {info}"));
     let start = Instant::now();
     let checkpoint = pretrained.open()?;
-    // The network in the user's own file is recognised. If `--backbone` names one too, they must agree.
+    // The network in the user's own file is recognised. If `--backbone` names one too, they must
+    // agree.
     let architecture = named.map_or_else(|| weights::architecture(&checkpoint), Ok)?;
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
     console.line(format_args!("backbone  {architecture} from {pretrained}"));

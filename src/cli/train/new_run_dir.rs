@@ -25,8 +25,8 @@ impl NewRunDir {
         &self.folder
     }
 
-    /// Writes the run and returns its folder. Of two runs with the same automatic name, the second one gets the next
-    /// name.
+    /// Writes the run and returns its folder. Of two runs with the same automatic name, the second
+    /// one gets the next name.
     pub fn write(mut self, content: &FolderContent) -> Result<PathBuf, RunError> {
         let mut attempt = 1;
         while let Err(error) = self.reserved.write(content) {

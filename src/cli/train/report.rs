@@ -27,8 +27,8 @@ pub struct Validated<'a> {
 }
 
 impl Validated<'_> {
-    /// Draws the report of the run that will be written to `folder`, and warns of what it finds. If the device or
-    /// a file fails now, there is no report, but the model is kept.
+    /// Draws the report of the run that will be written to `folder`, and warns of what it finds. If
+    /// the device or a file fails now, there is no report, but the model is kept.
     pub fn draw(
         self,
         folder: &Path,

@@ -56,7 +56,8 @@ impl Trained<'_> {
         };
         let drawn =
             validated.draw(run_dir.folder(), &config, &summary, args, &extractor, &fitted.head);
-        // Two copies of the weights are enough: the compiled ones are dropped before the file's are made.
+        // Two copies of the weights are enough: the compiled ones are dropped before the file's are
+        // made.
         drop(extractor);
         let description = Description {
             backbone: loaded.backbone.architecture().to_string(),

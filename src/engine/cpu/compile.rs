@@ -94,9 +94,10 @@ fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -
     layouts
 }
 
-/// Whether Winograd's algorithm computes a convolution, for so many photos at a time. Its transforms take
-/// whole registers of channels, which photos do not have. Its filters are four times as large as the
-/// weights: with few tiles, reading them takes longer than the multiplications that they save.
+/// Whether Winograd's algorithm computes a convolution, for so many photos at a time. Its
+/// transforms take whole registers of channels, which photos do not have. Its filters are four
+/// times as large as the weights: with few tiles, reading them takes longer than the
+/// multiplications that they save.
 fn is_winograd(
     input: usize,
     convolution: &plan::Convolution,

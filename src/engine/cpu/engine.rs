@@ -37,8 +37,8 @@ impl<'a> CpuEngine<'a> {
             Workload::Many => (&self.many, Tuning::default()),
         };
         if compiled.get().is_none() {
-            // Not inside `get_or_init`: all threads help to compile, and a thread that waits for the
-            // others may be given a call that comes here again.
+            // Not inside `get_or_init`: all threads help to compile, and a thread that waits for
+            // the others may be given a call that comes here again.
             let side = self.preprocessing.crop as usize;
             let result = NetworkSpec::of(self.backbone).and_then(|spec| {
                 let network = CpuNetwork::of(&spec, [side, side], tuning)?;

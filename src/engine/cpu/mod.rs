@@ -1,8 +1,8 @@
 //! The CPU engine: a plan compiled for the processor.
 //!
-//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before it, packs
-//! weights in the kernels' order, and assigns every value a place in memory. During a forward each
-//! activation is written once, and read by the steps that need it.
+//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before
+//! it, packs weights in the kernels' order, and assigns every value a place in memory. During a
+//! forward each activation is written once, and read by the steps that need it.
 //!
 //! | file | |
 //! | --- | --- |
@@ -20,8 +20,8 @@
 //! The vector instructions (AVX-512, AVX2, NEON) are chosen at run time:
 //! [`Instructions`](crate::device::Instructions).
 
-// Closures of iterators are not always inlined into the function that has the vector instructions; plain
-// loops are.
+// Closures of iterators are not always inlined into the function that has the vector instructions;
+// plain loops are.
 #![allow(clippy::needless_range_loop)]
 
 mod compile;

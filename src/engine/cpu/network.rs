@@ -58,12 +58,11 @@ impl CpuNetwork {
         Self::compile(&network.plan, photo, tuning, |convolution| network.folded(convolution))
     }
 
-    /// Compiles `plan` for photos of `[height, width]`. `folded` returns the weights of a convolution, with
-    /// its BatchNorm folded in.
+    /// Compiles `plan` for photos of `[height, width]`. `folded` returns the weights of a
+    /// convolution, with its BatchNorm folded in.
     ///
-    /// # Errors
-    /// If no kernel runs a step: see [`FusedPlan::of`](crate::plan::FusedPlan::of). Also if photos are not
-    /// square and `SAME` padding differs between their sides.
+    /// # Errors If no kernel runs a step: see [`FusedPlan::of`](crate::plan::FusedPlan::of). Also
+    /// if photos are not square and `SAME` padding differs between their sides.
     pub fn compile(
         plan: &Plan,
         photo: [usize; 2],
@@ -232,8 +231,8 @@ impl CpuNetwork {
         });
     }
 
-    /// Runs some steps. `slot` gives the index of each value's buffer. With `scratch` the buffers hold a whole
-    /// batch, without it one photo.
+    /// Runs some steps. `slot` gives the index of each value's buffer. With `scratch` the buffers
+    /// hold a whole batch, without it one photo.
     fn run_steps(
         &self,
         steps: Range<usize>,

@@ -15,9 +15,9 @@ pub enum BufferSlot {
 /// The steps of a network, divided into a first part that each thread runs for its own photos and a
 /// second part that all threads run for the whole batch, with their buffers.
 ///
-/// Early activations are large and early weights small: one thread takes one photo through all these
-/// steps while it stays in its cache. Later it is the other way round: the weights are read once for
-/// the whole batch.
+/// Early activations are large and early weights small: one thread takes one photo through all
+/// these steps while it stays in its cache. Later it is the other way round: the weights are read
+/// once for the whole batch.
 pub struct Schedule {
     /// The first step of the second part.
     pub boundary: usize,
@@ -30,8 +30,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Assigns every value a buffer, and keeps `result` to the end. A value of the same layout reuses a
-    /// buffer that is no longer read: its border of zeros is still there.
+    /// Assigns every value a buffer, and keeps `result` to the end. A value of the same layout
+    /// reuses a buffer that is no longer read: its border of zeros is still there.
     pub fn new(steps: &[Step], layouts: &[Layout], result: usize, boundary: usize) -> Self {
         let count = layouts.len();
         // The last step that reads each value.
@@ -68,8 +68,8 @@ impl Schedule {
             // A step never writes a buffer that it reads.
             let found = (0..buffers.len())
                 .find(|slot| buffers[*slot] == layout && at.is_some_and(|at| free[*slot] < at));
-            // A crossing value is written while other photos' values are read: it gets a buffer of its
-            // own.
+            // A crossing value is written while other photos' values are read: it gets a buffer of
+            // its own.
             let found = found.filter(|_| !(alone && crossing));
             let slot = found.unwrap_or_else(|| {
                 buffers.push(layout);

@@ -31,7 +31,8 @@ impl<'a> GpuEngine<'a> {
         Self { backbone, preprocessing, info, precision, thread: OnceLock::new() }
     }
 
-    /// How long a driver may take for a batch: a GPU takes seconds, a driver on the processor minutes.
+    /// How long a driver may take for a batch: a GPU takes seconds, a driver on the processor
+    /// minutes.
     fn patience(&self) -> Duration {
         Duration::from_secs(if self.info.kind.is_gpu() { 120 } else { 1200 })
     }

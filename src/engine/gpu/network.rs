@@ -1,8 +1,8 @@
 //! A plan compiled for a GPU: Kindling's own kernels, each activation written once.
 //!
-//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before it, and
-//! stores weights on the device in the kernels' order. During a forward a value's memory returns to
-//! the pool as soon as the last step that reads it has been launched.
+//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before
+//! it, and stores weights on the device in the kernels' order. During a forward a value's memory
+//! returns to the pool as soon as the last step that reads it has been launched.
 
 use cubecl::client::Client;
 use cubecl::server::ServerError;
@@ -33,8 +33,8 @@ pub struct GpuNetwork {
 const LIMITS: &str = "the adapter's limits do not allow its kernel";
 
 impl GpuNetwork {
-    /// Compiles `network` for photos of `[height, width]`. The engine, the benchmarks and the tests all
-    /// come this way.
+    /// Compiles `network` for photos of `[height, width]`. The engine, the benchmarks and the tests
+    /// all come this way.
     ///
     /// # Errors
     /// If no kernel runs a step, or the adapter's limits do not allow its kernel.
@@ -60,8 +60,8 @@ impl GpuNetwork {
         Ok(Self { client, steps, values, map, last_read, photo, precision })
     }
 
-    /// The kernel that turns bytes into this network's input; the table holds the normalised value of each
-    /// byte of each channel.
+    /// The kernel that turns bytes into this network's input; the table holds the normalised value
+    /// of each byte of each channel.
     pub fn preprocess(&self, normalised: &[[f32; 256]; 3]) -> Preprocess {
         Preprocess::new(&self.client, normalised, self.precision)
     }
@@ -81,8 +81,8 @@ impl GpuNetwork {
         self.photo
     }
 
-    /// Launches the kernels for some photos and returns their features, `[photos, features, 1, 1]`, on the
-    /// device, without waiting for them.
+    /// Launches the kernels for some photos and returns their features, `[photos, features, 1, 1]`,
+    /// on the device, without waiting for them.
     ///
     /// # Panics
     /// If the photos do not have the size that the network was compiled for.
@@ -90,8 +90,8 @@ impl GpuNetwork {
         self.features_observed(photos, |_, _| ())
     }
 
-    /// As [`features`](Self::features). `observe` gets each step's name in the plan and its output; a
-    /// fused sum comes with its convolution, as `layer1.0.conv2 + layer1.0.add`.
+    /// As [`features`](Self::features). `observe` gets each step's name in the plan and its output;
+    /// a fused sum comes with its convolution, as `layer1.0.conv2 + layer1.0.add`.
     ///
     /// # Panics
     /// As [`features`](Self::features).
@@ -177,8 +177,8 @@ fn compiled(
     Ok(Step { name, kernel, input, shortcut, output })
 }
 
-/// The kernel of a convolution of all channels: Winograd's if it can compute it. `None` if the adapter's
-/// limits do not allow any.
+/// The kernel of a convolution of all channels: Winograd's if it can compute it. `None` if the
+/// adapter's limits do not allow any.
 fn convolution_kernel(
     client: &Client,
     network: &NetworkSpec,

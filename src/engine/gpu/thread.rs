@@ -1,8 +1,8 @@
 //! The thread that talks to a GPU's driver: if the driver hangs or panics, the program can say so.
 //!
-//! The next batch is launched before the last one is read back, and each is copied back behind its own
-//! launches, so that the GPU waits neither for the copy nor for what the program does with it. If
-//! the GPU's memory is too small for a batch, the batch is divided.
+//! The next batch is launched before the last one is read back, and each is copied back behind its
+//! own launches, so that the GPU waits neither for the copy nor for what the program does with it.
+//! If the GPU's memory is too small for a batch, the batch is divided.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! burnpack, Burn's own container, with its names and layouts converted to those of published files.
+//! burnpack, Burn's own container, with its names and layouts converted to those of published
+//! files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,8 +45,8 @@ fn content(bytes: Vec<u8>) -> Result<Content, burn_pack::Error> {
     Ok(Content { tensors: published_names(tensors), metadata })
 }
 
-/// Converts a tensor of [`Tensors::burn_tensors`](crate::backbone::Tensors::burn_tensors) to PyTorch's
-/// name and layout.
+/// Converts a tensor of [`Tensors::burn_tensors`](crate::backbone::Tensors::burn_tensors) to
+/// PyTorch's name and layout.
 fn as_in_pytorch(mut tensor: burn_pack::Tensor) -> Result<burn_pack::Tensor, burn_pack::Error> {
     let name = match tensor.name.rsplit_once('.') {
         Some((module, "gamma")) => format!("{module}.weight"),
