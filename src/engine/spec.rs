@@ -21,6 +21,7 @@ impl NetworkSpec {
         let plan = backbone.plan()?;
         let weights =
             Weights::read(backbone.tensors()).map_err(|error| EngineError::device(&error))?;
+        weights.check(&plan)?;
         Ok(Self { plan, weights })
     }
 

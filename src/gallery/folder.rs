@@ -224,18 +224,18 @@ impl Gallery {
         if let Some(folder) = &class.folder {
             return Ok(folder.clone());
         }
-        for number in 1.. {
+        let mut number = 1;
+        loop {
             let folder = self.folder.join(numbered(&class.name, number));
             match fs::create_dir(&folder) {
                 Ok(()) => {
                     class.folder = Some(folder.clone());
                     return Ok(folder);
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(GalleryError::Write(folder, error)),
             }
         }
-        unreachable!("some number is free")
     }
 
     fn captioned(&self, shown: &Shown) -> Result<RgbImage, SaveError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::store::{bridge, burn_pack};
 
-use super::Convolution;
+use super::{Convolution, Norm, Operation, Plan, Unsupported};
 
 /// The values of a network's tensors, read from its device, by name.
 pub struct Weights(HashMap<String, Vec<f32>>);
@@ -22,12 +22,34 @@ impl Weights {
         Ok(Self(tensors.into_iter().map(read).collect::<Result<_, _>>()?))
     }
 
+    /// Checks that every convolution of `plan` finds its tensors here, of the right size.
+    ///
+    /// # Errors
+    /// The first step that does not.
+    pub fn check(&self, plan: &Plan) -> Result<(), Unsupported> {
+        for step in &plan.steps {
+            let Operation::Convolution { convolution, .. } = &step.operation else { continue };
+            let Norm { scale, shift, mean, variance, .. } = &convolution.norm;
+            let of_channels =
+                [scale, shift, mean, variance].map(|name| (name, convolution.out_channels));
+            let weight = (&convolution.weight, convolution.weight_shape().iter().product());
+            let has = |(name, count): &(&String, usize)| {
+                self.0.get(*name).is_some_and(|values| values.len() == *count)
+            };
+            if !of_channels.iter().chain([&weight]).all(has) {
+                let reason = "its plan names a tensor that the network does not have";
+                return Err(Unsupported::new(&step.name, reason));
+            }
+        }
+        Ok(())
+    }
+
     /// The values of the tensor `name`.
     ///
     /// # Panics
-    /// If there is no such tensor: the plan belongs to another network.
+    /// If there is no such tensor: see [`check`](Self::check).
     pub fn values(&self, name: &str) -> &[f32] {
-        // A test checks that every plan names its network's tensors and no others.
+        // Engines and exporters check the plan before they fold.
         self.0.get(name).unwrap_or_else(|| panic!("the network has no tensor `{name}`"))
     }
 }

@@ -23,6 +23,7 @@ macro_rules! architectures {
         /// It is a Burn module: on an autodiff device it has gradients, and parameter groups
         /// select parts of it by path, such as `layer4`.
         #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "a program holds one or two networks")]
         pub enum Network {
             $(
                 #[doc = concat!("A network of [`", stringify!($module), "`].")]

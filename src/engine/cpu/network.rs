@@ -160,7 +160,7 @@ impl CpuNetwork {
         let schedule = if per_photo { &self.per_photo } else { &self.cooperative };
 
         let mut batch = lock(&self.batches).pop().unwrap_or_default();
-        if !batch.made_for.is_some_and(|(kind, most)| kind == per_photo && most >= count) {
+        if !batch.made_for.is_some_and(|(kind, photos)| kind == per_photo && photos >= count) {
             // Frees the old ones before it allocates the new ones.
             batch.buffers.clear();
             batch.buffers.extend(schedule.batch.iter().map(|layout| zeros(count * layout.photo())));

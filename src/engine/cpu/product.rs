@@ -126,6 +126,7 @@ pub fn multiply<S: Simd>(
         ($panels:literal, $registers:literal, $($rows:literal)*) => {
             match count {
                 $($rows => kernel!($rows, $panels, $registers),)*
+                // Callers take blocks of at most `block::<S>()` rows.
                 _ => unreachable!("a block has no more rows than the kernel"),
             }
         };
@@ -137,6 +138,7 @@ pub fn multiply<S: Simd>(
         (4, 1) => kernels!(1, 4, 1 2 3 4),
         (2, 1) => kernels!(1, 8, 1 2 3 4),
         (1, 1) => kernels!(1, 16, 1 2 3 4),
+        // Callers take blocks of at most `block::<S>()` panels, and pulp has no other widths.
         _ => unreachable!("a block has no more panels than the kernel"),
     }
 }

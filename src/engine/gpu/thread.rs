@@ -159,7 +159,7 @@ mod tests {
 
         let panicking = thread_of(|requests| {
             let _ = requests.recv();
-            panic!("no such\n  instruction");
+            std::panic::panic_any("no such\n  instruction");
         });
         let error = panicking.wait(&panicking.features(vec![0])).unwrap_err().to_string();
         assert!(error.ends_with("a kernel panicked: no such instruction"), "{error}");

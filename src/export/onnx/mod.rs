@@ -60,6 +60,7 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
     let weights = Weights::read(backbone.tensors())
         .map_err(|source| ExportError::Device { name: description.backbone.clone(), source })?;
     let plan = backbone.plan()?;
+    weights.check(&plan)?;
     let side = description.preprocessing.crop as usize;
     let shapes = plan.shapes([side, side]);
 
