@@ -93,12 +93,19 @@ impl Winograd {
         Parallelism::Parallel.pieces(&mut filters, panel, |panel, filters| {
             let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
             for channel in 0..input_layout.channels {
+                // A row at a time: the positions of a value lie a power of two apart, and writing
+                // them one by one would evict each other's cache lines.
+                let mut rows = [[0.0; PANEL]; POSITIONS];
                 for (lane, out) in outs.clone().enumerate() {
                     let kernel = &weight[(out * input_layout.channels + channel) * 9..][..9];
                     let filter = transform_filter(array::from_fn(|at| f64::from(kernel[at])));
-                    for (position, value) in filter.into_iter().enumerate() {
-                        filters[(position * depth + channel) * PANEL + lane] = value as f32;
+                    for position in 0..POSITIONS {
+                        rows[position][lane] = filter[position] as f32;
                     }
+                }
+                for (position, row) in rows.iter().enumerate() {
+                    let start = (position * depth + channel) * PANEL;
+                    filters[start..][..PANEL].copy_from_slice(row);
                 }
             }
         });
