@@ -1,11 +1,7 @@
 //! What there is to know about a network before it has weights.
 
 use std::fmt;
-use std::sync::Arc;
 
-use burn::tensor::Device;
-
-use super::architectures::Network;
 use super::naming::Naming;
 use crate::photos::Preprocessing;
 
@@ -22,11 +18,7 @@ pub struct Architecture {
     pub(in crate::backbone) naming: Naming,
     /// A Python expression for the network with `{classes}` outputs, if a public package has it.
     pub(in crate::backbone) pytorch: Option<String>,
-    pub(in crate::backbone) build: Arc<Build>,
 }
-
-/// Builds the network with zero weights.
-pub(in crate::backbone) type Build = dyn Fn(&Device) -> Network + Send + Sync;
 
 impl Architecture {
     /// Length of a photo's feature vector.

@@ -64,12 +64,16 @@ pub fn choose<'a>(
         }
         Backend::Cpu if is_compiled => Box::new(CpuEngine::new(backbone, preprocessing)),
         // The weights are then in the processor's memory, so Burn's operations run there.
-        _ if unsupported.is_some() => {
-            Box::new(BurnEngine::new(backbone, preprocessing, device, None))
-        }
+        _ if unsupported.is_some() => plain(target),
         _ => Box::new(BurnEngine::new(backbone, preprocessing, device, Some(info))),
     };
     Ok(Chosen { engine, unsupported })
+}
+
+/// Burn's engine for `target`, which runs every network on every device.
+pub fn plain(target: Target) -> Box<dyn Engine + '_> {
+    let Target { backbone, preprocessing, device } = target;
+    Box::new(BurnEngine::new(backbone, preprocessing, device, None))
 }
 
 /// Checks that the compiled engines run a network.

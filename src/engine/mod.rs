@@ -2,9 +2,9 @@
 //!
 //! | engine | runs on | |
 //! | --- | --- | --- |
-//! | [`burn`](self) | any device | Burn's operations; runs every network |
-//! | [`cpu`] | the processor | the plan compiled to vector instructions |
-//! | [`gpu`] | Vulkan, Metal, DX12, CUDA | the plan compiled to Kindling's compute shaders |
+//! | [`BurnEngine`] | any device | Burn's operations; runs every network |
+//! | [`CpuEngine`] | the processor | the plan compiled to vector instructions |
+//! | `GpuEngine` | Vulkan, Metal, DX12, CUDA | the plan compiled to Kindling's compute shaders |
 //!
 //! All implement [`Engine`]. [`choose`] picks the fastest one for a device. A compiled engine that
 //! cannot run a network says which step it lacks ([`Unsupported`]), and Burn's engine takes over.
@@ -19,8 +19,10 @@ mod spec;
 
 pub use self::burn::BurnEngine;
 pub(crate) use self::burn::normalised;
-pub use choice::unsupported_networks;
-pub use choice::{Chosen, Target, batch_size, choose, features_on_processor, supports};
+pub use choice::{
+    Chosen, Target, batch_size, choose, features_on_processor, plain, supports,
+    unsupported_networks,
+};
 pub use cpu::{CpuEngine, CpuNetwork};
 pub(crate) use error::one_line;
 pub use error::{EngineError, PrecisionError};

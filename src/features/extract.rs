@@ -12,8 +12,8 @@ use super::shared_cache::SharedFeatureCache;
 use crate::backbone::Backbone;
 use crate::device::DeviceInfo;
 use crate::engine::{
-    BurnEngine, Chosen, CpuEngine, Engine, EngineError, FeatureMap, Pending, PrecisionError,
-    Target, Unsupported, Workload, choose,
+    self, Chosen, Engine, EngineError, FeatureMap, Pending, PrecisionError, Target, Unsupported,
+    Workload,
 };
 use crate::photos::{Preprocessing, for_each_file};
 use crate::precision::Precision;
@@ -41,19 +41,9 @@ impl<'a> Extractor<'a> {
         batch_size: usize,
     ) -> Self {
         assert!(batch_size > 0, "a batch holds at least one photo");
-        let engine = Box::new(BurnEngine::new(backbone, preprocessing, device, None));
         let target = Target { backbone, preprocessing, device };
+        let engine = engine::plain(target);
         Self { target, batch_size, engine, unsupported: None, cache: None }
-    }
-
-    /// The same on the CPU engine.
-    ///
-    /// # Errors
-    /// If the CPU engine cannot run the network.
-    pub fn compiled(self) -> Result<Self, Unsupported> {
-        let Target { backbone, preprocessing, .. } = self.target;
-        crate::engine::supports(backbone)?;
-        Ok(Self { engine: Box::new(CpuEngine::new(backbone, preprocessing)), ..self })
     }
 
     /// The same on the fastest engine for the device that `info` describes, with values stored in
@@ -63,7 +53,7 @@ impl<'a> Extractor<'a> {
     /// # Errors
     /// If the device does not compute in `precision`.
     pub fn on(self, info: &DeviceInfo, precision: Precision) -> Result<Self, PrecisionError> {
-        let Chosen { engine, unsupported } = choose(self.target, info, precision)?;
+        let Chosen { engine, unsupported } = engine::choose(self.target, info, precision)?;
         Ok(Self { engine, unsupported, ..self })
     }
 
@@ -74,9 +64,8 @@ impl<'a> Extractor<'a> {
     /// part of the cache's key.
     pub fn with_cache(self, folder: &Path) -> Result<Self, CacheError> {
         let Target { backbone, preprocessing, .. } = self.target;
-        let weights = backbone
-            .sha256()
-            .map_err(|error| CacheError::Weights(crate::engine::one_line(&error)))?;
+        let weights =
+            backbone.sha256().map_err(|error| CacheError::Weights(engine::one_line(&error)))?;
         let width = backbone.architecture().features();
         let space = Space::new(&weights, &preprocessing, width, &self.engine.fingerprint());
         let cache = SharedFeatureCache::new(FeatureCache::open(folder, space)?);

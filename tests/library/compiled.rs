@@ -1,8 +1,9 @@
 //! The network compiled for the CPU computes what Burn's operations do.
 
 use burn::tensor::{Tensor, TensorData};
+use kindling::Precision;
 use kindling::backbone::{Architecture, Backbone, Tensors};
-use kindling::device::Instructions;
+use kindling::device::{self, Instructions};
 use kindling::engine::NetworkSpec;
 use kindling::engine::cpu::{CpuNetwork, Photos, Tuning};
 use kindling::features::Extractor;
@@ -222,7 +223,9 @@ fn an_extractor_gives_the_same_features_compiled_or_not() {
     let preprocessing = Preprocessing { resize: 70, crop: 64, ..Preprocessing::IMAGENET };
     let device = cpu();
     let plain = Extractor::new(&backbone, preprocessing, &device, 8).all(&paths, |_| ()).unwrap();
-    let compiled = Extractor::new(&backbone, preprocessing, &device, 8).compiled().unwrap();
+    let compiled = Extractor::new(&backbone, preprocessing, &device, 8)
+        .on(&device::resolve("cpu".parse().unwrap()).unwrap(), Precision::F32)
+        .unwrap();
     let rows = compiled.all(&paths, |_| ()).unwrap().rows;
     let width = backbone.architecture().features();
     let expected = Numbers { shape: vec![21, width], values: plain.rows };

@@ -7,8 +7,6 @@
 //! Its convolutions are padded as TensorFlow's `SAME`: at stride 2 one pixel more at the bottom and
 //! right than at the top and left, which [`PaddingConfig2d::Same`] does.
 
-use std::sync::Arc;
-
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
@@ -119,8 +117,12 @@ fn architecture() -> Architecture {
         pytorch: Some(format!(
             "efficientnet_lite_pytorch.EfficientNet.from_name(\"{NAME}\", num_classes={{classes}})"
         )),
-        build: Arc::new(|device| EfficientNetLite::init(device).into()),
     }
+}
+
+/// The network with this name, with zero weights on `device`.
+pub(in crate::backbone) fn build(name: &str, device: &Device) -> Option<EfficientNetLite> {
+    (name == NAME).then(|| EfficientNetLite::init(device))
 }
 
 fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {

@@ -4,6 +4,7 @@
 //! `tests/library/architectures.rs` then checks it on every engine.
 
 use burn::module::Module;
+use burn::tensor::Device;
 
 use super::family::Family;
 use super::forward::{Forward, Tensors};
@@ -31,13 +32,15 @@ macro_rules! architectures {
             )*
         }
 
-        $(
-            impl From<$network> for Network {
-                fn from(network: $network) -> Self {
-                    Self::$network(network)
+        /// The network with this name, with zero weights on `device`.
+        pub(super) fn build(name: &str, device: &Device) -> Option<Network> {
+            $(
+                if let Some(network) = $module::build(name, device) {
+                    return Some(Network::$network(network));
                 }
-            }
-        )*
+            )*
+            None
+        }
 
         // The module inside the enum. Its tensors' names do not have the enum's variant before
         // them.

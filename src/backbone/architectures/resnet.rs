@@ -4,8 +4,6 @@
 //! <https://arxiv.org/abs/1512.03385>. The fields have torchvision's names, except that
 //! `downsample.0` and `.1` are `downsample.conv` and `.bn`.
 
-use std::sync::Arc;
-
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -57,12 +55,21 @@ const PUBLISHED_WIDTH: usize = 64;
 const MAX_WIDTH: usize = 256;
 
 fn named(name: &str) -> Option<Architecture> {
+    config(name)?.architecture()
+}
+
+/// The network with this name, with zero weights on `device`.
+pub(in crate::backbone) fn build(name: &str, device: &Device) -> Option<ResNet> {
+    Some(config(name)?.init(device))
+}
+
+fn config(name: &str) -> Option<ResNetConfig> {
     let (depth, width) = match name.split_once("-w") {
         Some((depth, width)) => (depth, width.parse().ok()?),
         None => (name, PUBLISHED_WIDTH),
     };
     let (_, blocks) = DEPTHS.into_iter().find(|(known, _)| *known == depth)?;
-    ResNetConfig { blocks, width }.architecture()
+    (1..=MAX_WIDTH).contains(&width).then_some(ResNetConfig { blocks, width })
 }
 
 fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
@@ -114,7 +121,6 @@ impl ResNetConfig {
             // torchvision has no parameter for a basic block's width.
             pytorch: (self.width == PUBLISHED_WIDTH)
                 .then(|| format!("torchvision.models.{depth}(num_classes={{classes}})")),
-            build: Arc::new(move |device| self.init(device).into()),
         })
     }
 
