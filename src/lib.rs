@@ -60,16 +60,18 @@
 //! # fn main() {}
 //! ```
 //!
-//! The modules, each of which knows only those before it:
+//! The modules, each of which uses only those before it:
 //!
-//! 1. [`photos`]: a folder becomes decoded, preprocessed batches;
-//! 2. [`plan`]: what a network computes, as a list of steps;
-//! 3. [`backbone`]: the networks, as Burn modules, and [`weights`]: a pretrained file becomes one;
-//! 4. [`device`] and [`engine`]: what runs a frozen network on which hardware;
-//! 5. [`features`]: each photo goes through the frozen network once;
-//! 6. [`head`]: a linear layer is trained on those features, with Burn's autodiff and Adam;
-//! 7. [`evaluation`] scores it, [`report`] shows it, and [`run`] keeps it;
-//! 8. [`export`] writes it for other programs.
+//! 1. [`photos`] reads a folder into decoded, preprocessed batches;
+//! 2. [`plan`] describes what a network computes, as a list of steps;
+//! 3. [`backbone`] has the networks, as Burn modules;
+//! 4. [`device`] and [`engine`] run a frozen network on the chosen hardware;
+//! 5. [`evaluation`] scores predictions;
+//! 6. [`head`] trains a linear layer on features, with Burn's autodiff and Adam;
+//! 7. [`weights`] loads backbones and heads from files;
+//! 8. [`features`] runs the frozen network once on each photo;
+//! 9. [`report`] shows the results, and [`run`] writes and reads the run folder;
+//! 10. [`export`] writes the model for other programs.
 //!
 //! [`gallery`] shows predictions on the photos themselves; [`demo`] draws photos for a first try.
 //! ARCHITECTURE.md in the repository has the whole picture.

@@ -1,4 +1,4 @@
-//! What there is to know about a network before it has weights.
+//! What is known about a network before it has weights.
 
 use std::fmt;
 

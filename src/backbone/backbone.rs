@@ -15,8 +15,8 @@ use crate::sha256::Sha256;
 impl Architecture {
     /// The network with zero weights on `device`, for weights to be loaded into.
     pub fn init(&self, device: &Device) -> Backbone {
-        // Families make every `Architecture`, and build whatever they have a name for; a test builds
-        // every name.
+        // Every `Architecture` comes from a family, which can build all that it names; a test
+        // builds every name.
         let network = architectures::build(&self.to_string(), device);
         let network = network.expect("a family builds what it names");
         Backbone { architecture: self.clone(), network }
@@ -105,8 +105,8 @@ impl Planned for Backbone {
     }
 }
 
-// Of the network inside the enum: `Network`'s own tensors would have its variant before their names
-// in Burn's own container.
+// Uses the module inside the enum: in Burn's own container, the names of `Network`'s own tensors
+// would start with its variant.
 impl Tensors for Backbone {
     fn tensors(&self) -> Vec<burn_pack::Tensor> {
         self.network.as_tensors().tensors()

@@ -1,9 +1,10 @@
-//! What an architecture's file tells the rest of the program.
+//! What an architecture's file declares.
 
 use super::architecture::Architecture;
 use super::published::PublishedWeights;
 
-/// Networks that are built alike: what an architecture's file tells the rest of the program.
+/// A family of networks: everything that an architecture's file declares for the rest of the
+/// program.
 pub(in crate::backbone) struct Family {
     /// The names of its networks, published ones first. [`named`](Self::named) may know more, such
     /// as other widths.

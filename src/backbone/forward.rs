@@ -1,4 +1,4 @@
-//! What every network can do, whichever module it is.
+//! The operations of every network, whatever its module.
 
 use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, burn_pack};
@@ -45,7 +45,7 @@ impl<M: Module> Tensors for M {
     }
 
     fn burn_tensors(&self) -> Vec<burn_pack::Tensor> {
-        // The arguments of `BurnpackStore`, so that it finds them again.
+        // The same arguments as in `BurnpackStore`, so that it finds the tensors again.
         self.collect(None, None, false)
     }
 

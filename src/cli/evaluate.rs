@@ -84,7 +84,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let overlap_reported = trained_on_these(model, &args.data);
     if overlap_reported {
         warn(&format!(
-            "the model was trained on photos of `{}`, so the scores flatter it",
+            "the model was trained on photos of `{}`, so these scores are too optimistic",
             args.data.display()
         ));
     }

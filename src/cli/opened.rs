@@ -1,4 +1,4 @@
-//! A model opened on a device: what `evaluate`, `predict`, `report` and `embed` do alike.
+//! A model opened on a device, as `evaluate`, `predict`, `report` and `embed` need it.
 
 use std::path::Path;
 
@@ -29,12 +29,12 @@ pub struct ComputeArgs {
 }
 
 impl ComputeArgs {
-    /// Opens the device, and on it the model that `path` is or names.
+    /// Opens the device, and loads the model at `path`, or with that name, onto it.
     pub fn model(&self, path: &Path, quiet: bool) -> Result<Opened<Model>> {
         self.open(|device| self.network.model(path, quiet, device))
     }
 
-    /// Opens the device, and on it the backbone of that model, which needs no fc layer.
+    /// Opens the device, and loads the backbone of that model, which needs no fc layer, onto it.
     pub fn backbone(&self, path: &Path, quiet: bool) -> Result<Opened<FrozenBackbone>> {
         self.open(|device| self.network.backbone(path, quiet, device))
     }

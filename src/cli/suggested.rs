@@ -1,4 +1,4 @@
-//! Option values for shell completion, where the option accepts other values too.
+//! Values that shell completion offers for an option that also accepts others.
 
 use std::error::Error;
 use std::ffi::OsStr;

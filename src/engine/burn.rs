@@ -18,7 +18,7 @@ pub struct BurnEngine<'a> {
 }
 
 impl<'a> BurnEngine<'a> {
-    /// Runs `backbone` on its device `device`: a plain one, not an autodiff one.
+    /// Runs `backbone` on its device `device`, which must not be an autodiff device.
     pub fn new(
         backbone: &'a Backbone,
         preprocessing: Preprocessing,

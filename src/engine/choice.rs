@@ -1,4 +1,4 @@
-//! Which engine runs a network on a device. The only place that decides it.
+//! Chooses the engine that runs a network on a device. No other code makes this choice.
 
 use burn::module::Module;
 use burn::tensor::Device;
@@ -79,7 +79,7 @@ pub fn plain(target: Target) -> Box<dyn Engine + '_> {
 /// Checks that the compiled engines run a network.
 ///
 /// # Errors
-/// The step that they lack.
+/// Names the step that they lack.
 pub fn supports(network: &impl Planned) -> Result<(), Unsupported> {
     FusedPlan::of(&network.plan()?).map(|_| ())
 }
@@ -96,10 +96,10 @@ pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)>
         .collect()
 }
 
-/// The number of photos that the engine of this device should get at a time. Results do not depend
-/// on it beyond rounding, only time and memory do: 32 keep a GPU busy; the CPU engine knows its own
-/// number; Burn's CPU backends are as fast with 8 for ResNet-18, faster for EfficientNet-Lite0, and
-/// take half the memory (benches/RESULTS.md).
+/// The best batch size for the engine of this device. It affects time and memory; results differ
+/// only by rounding. 32 photos keep a GPU busy, and the CPU engine has its own number. With 8
+/// photos instead of 32, Burn's CPU backends are as fast for ResNet-18, faster for
+/// EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
 pub fn batch_size(info: &DeviceInfo) -> usize {
     match info.backend {
         Backend::Cpu => CpuNetwork::batch_size(),
@@ -109,7 +109,7 @@ pub fn batch_size(info: &DeviceInfo) -> usize {
 }
 
 /// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or
-/// by Burn's operations if it cannot run the network. What a GPU is compared with.
+/// by Burn's operations if it cannot run the network. A GPU's features are compared with them.
 ///
 /// # Errors
 /// If the device does not return the weights, or the build has no CPU backend.

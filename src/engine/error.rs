@@ -18,7 +18,7 @@ pub enum EngineError {
     )]
     OutOfMemory,
     /// The driver does not return.
-    #[error("the device has not answered for {0} s: its driver hangs")]
+    #[error("the device has not answered for {0} s: its driver may have hung")]
     Hangs(u64),
     /// The engine cannot run the network.
     #[error(transparent)]

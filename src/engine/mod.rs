@@ -89,15 +89,16 @@ pub trait Engine {
 pub enum Workload {
     /// Up to [`Workload::FEW`] photos in all.
     Few,
-    /// More.
+    /// More than [`Workload::FEW`] photos.
     Many,
 }
 
 impl Workload {
-    /// The most photos that count as few: to compile a network for many takes longer than it saves.
+    /// The most photos that count as few. For so few, compiling a network for many photos takes
+    /// longer than it saves.
     pub const FEW: usize = 4;
 
-    /// The workload of so many photos.
+    /// The workload of this many photos.
     pub fn of(photos: usize) -> Self {
         if photos <= Self::FEW { Self::Few } else { Self::Many }
     }

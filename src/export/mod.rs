@@ -108,7 +108,8 @@ impl Format {
     /// Returns the network as the bytes of a file in this format.
     ///
     /// # Errors
-    /// If the values cannot be read from the device, or the precision cannot represent them.
+    /// If the values cannot be read from the device, the precision cannot represent them, or the
+    /// network has a step that the format cannot express.
     pub fn write(self, parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
         match self {
             Self::Safetensors => safetensors(parts, precision),

@@ -60,8 +60,9 @@ impl<'a> Extractor<'a> {
     /// The same with a feature cache in `folder`: known features are read from it, new ones are
     /// added.
     ///
-    /// # Errors If the cache cannot be opened, or the device does not return the weights, which are
-    /// part of the cache's key.
+    /// # Errors
+    /// If the cache cannot be opened, or the device does not return the weights, which are part of
+    /// the cache's key.
     pub fn with_cache(self, folder: &Path) -> Result<Self, CacheError> {
         let Target { backbone, preprocessing, .. } = self.target;
         let weights =

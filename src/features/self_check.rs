@@ -33,8 +33,8 @@ pub struct SelfCheck {
 pub enum SelfCheckError {
     /// Its features differ from the processor's.
     #[error(
-        "the device computes wrong numbers: a photo's features are off by {error:.1e} of the largest, \
-         and rounding explains {bound:.0e}{}", location(.layer)
+        "the device computes wrong numbers: a photo's features differ by {error:.1e} of the largest \
+         one, and rounding explains at most {bound:.0e}{}", location(.layer)
     )]
     Disagrees {
         /// The first step of the network whose output is wrong, if it could be found.
@@ -44,7 +44,7 @@ pub enum SelfCheckError {
         /// The largest difference that rounding explains.
         bound: f32,
     },
-    /// It computes nothing.
+    /// The features could not be computed.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -74,7 +74,8 @@ impl Extractor<'_> {
     /// Compares the features of a preprocessed photo, `[crop, crop, 3]`, with those that the
     /// processor computes. `None` if the engine does not run on a GPU.
     ///
-    /// # Errors If they differ by more than rounding explains: names the first wrong layer. Also if
+    /// # Errors
+    /// If they differ by more than rounding explains (the error names the first wrong layer), or if
     /// the device fails.
     pub fn self_check(&self, photo: &[u8]) -> Result<Option<SelfCheck>, SelfCheckError> {
         if !self.is_on_gpu() {
@@ -101,7 +102,7 @@ impl Extractor<'_> {
             }));
         }
         if precision == Precision::F16 && !error.is_finite() {
-            // Beyond 65504: that is the network's fault, not the driver's.
+            // A value exceeds 65504, which is the network's fault, not the driver's.
             return Err(EngineError::NotFinite.into());
         }
         // The difference is reported even if its layer cannot be found.

@@ -1,4 +1,4 @@
-//! From Burn's modules to the steps of a plan.
+//! Builds the steps of a plan from Burn's modules.
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
@@ -51,7 +51,7 @@ impl Plan {
         Ok(self.push(name, Operation::Convolution { input, convolution }))
     }
 
-    /// Adds a convolution of the block called `block`, which is put before both names.
+    /// Adds a convolution of the block called `block`, whose name is prefixed to both names.
     ///
     /// # Errors
     /// As [`convolution`](Self::convolution).
@@ -110,7 +110,7 @@ impl Plan {
     }
 }
 
-/// Burn's padding in a plan's words.
+/// Converts Burn's padding to a plan's.
 fn padding(step: &str, padding: &PaddingConfig2d) -> Result<Padding, Unsupported> {
     match padding {
         PaddingConfig2d::Same => Ok(Padding::Same),

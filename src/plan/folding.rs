@@ -10,7 +10,7 @@ use super::{Convolution, Norm, Operation, Plan, Unsupported};
 pub struct Weights(HashMap<String, Vec<f32>>);
 
 impl Weights {
-    /// Reads them.
+    /// Reads the values of `tensors`.
     ///
     /// # Errors
     /// If the device does not return them.
@@ -25,7 +25,7 @@ impl Weights {
     /// Checks that every convolution of `plan` finds its tensors here, of the right size.
     ///
     /// # Errors
-    /// The first step that does not.
+    /// Names the first step that does not.
     pub fn check(&self, plan: &Plan) -> Result<(), Unsupported> {
         for step in &plan.steps {
             let Operation::Convolution { convolution, .. } = &step.operation else { continue };
@@ -72,8 +72,8 @@ pub struct Folded {
 }
 
 impl Convolution {
-    /// The convolution that computes at once what this one and its BatchNorm compute: BatchNorm is
-    /// linear if its statistics are fixed. Computed in f64 and rounded once.
+    /// A single convolution equivalent to this one followed by its BatchNorm, which is linear
+    /// because its statistics are fixed. Computed in f64 and rounded once.
     ///
     /// # Panics
     /// If `weights` belong to another network.

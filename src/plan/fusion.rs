@@ -47,19 +47,11 @@ pub enum FusedOperation {
     MaxPool {
         /// Side of the window.
         kernel: usize,
-        /// Step of the window.
+        /// Stride of the window.
         stride: usize,
         /// Padding around the input.
         padding: Padding,
     },
-}
-
-/// The number of a value.
-fn index(value: Value) -> usize {
-    match value {
-        Value::Input => 0,
-        Value::Output(step) => step + 1,
-    }
 }
 
 impl FusedPlan {
@@ -68,10 +60,11 @@ impl FusedPlan {
     /// A plan that ends in the mean over height and width gives its last feature map; a plan that
     /// ends at a stage gives that stage's output.
     ///
-    /// # Errors If the plan has no steps, does not take photos, or has a step that no compiled
-    /// engine runs: a grouped convolution that is not depthwise, a sum that does not follow a full
-    /// convolution, a mean that is not the last step, or a step other than a full convolution at
-    /// the start that reads the photos.
+    /// # Errors
+    /// If the plan has no steps, does not take photos, or has a step that no compiled engine runs:
+    /// a grouped convolution that is not depthwise, a sum that does not follow a full convolution,
+    /// a mean that is not the last step, or a step that reads the photos and is not a full
+    /// convolution at the start.
     pub fn of(plan: &Plan) -> Result<Self, Unsupported> {
         let Some(last) = plan.steps.last() else {
             return Err(Unsupported::new("", "the network has no steps"));
@@ -81,7 +74,7 @@ impl FusedPlan {
         }
         let (map, body) = match &last.operation {
             Operation::GlobalAveragePool { input } => {
-                (index(*input), &plan.steps[..plan.steps.len() - 1])
+                (input.number(), &plan.steps[..plan.steps.len() - 1])
             }
             _ => (plan.steps.len(), &plan.steps[..]),
         };
@@ -127,7 +120,7 @@ impl FusedPlan {
                     None => step.name.clone(),
                 },
                 operation,
-                input: index(input),
+                input: input.number(),
                 shortcut: sum.map(|sum| sum.shortcut),
                 output: sum.map_or(at + 1, |sum| sum.value),
             });
@@ -150,14 +143,14 @@ struct Sum {
     activation: Activation,
 }
 
-/// For each step the sum that it takes over: the later of the two steps that a sum reads, so that
-/// the other value exists by then.
+/// For each step, the sum that it takes over. Of the two steps that a sum reads, the later one
+/// takes it over, because the other value exists by then.
 fn sums(plan: &Plan) -> Result<Vec<Option<Sum>>, Unsupported> {
     let mut sums: Vec<Option<Sum>> = vec![None; plan.steps.len()];
     for (at, step) in plan.steps.iter().enumerate() {
         let Operation::Add { inputs, activation } = step.operation else { continue };
         let unsupported = |reason| Err(Unsupported::new(&step.name, reason));
-        let [first, second] = inputs.map(index);
+        let [first, second] = inputs.map(Value::number);
         let (shortcut, last) = (first.min(second), first.max(second));
         let before = last.checked_sub(1).map(|step| &plan.steps[step].operation);
         let follows_a_convolution = matches!(before, Some(Operation::Convolution { convolution, .. })
@@ -167,8 +160,8 @@ fn sums(plan: &Plan) -> Result<Vec<Option<Sum>>, Unsupported> {
         }
         // The convolution's own output is never written.
         let readers = plan.steps.iter().flat_map(|step| step.operation.inputs());
-        let ends_a_stage = plan.stages.iter().any(|stage| index(stage.output) == last);
-        if readers.filter(|value| index(*value) == last).count() > 1 || ends_a_stage {
+        let ends_a_stage = plan.stages.iter().any(|stage| stage.output.number() == last);
+        if readers.filter(|value| value.number() == last).count() > 1 || ends_a_stage {
             return unsupported("another step reads a value that the sum takes over");
         }
         if shortcut == 0 {

@@ -85,8 +85,8 @@ impl Plan {
         shapes
     }
 
-    /// The number of convolutions on the longest way from the input to the output: how often a
-    /// value is rounded and summed anew, which bounds what rounding explains.
+    /// The number of convolutions on the longest path from the input to the output. Rounding errors
+    /// grow with it.
     pub fn depth(&self) -> usize {
         let mut depths: Vec<usize> = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
@@ -106,7 +106,8 @@ impl Plan {
 pub trait Planned {
     /// Its `forward`, as steps.
     ///
-    /// # Errors If `forward` has a step that a plan cannot express. Such a network runs on Burn's
-    /// engine alone, and cannot be exported as a graph.
+    /// # Errors
+    /// If `forward` has a step that a plan cannot express. Such a network runs on Burn's engine
+    /// alone, and cannot be exported as a graph.
     fn plan(&self) -> Result<Plan, Unsupported>;
 }

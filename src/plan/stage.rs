@@ -2,7 +2,7 @@
 
 use super::{Operation, Plan, Step, Value};
 
-/// The end of a stage: what the network's paper and its published code name.
+/// The end of a stage, a part of a network that has a name in its paper or its published code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
     /// Its published name: `layer3`.
@@ -14,12 +14,12 @@ pub struct Stage {
 /// Why a network cannot be divided at a stage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StageError {
-    /// It has no such stage.
+    /// The network has no such stage.
     #[error("the network has no stage called `{name}`; its stages are {}", .known.join(", "))]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The stages that there are.
+        /// The stages that the network has.
         known: Vec<String>,
     },
     /// A later stage reads more than this stage's output.
@@ -38,7 +38,7 @@ impl Plan {
     /// If there is no such stage.
     pub fn until_stage(&self, name: &str) -> Result<Self, StageError> {
         let at = self.stage(name)?;
-        let end = index(self.stages[at].output);
+        let end = self.stages[at].output.number();
         Ok(Self {
             input_channels: self.input_channels,
             steps: self.steps[..end].to_vec(),
@@ -46,18 +46,18 @@ impl Plan {
         })
     }
 
-    /// The part of the plan behind the stage `name`. Its input is that stage's output.
+    /// The part of the plan after the stage `name`. Its input is that stage's output.
     ///
     /// # Errors
     /// If there is no such stage, or if a later step reads a value from before its end.
     pub fn from_stage(&self, name: &str) -> Result<Self, StageError> {
         let at = self.stage(name)?;
-        let end = index(self.stages[at].output);
-        let is_cut = |value: &Value| index(*value) >= end;
+        let end = self.stages[at].output.number();
+        let is_cut = |value: &Value| value.number() >= end;
         if !self.steps[end..].iter().all(|step| step.operation.inputs().iter().all(is_cut)) {
             return Err(StageError::NotACut { name: name.to_owned() });
         }
-        let moved = |value: Value| match index(value) - end {
+        let moved = |value: Value| match value.number() - end {
             0 => Value::Input,
             later => Value::Output(later - 1),
         };
@@ -91,13 +91,5 @@ impl Plan {
                 operation => self.channels(operation.inputs()[0]),
             },
         }
-    }
-}
-
-/// How many steps there are up to the one that gives `value`.
-fn index(value: Value) -> usize {
-    match value {
-        Value::Input => 0,
-        Value::Output(step) => step + 1,
     }
 }

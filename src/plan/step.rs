@@ -19,6 +19,16 @@ pub enum Value {
     Output(usize),
 }
 
+impl Value {
+    /// Its number: 0 for the input, `n + 1` for the output of step `n`.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Self::Input => 0,
+            Self::Output(step) => step + 1,
+        }
+    }
+}
+
 /// What a step computes, on `[batch, channels, height, width]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
@@ -35,7 +45,7 @@ pub enum Operation {
         input: Value,
         /// Side of the window.
         kernel: usize,
-        /// Step of the window.
+        /// Stride of the window.
         stride: usize,
         /// Padding around the input.
         padding: Padding,
@@ -66,7 +76,7 @@ impl Operation {
         }
     }
 
-    /// The same operation, each value that it reads replaced by `map`.
+    /// The same operation, with `map` applied to each value that it reads.
     pub(super) fn with_inputs(self, map: impl Fn(Value) -> Value) -> Self {
         match self {
             Self::Convolution { input, convolution } => {
@@ -92,9 +102,9 @@ pub struct Convolution {
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    /// Side of a kernel.
+    /// Side of the kernel.
     pub kernel: usize,
-    /// Step of a kernel.
+    /// Stride.
     pub stride: usize,
     /// Zeros around the input.
     pub padding: Padding,
@@ -109,15 +119,15 @@ pub struct Convolution {
 /// with one value of each per channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Norm {
-    /// Name of the factor (gamma).
+    /// Name of the scale tensor (gamma).
     pub scale: String,
-    /// Name of the term (beta).
+    /// Name of the shift tensor (beta).
     pub shift: String,
     /// Name of the running mean.
     pub mean: String,
     /// Name of the running variance.
     pub variance: String,
-    /// Keeps the divisor from zero.
+    /// Keeps the divisor above zero.
     pub epsilon: f64,
 }
 
@@ -126,8 +136,8 @@ pub struct Norm {
 pub enum Padding {
     /// The same number on each side.
     Each(usize),
-    /// TensorFlow's `SAME`: the output has `input / stride` pixels, rounded up. An odd total puts
-    /// one more at the bottom and right.
+    /// TensorFlow's `SAME`: the output has `input / stride` pixels, rounded up. If the total
+    /// padding is odd, the bottom and right get one pixel more.
     Same,
 }
 
@@ -150,7 +160,8 @@ impl Convolution {
 }
 
 impl Padding {
-    /// Padding before and after a `side` under a `kernel` that moves by `stride`.
+    /// Padding before and after an input of `side` pixels, for a window of `kernel` pixels that
+    /// moves by `stride`.
     pub fn around(self, side: usize, kernel: usize, stride: usize) -> [usize; 2] {
         match self {
             Self::Each(count) => [count, count],
@@ -162,7 +173,7 @@ impl Padding {
         }
     }
 
-    /// The output's length for an input's `side`.
+    /// The side of the output for an input of `side` pixels.
     pub fn output(self, side: usize, kernel: usize, stride: usize) -> usize {
         let [before, after] = self.around(side, kernel, stride);
         (before + side + after - kernel) / stride + 1

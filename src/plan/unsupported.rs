@@ -1,4 +1,4 @@
-//! The error of a step that cannot be written down or run.
+//! The error for a step that a plan cannot express or an engine cannot run.
 
 /// A step that a plan cannot express, or that an engine cannot run. Burn's engine runs every
 /// network.
@@ -7,7 +7,7 @@
 pub struct Unsupported {
     /// The step's name: its module's, such as `layer1.0.conv1`.
     pub step: String,
-    /// What about it is not supported.
+    /// Why it is not supported.
     pub reason: &'static str,
 }
 

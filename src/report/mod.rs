@@ -52,7 +52,7 @@ pub struct Content<'a> {
     pub classes: &'a [String],
     /// The epochs and the number of the one that was kept, if the model comes from a run.
     pub epochs: Option<(&'a [EpochMetrics], usize)>,
-    /// Which photos were evaluated, as part of a sentence: `6 validation photos of /photos`.
+    /// Which photos were evaluated, as part of a sentence: `6 validation photos in /photos`.
     pub source: String,
     /// The evaluated photos: at least one.
     pub photos: &'a [ReportPhoto<'a>],

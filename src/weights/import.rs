@@ -141,8 +141,9 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture, ImportError
 /// Loads the backbone of a file to `device`. The file's own fc layer and BatchNorm's
 /// `num_batches_tracked` are ignored.
 ///
-/// # Errors If a tensor is missing, extra or misshapen, is not floating-point, or holds NaN or
-/// infinite values.
+/// # Errors
+/// If a tensor is missing, extra or misshapen, is not floating-point, or holds NaN or infinite
+/// values.
 pub fn backbone(
     checkpoint: &Checkpoint,
     architecture: &Architecture,

@@ -1,4 +1,4 @@
-//! Weight files: published ones found or downloaded, any of them read strictly.
+//! Weights files: finds or downloads published ones, and reads any of them strictly.
 //!
 //! [`Checkpoint`] opens a file of any container; [`backbone`] and [`head`] load its tensors into
 //! modules.

@@ -132,13 +132,13 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
     assert_eq!(scores["report"].as_str(), Some("run/report.html"));
     let page = report(place);
     assert!(
-        page.contains("18 photos of photos/train")
+        page.contains("18 photos in photos/train")
             && page.contains("byte-for-byte copies of training photos: 18.")
     );
     let args =
         ["evaluate", "run", "photos", "--report", "other.html", "--gallery", "0", "--device", CPU];
     assert!(stdout(&run_in(place, args)).contains("report    other.html"));
-    assert!(fs::read_to_string(place.join("other.html")).unwrap().contains("18 photos of photos"));
+    assert!(fs::read_to_string(place.join("other.html")).unwrap().contains("18 photos in photos"));
     assert_eq!(report(place), page, "the report in the run folder is unchanged");
 
     // A weights file has no run folder to write to and no training to report on.
@@ -224,7 +224,7 @@ fn photos_that_were_divided_otherwise_are_never_told_as_those_of_the_run() {
     stdout(&run_in(place, args.into_iter().chain(narrow())));
     assert!(report(place).contains("No evaluated photo is a byte-for-byte copy"));
     stdout(&run_in(place, ["report", "run", "--device", CPU]));
-    assert!(report(place).contains("6 validation photos of "));
+    assert!(report(place).contains("6 validation photos in "));
 
     // The number of photos stays the same, but the split would differ.
     let discs = place.join("photos/train/discs");

@@ -4,8 +4,8 @@
 //! <https://arxiv.org/abs/1905.11946>; Liu: *Higher accuracy on vision models with
 //! EfficientNet-Lite*, 2020,
 //! <https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html>.
-//! Its convolutions are padded as TensorFlow's `SAME`: at stride 2 one pixel more at the bottom and
-//! right than at the top and left, which [`PaddingConfig2d::Same`] does.
+//! Its convolutions are padded like TensorFlow's `SAME`, with [`PaddingConfig2d::Same`]: at stride
+//! 2, the bottom and right get one pixel more than the top and left.
 
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -20,7 +20,7 @@ use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 const NAME: &str = "efficientnet-lite0";
 
-/// EfficientNet-Lite0 alone: the larger ones differ in width, depth and size of the photo.
+/// EfficientNet-Lite0 only: the larger ones differ in width, depth and photo size.
 pub(in crate::backbone) const FAMILY: Family = Family {
     names: &[NAME],
     published,
@@ -245,8 +245,9 @@ impl Planned for EfficientNetLite {
     }
 }
 
-/// A mobile inverted bottleneck: widen with 1x1, convolve each channel alone, narrow with 1x1
-/// (Sandler et al.: *MobileNetV2*, 2018, <https://arxiv.org/abs/1801.04381>, section 3.3).
+/// A mobile inverted bottleneck: a 1x1 convolution that expands the channels, a depthwise
+/// convolution, and a 1x1 convolution that projects back to fewer channels (Sandler et al.:
+/// *MobileNetV2*, 2018, <https://arxiv.org/abs/1801.04381>, section 3.3).
 #[derive(Module, Debug)]
 pub struct MBConv {
     expand_conv: Option<Conv2d>,

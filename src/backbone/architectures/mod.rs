@@ -42,8 +42,8 @@ macro_rules! architectures {
             None
         }
 
-        // The module inside the enum. Its tensors' names do not have the enum's variant before
-        // them.
+        // The module inside the enum. The names of its tensors do not start with the enum's
+        // variant.
         impl Network {
             pub(super) fn as_forward(&self) -> &dyn Forward {
                 match self { $(Self::$network(network) => network,)* }

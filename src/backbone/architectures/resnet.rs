@@ -20,8 +20,8 @@ use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 pub(in crate::backbone) const FAMILY: Family =
     Family { names: &["resnet18", "resnet34"], published, aliases: &[], named, recognised };
 
-/// torchvision's `IMAGENET1K_V1` weights. Of ResNet-34's file only the digits in its name are
-/// published; torchvision checks those too.
+/// torchvision's `IMAGENET1K_V1` weights. Of the SHA-256 of ResNet-34's file, only the digits in
+/// its name are published; torchvision checks the same digits.
 fn published() -> Vec<PublishedWeights> {
     let torchvision = |name: &str, file: &str, size, digest, top1| PublishedWeights {
         name: name.to_owned(),

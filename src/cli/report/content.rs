@@ -63,7 +63,7 @@ impl NewReport<'_> {
                     .as_ref()
                     .map(|history| (history.epochs.as_slice(), history.summary.best_epoch.epoch)),
                 source: match (self.data, &model.config) {
-                    (Some(data), _) => format!("{} photos of {}", photos.len(), data.display()),
+                    (Some(data), _) => format!("{} photos in {}", photos.len(), data.display()),
                     (None, config) => source(photos.len(), config.as_ref()),
                 },
                 photos: &photos,
@@ -133,7 +133,7 @@ impl ReportFile {
 /// Describes the validation photos of a run.
 pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
     match config {
-        Some(config) => format!("{photos} validation photos of {}", config.data.folder.display()),
+        Some(config) => format!("{photos} validation photos in {}", config.data.folder.display()),
         None => format!("{photos} photos"),
     }
 }

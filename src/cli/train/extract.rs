@@ -45,8 +45,8 @@ pub fn extract<'a>(
     };
     if let Some(check) = &self_check {
         console.line(format_args!(
-            "checked   {} kernels agree with the processor: off by {:.1e} of the largest feature, \
-             at most {:.0e} is rounding",
+            "checked   {} kernels agree with the processor: they differ by {:.1e} of the largest \
+             feature, and rounding explains at most {:.0e}",
             check.kernels, check.error, check.bound
         ));
     }

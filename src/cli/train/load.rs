@@ -12,7 +12,7 @@ use super::TrainArgs;
 use super::console::Console;
 use crate::cli::pretrained::Use;
 
-/// The backbone without `--backbone` and `--weights`.
+/// The backbone if neither `--backbone` nor `--weights` is given.
 const DEFAULT_BACKBONE: &str = "resnet18";
 
 /// A backbone on its device.

@@ -1,4 +1,4 @@
-//! From a plan to steps: how each value is laid out, and which kernel computes each step.
+//! Compiles a plan to steps: chooses the layout of each value and the kernel of each step.
 
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
@@ -79,7 +79,7 @@ fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -
             layout.after = layout.after.max(after);
         }
     }
-    // Backwards and forwards: a sum may be the next one's shortcut.
+    // Backwards, then forwards, because a sum may be the shortcut of the next one.
     let pairs: Vec<[usize; 2]> = steps
         .iter()
         .filter_map(|step| step.shortcut.map(|shortcut| [step.output, shortcut]))
@@ -94,10 +94,10 @@ fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -
     layouts
 }
 
-/// Whether Winograd's algorithm computes a convolution, for so many photos at a time. Its
-/// transforms take whole registers of channels, which photos do not have. Its filters are four
-/// times as large as the weights: with few tiles, reading them takes longer than the
-/// multiplications that they save.
+/// Whether to compute a convolution with Winograd's algorithm, for this many photos at a time. Its
+/// transforms need whole registers of channels, which photos do not have. Its filters are four
+/// times as large as the weights: with few tiles, reading them takes longer than the saved
+/// multiplications would.
 fn is_winograd(
     input: usize,
     convolution: &plan::Convolution,

@@ -8,7 +8,7 @@ use crate::device::{Backend, Instructions};
 use crate::engine::{Engine, EngineError, FeatureMap, NetworkSpec, Pending, Workload};
 use crate::photos::Preprocessing;
 
-/// Runs a network that is compiled for the processor when it is first needed.
+/// Runs a network on the processor. The network is compiled when it is first needed.
 pub struct CpuEngine<'a> {
     backbone: &'a Backbone,
     preprocessing: Preprocessing,
@@ -37,8 +37,8 @@ impl<'a> CpuEngine<'a> {
             Workload::Many => (&self.many, Tuning::default()),
         };
         if compiled.get().is_none() {
-            // Not inside `get_or_init`: all threads help to compile, and a thread that waits for
-            // the others may be given a call that comes here again.
+            // Not inside `get_or_init`: all threads help to compile, and while a thread waits for
+            // the others, rayon may run a call on it that gets here again.
             let side = self.preprocessing.crop as usize;
             let result = NetworkSpec::of(self.backbone).and_then(|spec| {
                 let network = CpuNetwork::of(&spec, [side, side], tuning)?;

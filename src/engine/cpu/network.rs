@@ -23,13 +23,13 @@ pub struct CpuNetwork {
     layouts: Vec<Layout>,
     /// The value that is the last feature map.
     map: usize,
-    /// For many photos: each thread computes photos of its own, as far as that is faster.
+    /// For many photos: each thread computes its own photos, for the steps in which that is faster.
     per_photo: Schedule,
     /// For few photos: all threads work on the same step.
     cooperative: Schedule,
     tuning: Tuning,
-    // Taken out while in use: a thread that waits for others may meanwhile be given another call of
-    // the same network, which must not wait for the first.
+    // Buffers are taken out while they are in use: while a thread waits for others, rayon may run
+    // another call of the same network on it, which must not wait for the first.
     /// Buffers of threads that are idle.
     workspaces: Mutex<Vec<Vec<Vec<f32>>>>,
     /// Buffers for whole batches that are not in use.
@@ -61,8 +61,9 @@ impl CpuNetwork {
     /// Compiles `plan` for photos of `[height, width]`. `folded` returns the weights of a
     /// convolution, with its BatchNorm folded in.
     ///
-    /// # Errors If no kernel runs a step: see [`FusedPlan::of`](crate::plan::FusedPlan::of). Also
-    /// if photos are not square and `SAME` padding differs between their sides.
+    /// # Errors
+    /// If no kernel runs a step (see [`FusedPlan::of`](crate::plan::FusedPlan::of)), or if photos
+    /// are not square and `SAME` padding differs between their sides.
     pub fn compile(
         plan: &Plan,
         photo: [usize; 2],
@@ -261,7 +262,7 @@ fn zeros(count: usize) -> Vec<f32> {
     vec![0.0; count]
 }
 
-/// A panic while it was held leaves nothing behind that is used later.
+/// Locks `mutex`, even if a panic poisoned it: the panic leaves nothing behind that is used later.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

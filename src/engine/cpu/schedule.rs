@@ -15,9 +15,9 @@ pub enum BufferSlot {
 /// The steps of a network, divided into a first part that each thread runs for its own photos and a
 /// second part that all threads run for the whole batch, with their buffers.
 ///
-/// Early activations are large and early weights small: one thread takes one photo through all
-/// these steps while it stays in its cache. Later it is the other way round: the weights are read
-/// once for the whole batch.
+/// Early activations are large and early weights small: one thread runs all these steps
+/// on one photo, whose activations stay in its cache. Later it is the other way round: the weights
+/// are read once for the whole batch.
 pub struct Schedule {
     /// The first step of the second part.
     pub boundary: usize,
@@ -59,7 +59,7 @@ impl Schedule {
             let layout = layouts[value];
             let at = made(value);
             let alone = at.map_or(boundary > 0, |step| step < boundary);
-            // The second part reads it, so it is kept for the whole batch.
+            // The second part reads it, so it is stored for the whole batch.
             let crossing = last_read[value] >= boundary;
             let (buffers, free) = match alone && !crossing {
                 true => (&mut schedule.photo, &mut photo_free),
@@ -68,8 +68,8 @@ impl Schedule {
             // A step never writes a buffer that it reads.
             let found = (0..buffers.len())
                 .find(|slot| buffers[*slot] == layout && at.is_some_and(|at| free[*slot] < at));
-            // A crossing value is written while other photos' values are read: it gets a buffer of
-            // its own.
+            // A crossing value is written while other photos' values are read, so it gets its own
+            // buffer.
             let found = found.filter(|_| !(alone && crossing));
             let slot = found.unwrap_or_else(|| {
                 buffers.push(layout);

@@ -2,8 +2,8 @@
 
 use crate::device::Instructions;
 
-/// Photos in a batch on a processor of a few threads: with more, their activations no longer fit
-/// into the last cache; with fewer, the weights are read more often (benches/RESULTS.md).
+/// Batch size on a processor with a few threads: with more photos, their activations no longer fit
+/// in the last-level cache; with fewer, the weights are read more often (benches/RESULTS.md).
 pub(super) const BATCH_SIZE: usize = 16;
 
 /// How a network is compiled.
@@ -11,11 +11,12 @@ pub(super) const BATCH_SIZE: usize = 16;
 pub struct Tuning {
     /// The vector instructions of its kernels.
     pub instructions: Instructions,
-    /// Bytes of a step's weights from which on this step and all later ones are computed for the
-    /// whole batch at once: more than a core's cache holds beside a photo's activations.
+    /// The first step with at least this many bytes of weights, and all steps after it, are
+    /// computed for the whole batch at once: such weights do not fit in a core's cache beside a
+    /// photo's activations.
     pub weight_bytes_threshold: usize,
-    /// The expected batch size: the best code for one photo is not the best for sixteen. Other
-    /// batch sizes work too.
+    /// The expected batch size, because the best kernels for one photo are not the best for
+    /// sixteen. Other batch sizes work too.
     pub photos: usize,
 }
 

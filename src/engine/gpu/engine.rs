@@ -11,7 +11,8 @@ use crate::engine::{Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepV
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
-/// Runs a network on Kindling's own compute shaders. It is compiled when it is first needed.
+/// Runs a network on Kindling's own compute shaders. The network is compiled when it is first
+/// needed.
 pub struct GpuEngine<'a> {
     backbone: &'a Backbone,
     preprocessing: Preprocessing,

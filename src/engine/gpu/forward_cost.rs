@@ -1,4 +1,4 @@
-//! The cost of a forward, counted: launches, bytes, multiplications.
+//! Counts the cost of a forward pass: launches, bytes, multiplications.
 
 use super::network::GpuNetwork;
 use crate::kernels::Precision;
@@ -20,7 +20,7 @@ pub struct Launch {
     pub multiplications: usize,
 }
 
-/// The cost of a forward.
+/// The cost of a forward pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardCost {
     /// Its launches, in order.
@@ -30,7 +30,7 @@ pub struct ForwardCost {
 }
 
 impl GpuNetwork {
-    /// Launches, bytes and multiplications of a forward of so many photos.
+    /// Launches, bytes and multiplications of a forward pass with this many photos.
     pub fn forward_cost(&self, photos: usize) -> ForwardCost {
         ForwardCost::of(self, photos)
     }

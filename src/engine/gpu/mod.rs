@@ -4,9 +4,9 @@
 //! | --- | --- |
 //! | `network` | the compiled network: its launches, in order |
 //! | `step` | one launch |
-//! | `forward_cost` | launches, bytes and multiplications of a forward |
+//! | `forward_cost` | launches, bytes and multiplications of a forward pass |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
-//! | `thread`, `request`, `worker` | the thread that talks to the driver |
+//! | `thread`, `request`, `worker` | the thread that calls the driver |
 
 mod engine;
 mod forward_cost;

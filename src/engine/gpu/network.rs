@@ -1,8 +1,8 @@
 //! A plan compiled for a GPU: Kindling's own kernels, each activation written once.
 //!
 //! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before
-//! it, and stores weights on the device in the kernels' order. During a forward a value's memory
-//! returns to the pool as soon as the last step that reads it has been launched.
+//! it, and stores weights on the device in the kernels' order. During a forward pass a value's
+//! memory returns to the pool as soon as the last step that reads it has been launched.
 
 use cubecl::client::Client;
 use cubecl::server::ServerError;
@@ -34,7 +34,7 @@ const LIMITS: &str = "the adapter's limits do not allow its kernel";
 
 impl GpuNetwork {
     /// Compiles `network` for photos of `[height, width]`. The engine, the benchmarks and the tests
-    /// all come this way.
+    /// all use this function.
     ///
     /// # Errors
     /// If no kernel runs a step, or the adapter's limits do not allow its kernel.

@@ -1,4 +1,4 @@
-//! What the GPU thread is started with, and asked for.
+//! The input of the GPU thread, and the requests that it answers.
 
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -8,7 +8,7 @@ use crate::engine::{EngineError, FeatureMap, NetworkSpec, StepValues};
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
-/// What the thread computes with.
+/// The input of the thread.
 pub struct GpuJob {
     /// The device.
     pub client: Client,
@@ -20,9 +20,9 @@ pub struct GpuJob {
     pub precision: Precision,
 }
 
-/// Where an answer goes. Nobody need wait for it.
+/// The sending end of an answer. The receiving end may have been dropped.
 pub type Reply<T> = Sender<Result<T, EngineError>>;
-/// An answer on its way.
+/// The receiving end of an answer.
 pub type Answer<T> = Receiver<Result<T, EngineError>>;
 
 /// A request, for preprocessed photos, `[photos, crop, crop, 3]`.

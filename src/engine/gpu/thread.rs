@@ -1,7 +1,7 @@
-//! The thread that talks to a GPU's driver: if the driver hangs or panics, the program can say so.
+//! The thread that calls a GPU's driver: if the driver hangs or panics, the program can report it.
 //!
-//! The next batch is launched before the last one is read back, and each is copied back behind its
-//! own launches, so that the GPU waits neither for the copy nor for what the program does with it.
+//! The next batch is launched before the last one is read back, and each copy is queued right after
+//! the launches of its batch, so that the GPU waits neither for the copy nor for the program.
 //! If the GPU's memory is too small for a batch, the batch is divided.
 
 use std::any::Any;
@@ -18,20 +18,20 @@ use crate::engine::{EngineError, FeatureMap, StepValues};
 /// The thread that computes on a GPU.
 pub struct GpuThread {
     requests: Sender<Request>,
-    /// Until it has panicked and its message was read.
+    /// `None` once it has panicked and its message was read.
     thread: Mutex<Option<JoinHandle<()>>>,
     patience: Duration,
-    /// Whether it ever answered: before that, the driver compiles every kernel.
+    /// Whether it has answered yet. Before its first answer, the driver compiles every kernel.
     answered: AtomicBool,
-    /// The most photos that go through the network at a time.
+    /// Maximum number of photos that the network computes at a time.
     max_batch: Arc<AtomicUsize>,
 }
 
-/// How much longer the first answer may take, while every kernel is compiled.
+/// The first answer may take this many times as long, because every kernel is compiled.
 const COMPILING: u32 = 5;
 
 impl GpuThread {
-    /// Starts it. If it does not answer for `patience`, its driver counts as hanging.
+    /// Starts the thread. If it does not answer within `patience`, the driver counts as hung.
     pub fn start(job: GpuJob, patience: Duration) -> Self {
         let max_batch = Arc::new(AtomicUsize::new(usize::MAX));
         let worker_max_batch = max_batch.clone();
@@ -129,7 +129,7 @@ fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
 /// Answers every request with the reason why the worker could not start.
 fn refuse(requests: &Receiver<Request>, error: &EngineError) {
     for request in requests {
-        // Whoever no longer waits for an answer has dropped its receiver.
+        // A send fails only if nobody waits for the answer any more.
         let _ = match request {
             Request::Features(_, reply) => reply.send(Err(error.clone())).is_ok(),
             Request::FeatureMap(_, reply) => reply.send(Err(error.clone())).is_ok(),

@@ -23,11 +23,11 @@ pub struct Worker {
     max_batch: Arc<AtomicUsize>,
 }
 
-/// A batch, with its pixels in case that it has to be launched again.
+/// A batch, with its pixels in case it has to be launched again.
 struct Launched<'a> {
     reply: Reply<Vec<f32>>,
     pixels: Vec<u8>,
-    /// On their way back. `None` if the memory is known to be too small for the batch.
+    /// The features being read back. `None` if the memory is known to be too small for the batch.
     features: Option<Reading<'a>>,
 }
 
@@ -44,7 +44,7 @@ impl Worker {
         Ok(Self { network, preprocess, crop, max_batch })
     }
 
-    /// Answers requests until there can be no more.
+    /// Answers requests until the sender is dropped.
     pub fn work(&self, requests: &Receiver<Request>) {
         let mut launched: VecDeque<Launched> = VecDeque::new();
         loop {

@@ -167,7 +167,7 @@ fn described(description: &Description) -> String {
     let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
     format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
-         {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, less the mean \
+         {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, minus the mean \
          {mean:?} and divided by the deviation {std:?}, as [batch, 3, {crop}, {crop}]. {OUTPUT}: [batch, \
          {classes}]; their softmax is the classes' probabilities.",
         classes = classes.len()

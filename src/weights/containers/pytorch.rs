@@ -17,7 +17,8 @@ const NESTED_UNDER: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 impl Container for Pytorch {
     fn recognises(&self, start: &[u8]) -> bool {
         let is_zip = start.starts_with(b"PK\x03\x04");
-        // Protocol 2 or later. A safetensors file of this length has `{` behind its length.
+        // Protocol 2 or later. The length at the start of a safetensors file may begin with the
+        // same byte, but then `{` follows the length.
         let is_pickle = start.starts_with(&[0x80]) && start.get(8) != Some(&b'{');
         let is_tar = start.get(257..262) == Some(b"ustar".as_slice());
         is_zip || is_pickle || is_tar
