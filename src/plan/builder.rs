@@ -20,7 +20,8 @@ impl Plan {
         (norm_name, norm): (&str, &BatchNorm),
         activation: Activation,
     ) -> Result<Value, Unsupported> {
-        let [out_channels, in_channels_per_group, kernel, _] = conv.weight.dims();
+        // `lazy_shape`: a plan can be made of a network whose weights were not allocated yet.
+        let [out_channels, in_channels_per_group, kernel, _] = conv.weight.lazy_shape().dims();
         let square = |sides: [usize; 2]| sides[0] == sides[1];
         if !square(conv.kernel_size) || !square(conv.stride) {
             return Err(Unsupported::new(name, "its kernel or stride is not square"));

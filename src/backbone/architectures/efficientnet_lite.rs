@@ -295,14 +295,14 @@ impl MBConv {
         };
         let (mut x, mut in_channels) = (input, self.depthwise_conv.groups);
         if let (Some(expand), Some(norm)) = (&self.expand_conv, &self.bn0) {
-            in_channels = expand.weight.dims()[1];
+            in_channels = expand.weight.lazy_shape()[1];
             x = conv(x, ("expand_conv", expand), ("bn0", norm), Activation::Relu6)?;
         }
         let depthwise = (("depthwise_conv", &self.depthwise_conv), ("bn1", &self.bn1));
         let x = conv(x, depthwise.0, depthwise.1, Activation::Relu6)?;
         let project = (("project_conv", &self.project_conv), ("bn2", &self.bn2));
         let x = conv(x, project.0, project.1, Activation::None)?;
-        let out_channels = self.project_conv.weight.dims()[0];
+        let out_channels = self.project_conv.weight.lazy_shape()[0];
         Ok(match self.depthwise_conv.stride == [1, 1] && out_channels == in_channels {
             true => plan.add([x, input], &format!("{name}.add"), Activation::None),
             false => x,
