@@ -44,7 +44,7 @@ impl Roofline {
 
 /// Multiplications for one photo: with direct convolution, and with Winograd's F(4x4, 3x3).
 pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
-    let shapes = plan.shapes([side, side]);
+    let shapes = plan.shapes([side, side]).expect("a published network");
     let (mut direct, mut winograd) = (0, 0);
     for (step, [_, height, width]) in plan.steps.iter().zip(&shapes) {
         let Operation::Convolution { input, convolution } = &step.operation else { continue };

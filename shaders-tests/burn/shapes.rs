@@ -43,7 +43,7 @@ impl Ops {
     fn add(&mut self, name: &str) {
         let architecture: Architecture = name.parse().unwrap();
         let plan = architecture.init(&Device::flex()).plan().unwrap();
-        let shapes = plan.shapes([SIDE; 2]);
+        let shapes = plan.shapes([SIDE; 2]).unwrap();
         let of = |value: &Value| match value {
             Value::Input => [3, SIDE, SIDE],
             Value::Output(index) => shapes[*index],

@@ -34,7 +34,7 @@ struct Case {
 
 /// Every operation of the plan except additions, each with its input shape.
 fn cases(plan: &Plan) -> Vec<Case> {
-    let shapes = plan.shapes([224, 224]);
+    let shapes = plan.shapes([224, 224]).unwrap();
     let of = |value: &Value| match value {
         Value::Input => [3, 224, 224],
         Value::Output(step) => shapes[*step],

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use kindling::Precision;
 use kindling::backbone::Backbone;
 use kindling::device::DeviceInfo;
-use kindling::engine::{self, EngineError};
+use kindling::engine::EngineError;
 use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::{PassedOver, Preprocessing};
@@ -80,8 +80,9 @@ pub fn extractor<'a>(
     args: &FeaturesArg,
 ) -> Result<Extractor<'a>> {
     let uncached = || {
-        Extractor::new(backbone, preprocessing, device, engine::batch_size(info))
+        Extractor::new(backbone, preprocessing, device, 1)
             .on(info, args.precision)
+            .map(Extractor::with_best_batch_size)
     };
     let extractor = match args.folder() {
         None => uncached()?,

@@ -8,10 +8,10 @@ use super::GpuEngine;
 use super::burn::{normalised, read};
 use super::cpu::{Photos, Tuning};
 use super::{BurnEngine, CpuEngine, CpuNetwork, Engine, EngineError, NetworkSpec, PrecisionError};
-use crate::backbone::{Architecture, Backbone};
+use crate::backbone::{Architecture, Backbone, Tensors};
 use crate::device::{Backend, DeviceInfo};
 use crate::photos::Preprocessing;
-use crate::plan::{FusedPlan, Planned, Unsupported};
+use crate::plan::{FusedPlan, Plan, Planned, Unsupported};
 use crate::precision::Precision;
 
 /// A network and the device that it was opened on.
@@ -49,7 +49,7 @@ pub fn choose<'a>(
         return refused("the adapter has no 16-bit arithmetic");
     }
     let has_compiled_engine = info.backend == Backend::Cpu || is_gpu && info.kernels;
-    let unsupported = has_compiled_engine.then(|| supports(backbone).err()).flatten();
+    let unsupported = has_compiled_engine.then(|| supported(target).err()).flatten();
     let is_compiled = has_compiled_engine && unsupported.is_none();
     if precision == Precision::F16 && !(is_gpu && is_compiled) {
         return refused(match unsupported {
@@ -63,9 +63,13 @@ pub fn choose<'a>(
             Box::new(GpuEngine::new(backbone, preprocessing, info.clone(), precision))
         }
         Backend::Cpu if is_compiled => Box::new(CpuEngine::new(backbone, preprocessing)),
-        // The weights are then in the processor's memory, so Burn's operations run there.
-        _ if unsupported.is_some() => plain(target),
-        _ => Box::new(BurnEngine::new(backbone, preprocessing, device, Some(info))),
+        _ => {
+            // If the weights are in the processor's memory, Burn's operations run there.
+            let is_elsewhere =
+                unsupported.is_some() && crate::device::processor().as_ref() == Some(device);
+            let info = Some(info).filter(|_| !is_elsewhere);
+            Box::new(BurnEngine::new(backbone, preprocessing, device, info))
+        }
     };
     Ok(Chosen { engine, unsupported })
 }
@@ -77,11 +81,21 @@ pub fn plain(target: Target) -> Box<dyn Engine + '_> {
 }
 
 /// Checks that the compiled engines run a network.
-///
-/// # Errors
-/// Names the step that they lack.
-pub fn supports(network: &impl Planned) -> Result<(), Unsupported> {
-    FusedPlan::of(&network.plan()?).map(|_| ())
+fn supported(target: Target) -> Result<(), Unsupported> {
+    let Target { backbone, preprocessing, .. } = target;
+    let plan = backbone.plan()?;
+    compiles(&plan, &preprocessing)?;
+    let tensors = backbone.tensors();
+    plan.check_tensors(|name| {
+        let tensor = tensors.iter().find(|tensor| tensor.name == name)?;
+        Some(tensor.shape.iter().product())
+    })
+}
+
+/// Checks that the compiled engines run a plan on photos after `preprocessing`.
+fn compiles(plan: &Plan, preprocessing: &Preprocessing) -> Result<(), Unsupported> {
+    FusedPlan::of(plan)?;
+    plan.shapes([preprocessing.crop as usize; 2]).map(|_| ())
 }
 
 /// Networks that the compiled engines do not run, with the step that they lack. Builds each network
@@ -90,22 +104,12 @@ pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)>
     Architecture::names()
         .filter_map(|name| name.parse::<Architecture>().ok())
         .filter_map(|architecture| {
-            let unsupported = supports(&architecture.init(device)).err()?;
+            let plan = architecture.init(device).plan();
+            let preprocessing = architecture.preprocessing();
+            let unsupported = plan.and_then(|plan| compiles(&plan, &preprocessing)).err()?;
             Some((architecture, unsupported))
         })
         .collect()
-}
-
-/// The best batch size for the engine of this device. It affects time and memory; results differ
-/// only by rounding. 32 photos keep a GPU busy, and the CPU engine has its own number. With 8
-/// photos instead of 32, Burn's CPU backends are as fast for ResNet-18, faster for
-/// EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
-pub fn batch_size(info: &DeviceInfo) -> usize {
-    match info.backend {
-        Backend::Cpu => CpuNetwork::batch_size(),
-        _ if info.kind.is_gpu() => 32,
-        _ => 8,
-    }
 }
 
 /// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or

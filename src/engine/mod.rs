@@ -19,10 +19,7 @@ mod spec;
 
 pub use self::burn::BurnEngine;
 pub(crate) use self::burn::normalised;
-pub use choice::{
-    Chosen, Target, batch_size, choose, features_on_processor, plain, supports,
-    unsupported_networks,
-};
+pub use choice::{Chosen, Target, choose, features_on_processor, plain, unsupported_networks};
 pub use cpu::{CpuEngine, CpuNetwork};
 pub(crate) use error::one_line;
 pub use error::{EngineError, PrecisionError};
@@ -66,6 +63,10 @@ pub trait Engine {
     fn precision(&self) -> Precision {
         Precision::F32
     }
+
+    /// The best batch size for this engine. It affects time and memory; results differ only by
+    /// rounding.
+    fn batch_size(&self) -> usize;
 
     /// The photos that go through the network at a time, if the device's memory was too small for
     /// the batches that were asked for.

@@ -57,6 +57,12 @@ impl<'a> Extractor<'a> {
         Ok(Self { engine, unsupported, ..self })
     }
 
+    /// The same with the best batch size for its engine.
+    #[must_use]
+    pub fn with_best_batch_size(self) -> Self {
+        Self { batch_size: self.engine.batch_size(), ..self }
+    }
+
     /// The same with a feature cache in `folder`: known features are read from it, new ones are
     /// added.
     ///

@@ -11,6 +11,7 @@ use super::extract::Extractor;
 use crate::engine::{
     EngineError, NetworkSpec, StepValues, Target, Workload, features_on_processor, normalised,
 };
+use crate::plan::Planned;
 use crate::precision::Precision;
 
 /// The result of a self-check.
@@ -89,8 +90,7 @@ impl Extractor<'_> {
         let actual = self.engine.launch(photos.clone(), Workload::Many)?.wait()?;
         let width = backbone.architecture().features();
         let actual = [&actual[..width], &actual[actual.len() - width..]].concat();
-        let spec = NetworkSpec::of(backbone);
-        let depth = spec.as_ref().map_or(CHECKED_DEPTH, |spec| spec.plan.depth());
+        let depth = backbone.plan().map_or(CHECKED_DEPTH, |plan| plan.depth());
         let (error, bound) = (difference(&actual, &expected), bound(precision, depth));
         if error <= bound {
             return Ok(Some(SelfCheck {
@@ -106,7 +106,7 @@ impl Extractor<'_> {
             return Err(EngineError::NotFinite.into());
         }
         // The difference is reported even if its layer cannot be found.
-        let layer = match (self.engine.steps(photos), spec) {
+        let layer = match (self.engine.steps(photos), NetworkSpec::of(backbone)) {
             (Ok(Some(steps)), Ok(spec)) => self.first_wrong_step(&steps, &spec, &ends, bound),
             _ => None,
         };

@@ -22,26 +22,13 @@ impl Weights {
         Ok(Self(tensors.into_iter().map(read).collect::<Result<_, _>>()?))
     }
 
-    /// Checks that every convolution of `plan` finds its tensors here, of the right size.
+    /// Checks that every convolution of `plan` finds its tensors here: see
+    /// [`Plan::check_tensors`].
     ///
     /// # Errors
     /// Names the first step that does not.
     pub fn check(&self, plan: &Plan) -> Result<(), Unsupported> {
-        for step in &plan.steps {
-            let Operation::Convolution { convolution, .. } = &step.operation else { continue };
-            let Norm { scale, shift, mean, variance, .. } = &convolution.norm;
-            let of_channels =
-                [scale, shift, mean, variance].map(|name| (name, convolution.out_channels));
-            let weight = (&convolution.weight, convolution.weight_shape().iter().product());
-            let has = |(name, count): &(&String, usize)| {
-                self.0.get(*name).is_some_and(|values| values.len() == *count)
-            };
-            if !of_channels.iter().chain([&weight]).all(has) {
-                let reason = "its plan names a tensor that the network does not have";
-                return Err(Unsupported::new(&step.name, reason));
-            }
-        }
-        Ok(())
+        plan.check_tensors(|name| self.0.get(name).map(Vec::len))
     }
 
     /// The values of the tensor `name`.
@@ -51,6 +38,29 @@ impl Weights {
     pub fn values(&self, name: &str) -> &[f32] {
         // Engines and exporters check the plan before they fold.
         self.0.get(name).unwrap_or_else(|| panic!("the network has no tensor `{name}`"))
+    }
+}
+
+impl Plan {
+    /// Checks that every convolution's tensors exist and have the right number of values. `count`
+    /// returns that number for a tensor's name.
+    ///
+    /// # Errors
+    /// Names the first step that does not.
+    pub fn check_tensors(&self, count: impl Fn(&str) -> Option<usize>) -> Result<(), Unsupported> {
+        for step in &self.steps {
+            let Operation::Convolution { convolution, .. } = &step.operation else { continue };
+            let Norm { scale, shift, mean, variance, .. } = &convolution.norm;
+            let of_channels =
+                [scale, shift, mean, variance].map(|name| (name, convolution.out_channels));
+            let weight = (&convolution.weight, convolution.weight_shape().iter().product());
+            let exists = |(name, values): &(&String, usize)| count(name) == Some(*values);
+            if !of_channels.iter().chain([&weight]).all(exists) {
+                let reason = "its plan names a tensor that the network does not have";
+                return Err(Unsupported::new(&step.name, reason));
+            }
+        }
+        Ok(())
     }
 }
 

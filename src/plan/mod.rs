@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `step` | the vocabulary: convolutions, pools, sums, padding, activations |
 //! | `builder` | from Burn's modules to steps |
+//! | `shapes` | the output shape of each step |
 //! | `stage` | plans that start or end at a stage |
 //! | `folding` | BatchNorm folded into the convolutions |
 //! | `fusion` | sums fused into the convolutions before them, for engines |
@@ -22,6 +23,7 @@ mod builder;
 mod folding;
 mod fusion;
 mod reference;
+mod shapes;
 mod stage;
 mod step;
 mod unsupported;
@@ -52,39 +54,6 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// The output shape of each step, `[channels, height, width]`, for inputs of `[height, width]`.
-    ///
-    /// # Panics
-    /// If an input is smaller than the network's first kernel.
-    pub fn shapes(&self, input: [usize; 2]) -> Vec<[usize; 3]> {
-        let mut shapes: Vec<[usize; 3]> = Vec::with_capacity(self.steps.len());
-        for step in &self.steps {
-            let of = |value: &Value| match value {
-                Value::Input => [self.input_channels, input[0], input[1]],
-                Value::Output(index) => shapes[*index],
-            };
-            let shape = match &step.operation {
-                Operation::Convolution { input, convolution } => {
-                    let Convolution { out_channels, kernel, stride, padding, .. } = convolution;
-                    let [_, height, width] = of(input);
-                    let [height, width] =
-                        [height, width].map(|side| padding.output(side, *kernel, *stride));
-                    [*out_channels, height, width]
-                }
-                Operation::MaxPool { input, kernel, stride, padding } => {
-                    let [channels, height, width] = of(input);
-                    let [height, width] =
-                        [height, width].map(|side| padding.output(side, *kernel, *stride));
-                    [channels, height, width]
-                }
-                Operation::Add { inputs, .. } => of(&inputs[0]),
-                Operation::GlobalAveragePool { input } => [of(input)[0], 1, 1],
-            };
-            shapes.push(shape);
-        }
-        shapes
-    }
-
     /// The number of convolutions on the longest path from the input to the output. Rounding errors
     /// grow with it.
     pub fn depth(&self) -> usize {

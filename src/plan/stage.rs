@@ -37,12 +37,12 @@ impl Plan {
     /// # Errors
     /// If there is no such stage.
     pub fn until_stage(&self, name: &str) -> Result<Self, StageError> {
-        let at = self.stage(name)?;
-        let end = self.stages[at].output.number();
+        let end = self.stage(name)?.output.number();
+        let stages = self.stages.iter().filter(|stage| stage.output.number() <= end);
         Ok(Self {
             input_channels: self.input_channels,
             steps: self.steps[..end].to_vec(),
-            stages: self.stages[..=at].to_vec(),
+            stages: stages.cloned().collect(),
         })
     }
 
@@ -51,8 +51,8 @@ impl Plan {
     /// # Errors
     /// If there is no such stage, or if a later step reads a value from before its end.
     pub fn from_stage(&self, name: &str) -> Result<Self, StageError> {
-        let at = self.stage(name)?;
-        let end = self.stages[at].output.number();
+        let output = self.stage(name)?.output;
+        let end = output.number();
         let is_cut = |value: &Value| value.number() >= end;
         if !self.steps[end..].iter().all(|step| step.operation.inputs().iter().all(is_cut)) {
             return Err(StageError::NotACut { name: name.to_owned() });
@@ -65,18 +65,20 @@ impl Plan {
             .iter()
             .cloned()
             .map(|Step { name, operation }| Step { name, operation: operation.with_inputs(moved) });
-        let stages = self.stages[at + 1..]
+        let stages = self
+            .stages
             .iter()
+            .filter(|stage| stage.output.number() > end)
             .map(|stage| Stage { name: stage.name.clone(), output: moved(stage.output) });
         Ok(Self {
-            input_channels: self.channels(self.stages[at].output),
+            input_channels: self.channels(output),
             steps: steps.collect(),
             stages: stages.collect(),
         })
     }
 
-    fn stage(&self, name: &str) -> Result<usize, StageError> {
-        self.stages.iter().position(|stage| stage.name == name).ok_or_else(|| StageError::Unknown {
+    fn stage(&self, name: &str) -> Result<&Stage, StageError> {
+        self.stages.iter().find(|stage| stage.name == name).ok_or_else(|| StageError::Unknown {
             name: name.to_owned(),
             known: self.stages.iter().map(|stage| stage.name.clone()).collect(),
         })

@@ -174,6 +174,9 @@ impl Padding {
     }
 
     /// The side of the output for an input of `side` pixels.
+    ///
+    /// # Panics
+    /// If the kernel is larger than the padded side: see [`Plan::shapes`](super::Plan::shapes).
     pub fn output(self, side: usize, kernel: usize, stride: usize) -> usize {
         let [before, after] = self.around(side, kernel, stride);
         (before + side + after - kernel) / stride + 1

@@ -119,6 +119,15 @@ fn every_architectures_metadata_is_consistent() {
 }
 
 #[test]
+fn a_network_that_is_recognised_or_named_can_be_built() {
+    for name in ["resnet18-w1", "resnet34-w256", "resnet18-w100", "tf_efficientnet_lite0"] {
+        let architecture: Architecture = name.parse().unwrap();
+        let backbone = architecture.init(&cpu());
+        assert_eq!(backbone.architecture().to_string(), architecture.to_string());
+    }
+}
+
+#[test]
 fn the_depths_are_those_of_the_papers() {
     // Table 1 of each paper, without the fully connected layer. EfficientNet-Lite0 has a stem, a
     // head, two convolutions in its first block and three in each of the other 15.

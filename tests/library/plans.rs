@@ -55,7 +55,7 @@ fn computed(backbone: &Backbone, photos: Tensor<4>) -> Tensor<2> {
     let plan = backbone.plan().unwrap();
     let weights = Weights::read(backbone.tensors()).unwrap();
     let [_, _, height, width] = photos.dims();
-    let mut shapes = plan.shapes([height, width]).into_iter();
+    let mut shapes = plan.shapes([height, width]).unwrap().into_iter();
     plan.interpreted(&weights, photos, |step, output| {
         assert_eq!(
             Some(&output.dims()[1..]),

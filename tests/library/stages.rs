@@ -100,6 +100,17 @@ fn a_stage_is_not_a_cut_if_later_steps_read_earlier_values() {
 }
 
 #[test]
+fn stages_are_divided_by_their_outputs_in_whatever_order_they_are_listed() {
+    let mut plan = backbone("resnet18-w8", &cpu()).plan().unwrap();
+    let names = |plan: &Plan| -> Vec<String> {
+        plan.stages.iter().map(|stage| stage.name.clone()).collect()
+    };
+    plan.stages.reverse();
+    assert_eq!(names(&plan.until_stage("layer2").unwrap()), ["layer2", "layer1", "maxpool"]);
+    assert_eq!(names(&plan.from_stage("layer2").unwrap()), ["layer4", "layer3"]);
+}
+
+#[test]
 fn a_plan_that_starts_at_a_stage_is_refused_by_the_compiled_engines() {
     let plan = backbone("resnet18-w8", &cpu()).plan().unwrap().from_stage("layer3").unwrap();
     let error = FusedPlan::of(&plan).unwrap_err().to_string();

@@ -77,6 +77,48 @@ fn a_step_that_no_compiled_engine_runs_is_an_error_with_its_name() {
 }
 
 #[test]
+fn steps_that_do_not_fit_each_other_are_an_error_with_the_steps_name() {
+    let stem = || convolve(Value::Input, convolution(3, 8, 1));
+    let narrow = convolve(Value::Output(0), convolution(8, 1, 1));
+    let strided = convolve(Value::Output(0), Convolution { stride: 2, ..convolution(8, 8, 1) });
+    let unpadded = convolve(
+        Value::Output(0),
+        Convolution { padding: Padding::Each(0), ..convolution(8, 8, 1) },
+    );
+    let wide = Operation::MaxPool {
+        input: Value::Output(0),
+        kernel: 2,
+        stride: 1,
+        padding: Padding::Each(2),
+    };
+    let cases = [
+        // Burn would broadcast the one channel, and the row of four.
+        ("step2", 32, vec![stem(), narrow, add([0, 1]), mean(2)], "two shapes"),
+        ("step2", 32, vec![stem(), strided, add([0, 1]), mean(2)], "two shapes"),
+        ("step1", 32, vec![stem(), convolve(Value::Output(0), convolution(4, 8, 1))], "channels"),
+        ("step1", 2, vec![stem(), unpadded, mean(1)], "larger than its padded input"),
+        ("step1", 32, vec![stem(), wide, mean(1)], "as wide as its window"),
+    ];
+    for (step, side, operations, reason) in cases {
+        let plan = plan(operations);
+        let error = plan.shapes([side, side]).unwrap_err();
+        assert_eq!(error.step, step, "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+        let compiled = CpuNetwork::compile(&plan, [side, side], Tuning::default(), |_| Folded {
+            weight: Vec::new(),
+            bias: Vec::new(),
+        });
+        assert_eq!(compiled.err(), Some(error));
+    }
+}
+
+#[test]
+fn a_plan_that_names_an_unknown_tensor_is_an_error() {
+    let plan = plan(vec![convolve(Value::Input, convolution(3, 8, 1)), mean(0)]);
+    assert!(plan.check_tensors(|_| None).unwrap_err().reason.contains("names a tensor"));
+}
+
+#[test]
 fn padding_that_differs_between_the_sides_is_an_error() {
     let same = Convolution { stride: 2, padding: Padding::Same, ..convolution(3, 8, 1) };
     let plan = plan(vec![convolve(Value::Input, same), mean(0)]);

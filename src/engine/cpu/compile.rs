@@ -32,7 +32,8 @@ pub fn compile(
     folded: impl Fn(&plan::Convolution) -> Folded,
 ) -> Result<Compiled, Unsupported> {
     let fused = FusedPlan::of(plan)?;
-    let layouts = layouts(plan, photo, &fused.steps, photos);
+    let shapes = plan.shapes(photo)?;
+    let layouts = layouts(photo, &shapes, &fused.steps, photos);
     let steps = fused
         .steps
         .iter()
@@ -48,7 +49,12 @@ pub fn compile(
 
 /// The layout of each value: with the border that its readers need. A sum and its shortcut have the
 /// same layout.
-fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -> Vec<Layout> {
+fn layouts(
+    photo: [usize; 2],
+    shapes: &[[usize; 3]],
+    steps: &[FusedStep],
+    photos: usize,
+) -> Vec<Layout> {
     let of = |[channels, height, width]: [usize; 3], stored: usize| Layout {
         channels,
         stored,
@@ -59,7 +65,6 @@ fn layouts(plan: &Plan, photo: [usize; 2], steps: &[FusedStep], photos: usize) -
     };
     // Three channels are too few to pad.
     let mut layouts = vec![of([3, photo[0], photo[1]], 3)];
-    let shapes = plan.shapes(photo);
     layouts.extend(shapes.iter().map(|shape| of(*shape, shape[0].next_multiple_of(CHANNEL_BLOCK))));
     for step in steps {
         let (FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution)) =

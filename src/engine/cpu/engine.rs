@@ -71,6 +71,10 @@ impl Engine for CpuEngine<'_> {
         format!("{}, {}", Backend::Cpu, Instructions::best())
     }
 
+    fn batch_size(&self) -> usize {
+        CpuNetwork::batch_size()
+    }
+
     fn kernels(&self) -> &'static str {
         "own"
     }

@@ -73,6 +73,11 @@ impl Engine for GpuEngine<'_> {
         format!("{}, own kernels {version}, {}", self.info.fingerprint(), self.precision)
     }
 
+    fn batch_size(&self) -> usize {
+        // 32 photos keep a GPU busy; a driver on the processor needs less memory with 8.
+        if self.info.kind.is_gpu() { 32 } else { 8 }
+    }
+
     fn kernels(&self) -> &'static str {
         "own"
     }

@@ -78,8 +78,8 @@ impl ForwardCost {
             weights: 0,
             multiplications: 0,
         });
-        // The plan's last step is the mean.
-        if let Some(features) = writes.last_mut() {
+        // The last step of a whole network is the mean; one that ends at a stage has no such value.
+        if let Some(features) = writes.get_mut(network.map + 1..).and_then(|rest| rest.last_mut()) {
             *features += 1;
         }
         Self { launches, writes }

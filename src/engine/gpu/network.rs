@@ -37,7 +37,8 @@ impl GpuNetwork {
     /// all use this function.
     ///
     /// # Errors
-    /// If no kernel runs a step, or the adapter's limits do not allow its kernel.
+    /// If no kernel runs a step, steps do not fit each other, or the adapter's limits do not allow
+    /// a kernel.
     pub fn compile(
         client: &Client,
         network: &NetworkSpec,
@@ -45,6 +46,7 @@ impl GpuNetwork {
         precision: Precision,
     ) -> Result<Self, Unsupported> {
         let FusedPlan { steps: fused, map, values } = FusedPlan::of(&network.plan)?;
+        network.plan.shapes(photo)?;
         let steps = fused
             .into_iter()
             .map(|step| compiled(client, network, step, precision))

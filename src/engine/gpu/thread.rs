@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::request::{Answer, GpuJob, Reply, Request};
 use super::worker::Worker;
@@ -29,6 +29,8 @@ pub struct GpuThread {
 
 /// The first answer may take this many times as long, because every kernel is compiled.
 const COMPILING: u32 = 5;
+/// How long a thread that panicked may take to end, for its message to be read.
+const UNWINDING: Duration = Duration::from_secs(1);
 
 impl GpuThread {
     /// Starts the thread. If it does not answer within `patience`, the driver counts as hung.
@@ -105,7 +107,15 @@ impl GpuThread {
     /// Why the thread ended.
     fn panic_message(&self) -> String {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let message = match thread.map(JoinHandle::join) {
+        // Unwinding drops the network, and a driver may hang in that too.
+        let begun = Instant::now();
+        let ended = |thread: &JoinHandle<()>| {
+            while !thread.is_finished() && begun.elapsed() < UNWINDING {
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread.is_finished()
+        };
+        let message = match thread.filter(ended).map(JoinHandle::join) {
             Some(Err(payload)) => text_of(&*payload),
             _ => None,
         };

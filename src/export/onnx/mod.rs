@@ -62,7 +62,7 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
     let plan = backbone.plan()?;
     weights.check(&plan)?;
     let side = description.preprocessing.crop as usize;
-    let shapes = plan.shapes([side, side]);
+    let shapes = plan.shapes([side, side])?;
 
     let photos = match precision {
         Precision::Full => INPUT.to_owned(),
