@@ -15,6 +15,7 @@ mod gallery;
 mod parquet_tables;
 mod plans;
 mod preprocessing;
+mod random_plans;
 mod reference;
 mod reports;
 mod run_folder;

@@ -21,8 +21,9 @@ macro_rules! architectures {
 
         /// The network of a backbone: everything before the fully connected layer.
         ///
-        /// It is a Burn module: on an autodiff device it has gradients, and parameter groups
-        /// select parts of it by path, such as `layer4`.
+        /// It is a Burn module: on an autodiff device it has gradients, and parameter groups select
+        /// parts of it by path (`ResNet.layer4.0.conv1.weight`), such as
+        /// `ParamGroup::from_predicate("layer4")`.
         #[derive(Module, Debug)]
         #[allow(clippy::large_enum_variant, reason = "a program holds one or two networks")]
         pub enum Network {
