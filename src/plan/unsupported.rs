@@ -3,9 +3,12 @@
 /// A step that a plan cannot express, or that an engine cannot run. Burn's engine runs every
 /// network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the step `{step}` is not supported: {reason}")]
+#[error("{} is not supported: {reason}", match .step.as_str() {
+    "" => "the network".to_owned(),
+    step => format!("the step `{step}`"),
+})]
 pub struct Unsupported {
-    /// The step's name: its module's, such as `layer1.0.conv1`.
+    /// The step's name: its module's, such as `layer1.0.conv1`. Empty for the network as a whole.
     pub step: String,
     /// Why it is not supported.
     pub reason: &'static str,
