@@ -9,7 +9,7 @@ use kindling::engine::{GpuNetwork, NetworkSpec};
 use kindling::kernels::{DeviceTensor, Precision};
 use kindling::weights::{self, Checkpoint};
 
-use crate::reference::{Numbers, committed, fixture, random_weights, read_numbers, shared};
+use crate::reference::{Numbers, committed, fixture, photos, random_weights, read_numbers, shared};
 use shaders_tests::adapter::client;
 
 /// As in the library's tests: f32 sums in a different order, through 17 or 49 layers that keep the
@@ -93,9 +93,7 @@ fn the_real_network_compiled_agrees_with_torchvision() {
 fn every_architecture_compiled_agrees_with_burns_operations() {
     let Some(client) = client() else { return };
     const SIDE: usize = 64;
-    let values: Vec<f32> =
-        (0..2 * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0).collect();
-    let photos = Numbers { shape: vec![2, 3, SIDE, SIDE], values };
+    let photos = photos(2, SIDE);
     for name in Architecture::names() {
         let architecture: Architecture = name.parse().unwrap();
         let mut backbone = architecture.init(&Device::flex());

@@ -14,11 +14,6 @@ impl Architecture {
         FAMILIES.iter().flat_map(|family| family.names.iter().copied())
     }
 
-    /// The names of the networks whose weights are published.
-    pub fn published() -> impl Iterator<Item = &'static str> {
-        PublishedWeights::all().iter().map(|weights| weights.name.as_str())
-    }
-
     /// The network in a file, recognised by the shapes of its tensors. `None` if no known family
     /// has such tensors.
     ///

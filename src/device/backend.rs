@@ -54,6 +54,11 @@ impl Backend {
         }
     }
 
+    /// Whether its devices are GPUs, or drivers that present themselves as GPUs.
+    pub fn is_for_gpus(self) -> bool {
+        matches!(self, Self::Wgpu | Self::Cuda)
+    }
+
     /// Whether Burn's operations run on its devices in this build.
     pub fn runs_burn(self) -> bool {
         match self {

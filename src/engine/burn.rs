@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Engine, EngineError, FeatureMap, Pending, Workload};
+use super::{Engine, EngineError, FeatureMap, Pending, Workload, batch_size_on, finite};
 use crate::backbone::Backbone;
-use crate::device::{Backend, DeviceInfo};
+use crate::device::{DeviceInfo, Kind};
 use crate::photos::Preprocessing;
 
 /// Runs a network with Burn's operations on its own device.
@@ -62,19 +62,14 @@ impl Engine for BurnEngine<'_> {
 
     fn fingerprint(&self) -> String {
         match &self.info {
-            Some(info) if matches!(info.backend, Backend::Wgpu | Backend::Cuda) => {
-                info.fingerprint()
-            }
+            Some(info) if info.backend.is_for_gpus() => info.fingerprint(),
             Some(info) => info.backend.to_string(),
             None => format!("Burn, {:?}", self.device),
         }
     }
 
     fn batch_size(&self) -> usize {
-        // 32 photos keep a GPU busy. With 8 instead of 32, Burn's CPU backends are as fast for
-        // ResNet-18, faster for EfficientNet-Lite0, and take half the memory (benches/RESULTS.md).
-        let is_gpu = self.info.as_ref().is_some_and(|info| info.kind.is_gpu());
-        if is_gpu { 32 } else { 8 }
+        batch_size_on(self.info.as_ref().map_or(Kind::Cpu, |info| info.kind))
     }
 
     fn kernels(&self) -> &'static str {
@@ -82,9 +77,8 @@ impl Engine for BurnEngine<'_> {
     }
 
     fn is_on_gpu(&self) -> bool {
-        self.info.as_ref().is_some_and(|info| {
-            matches!(info.backend, Backend::Wgpu | Backend::Cuda) && info.backend.runs_burn()
-        })
+        let backend = self.info.as_ref().map(|info| info.backend);
+        backend.is_some_and(|backend| backend.is_for_gpus() && backend.runs_burn())
     }
 }
 
@@ -98,8 +92,5 @@ pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, Engine
         .map_err(|error| EngineError::device(&error))?
         .try_into_vec_as()
         .map_err(|error| EngineError::device(&error))?;
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(EngineError::NotFinite),
-    }
+    finite(values)
 }

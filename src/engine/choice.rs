@@ -44,7 +44,7 @@ pub fn choose<'a>(
 ) -> Result<Chosen<'a>, PrecisionError> {
     let refused = |reason| Err(PrecisionError { device: info.device.clone(), precision, reason });
     let Target { backbone, preprocessing, device } = target;
-    let is_gpu = matches!(info.backend, Backend::Wgpu | Backend::Cuda);
+    let is_gpu = info.backend.is_for_gpus();
     if is_gpu && precision == Precision::F16 && !info.f16 {
         return refused("the adapter has no 16-bit arithmetic");
     }

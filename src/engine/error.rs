@@ -41,6 +41,17 @@ pub struct PrecisionError {
     pub(super) reason: &'static str,
 }
 
+/// The features themselves.
+///
+/// # Errors
+/// If one of them is NaN or infinite.
+pub(crate) fn finite(values: Vec<f32>) -> Result<Vec<f32>, EngineError> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(EngineError::NotFinite),
+    }
+}
+
 /// An error's debug text on one line.
 pub(crate) fn one_line(error: &impl std::fmt::Debug) -> String {
     format!("{error:?}").split_whitespace().collect::<Vec<_>>().join(" ")

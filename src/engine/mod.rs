@@ -21,12 +21,13 @@ pub use self::burn::BurnEngine;
 pub(crate) use self::burn::normalised;
 pub use choice::{Chosen, Target, choose, features_on_processor, plain, unsupported_networks};
 pub use cpu::{CpuEngine, CpuNetwork};
-pub(crate) use error::one_line;
 pub use error::{EngineError, PrecisionError};
+pub(crate) use error::{finite, one_line};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use gpu::{GpuEngine, GpuNetwork};
 pub use spec::NetworkSpec;
 
+use crate::device::Kind;
 pub use crate::plan::Unsupported;
 use crate::precision::Precision;
 
@@ -82,6 +83,13 @@ pub trait Engine {
     fn steps(&self, _pixels: Vec<u8>) -> Result<Option<StepValues>, EngineError> {
         Ok(None)
     }
+}
+
+/// The best batch size on hardware of this kind. 32 photos keep a GPU busy. On the processor 8 take
+/// less memory; Burn's CPU backends are then as fast for ResNet-18, and faster for
+/// EfficientNet-Lite0 (benches/RESULTS.md).
+fn batch_size_on(kind: Kind) -> usize {
+    if kind.is_gpu() { 32 } else { 8 }
 }
 
 /// How many photos are still to come. An engine may order its work differently for a few photos,

@@ -213,7 +213,7 @@ impl<'a> Extractor<'a> {
     /// If the device fails.
     pub fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError> {
         let map = self.engine.feature_map(pixels)?;
-        Ok(FeatureMap { values: finite(map.values)?, ..map })
+        Ok(FeatureMap { values: engine::finite(map.values)?, ..map })
     }
 
     fn launch(
@@ -234,7 +234,7 @@ impl<'a> Extractor<'a> {
         let Launched { batch, features } = launched;
         let PendingBatch { photos, sizes, sources, failed, .. } = batch;
         let cache = self.cache.as_ref().filter(|_| features.is_cacheable);
-        let computed = finite(features.wait()?)?;
+        let computed = engine::finite(features.wait()?)?;
         let width = self.target.backbone.architecture().features();
         let mut new = computed.chunks_exact(width);
         let mut rows = Vec::with_capacity(photos.len() * width);
@@ -262,11 +262,4 @@ struct Launched<'a> {
 
 fn missing_row() -> EngineError {
     EngineError::Device("it returned fewer features than photos".into())
-}
-
-fn finite(values: Vec<f32>) -> Result<Vec<f32>, EngineError> {
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => Err(EngineError::NotFinite),
-    }
 }

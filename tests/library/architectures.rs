@@ -9,7 +9,7 @@ use kindling::engine::{CpuNetwork, EngineError, NetworkSpec};
 use kindling::features::Extractor;
 use kindling::plan::Planned;
 
-use crate::reference::{Numbers, cpu, random_weights, relative_error};
+use crate::reference::{Numbers, cpu, photos, random_weights, relative_error};
 
 /// The largest error allowed on any engine, as a fraction of the largest value.
 const TOLERANCE: f32 = 1e-4;
@@ -24,11 +24,6 @@ fn with_random_weights(architecture: &Architecture) -> Backbone {
     let mut backbone = architecture.init(&cpu());
     random_weights(&mut backbone);
     backbone
-}
-
-fn photos(count: usize) -> Numbers {
-    let values = (0..count * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0);
-    Numbers { shape: vec![count, 3, SIDE, SIDE], values: values.collect() }
 }
 
 /// The network's plan and weights. If the CPU engine does not support the network, checks that the
@@ -56,7 +51,7 @@ fn spec(architecture: &Architecture, backbone: &Backbone) -> Option<NetworkSpec>
 #[test]
 fn every_architecture_gives_its_declared_number_of_features_on_every_engine() {
     for architecture in every_architecture() {
-        let (backbone, photos) = (with_random_weights(&architecture), photos(3));
+        let (backbone, photos) = (with_random_weights(&architecture), photos(3, SIDE));
         let features = backbone.forward(photos.on(&cpu()));
         assert_eq!(features.dims(), [3, architecture.features()], "{architecture}");
         let expected = Numbers {

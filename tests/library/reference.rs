@@ -104,6 +104,12 @@ pub fn bits(module: &impl Tensors) -> Vec<Vec<u8>> {
     module.tensors().iter().map(|tensor| tensor.to_bytes().unwrap().to_vec()).collect()
 }
 
+/// `count` square photos of `side` pixels, with arbitrary normalised values.
+pub fn photos(count: usize, side: usize) -> Numbers {
+    let values = (0..count * 3 * side * side).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0);
+    Numbers { shape: vec![count, 3, side, side], values: values.collect() }
+}
+
 /// Fills a network with random weights that keep the scale of the activations.
 pub fn random_weights(module: &mut impl Tensors) {
     use burn::store::bridge;

@@ -7,7 +7,7 @@ use kindling::backbone::{Architecture, Backbone, Tensors};
 use kindling::engine::cpu::{CpuNetwork, Photos, Tuning};
 use kindling::plan::{FusedPlan, Plan, Planned, StageError, Weights};
 
-use crate::reference::{Numbers, cpu, random_weights, relative_error};
+use crate::reference::{Numbers, cpu, photos, random_weights, relative_error};
 
 const NAMES: [&str; 2] = ["resnet18-w8", "efficientnet-lite0"];
 const SIDE: usize = 64;
@@ -20,11 +20,6 @@ fn backbone(name: &str, device: &Device) -> Backbone {
     backbone
 }
 
-fn photos() -> Numbers {
-    let values = (0..2 * 3 * SIDE * SIDE).map(|at| ((at * 7919 % 1009) as f32 / 252.0) - 2.0);
-    Numbers { shape: vec![2, 3, SIDE, SIDE], values: values.collect() }
-}
-
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers {
     let shape = tensor.dims().to_vec();
     Numbers { shape, values: tensor.into_data().iter::<f32>().collect() }
@@ -35,9 +30,9 @@ fn a_network_divided_at_any_stage_gives_the_same_features() {
     for name in NAMES {
         let backbone = backbone(name, &cpu());
         let network = backbone.network();
-        let whole = numbers(network.forward(photos().on(&cpu())));
+        let whole = numbers(network.forward(photos(2, SIDE).on(&cpu())));
         for stage in network.stages() {
-            let activations = network.forward_until(&stage, photos().on(&cpu())).unwrap();
+            let activations = network.forward_until(&stage, photos(2, SIDE).on(&cpu())).unwrap();
             let features = network.forward_from(&stage, activations).unwrap();
             assert_eq!(numbers(features).values, whole.values, "{name} at {stage}");
         }
@@ -52,11 +47,12 @@ fn a_plan_divided_at_any_stage_agrees_with_the_network() {
         let weights = Weights::read(backbone.tensors()).unwrap();
         let planned: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
         assert_eq!(planned, network.stages(), "{name}");
-        let whole = numbers(network.forward(photos().on(&cpu())));
+        let whole = numbers(network.forward(photos(2, SIDE).on(&cpu())));
         for stage in network.stages() {
-            let expected = numbers(network.forward_until(&stage, photos().on(&cpu())).unwrap());
+            let expected =
+                numbers(network.forward_until(&stage, photos(2, SIDE).on(&cpu())).unwrap());
             let until = plan.until_stage(&stage).unwrap();
-            let activations = until.interpreted(&weights, photos().on(&cpu()), |_, _| ());
+            let activations = until.interpreted(&weights, photos(2, SIDE).on(&cpu()), |_, _| ());
             let error = relative_error(activations.clone(), &expected);
             println!("{name} until {stage}: off by {error:.1e}");
             assert!(error < TOLERANCE, "{name} until {stage}: {error}");
@@ -65,7 +61,7 @@ fn a_plan_divided_at_any_stage_agrees_with_the_network() {
                 convolution.folded(&weights)
             })
             .unwrap();
-            let map = engine.feature_map(Photos::Planes(&photos().values));
+            let map = engine.feature_map(Photos::Planes(&photos(2, SIDE).values));
             let map = Numbers { shape: expected.shape.clone(), values: map };
             assert!(
                 relative_error(map.on::<4>(&cpu()), &expected) < TOLERANCE,
@@ -85,7 +81,7 @@ fn an_unknown_stage_is_an_error_that_names_the_known_ones() {
     let message = "the network has no stage called `layer5`; its stages are maxpool, layer1, \
                    layer2, layer3, layer4";
     assert_eq!(backbone.plan().unwrap().until_stage("layer5").unwrap_err().to_string(), message);
-    let error = backbone.network().forward_until("layer5", photos().on(&cpu())).unwrap_err();
+    let error = backbone.network().forward_until("layer5", photos(2, SIDE).on(&cpu())).unwrap_err();
     assert_eq!(error.to_string(), message);
 }
 
@@ -121,7 +117,8 @@ fn a_plan_that_starts_at_a_stage_is_refused_by_the_compiled_engines() {
 fn gradients_reach_the_stages_after_the_cut_but_not_a_frozen_group() {
     let device = cpu();
     let backbone = backbone("resnet18-w8", &device);
-    let activations = backbone.network().forward_until("layer3", photos().on(&device)).unwrap();
+    let activations =
+        backbone.network().forward_until("layer3", photos(2, SIDE).on(&device)).unwrap();
     let network = backbone.into_network().train();
     let all = network.clone();
     let loss = all.forward_from("layer3", activations.clone().autodiff()).unwrap().sum();

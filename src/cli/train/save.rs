@@ -1,6 +1,6 @@
 //! The fourth step of `train`: the run folder, with the model, its report and its model card.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use kindling::export::{self, Parts, Precision};
@@ -107,7 +107,7 @@ impl Trained<'_> {
             options: options.clone(),
             preprocessing: extractor.preprocessing(),
             data: DataRecord {
-                folder: absolute(&args.data)?,
+                folder: std::path::absolute(&args.data)?,
                 train_photos: train.labels.len(),
                 val_photos: val.labels.len(),
                 skipped: skipped.len(),
@@ -123,8 +123,4 @@ impl Trained<'_> {
             versions: Versions::current(),
         })
     }
-}
-
-fn absolute(folder: &Path) -> Result<PathBuf> {
-    Ok(std::path::absolute(folder)?)
 }

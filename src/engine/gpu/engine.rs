@@ -7,7 +7,9 @@ use super::request::GpuJob;
 use super::thread::GpuThread;
 use crate::backbone::Backbone;
 use crate::device::DeviceInfo;
-use crate::engine::{Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepValues, Workload};
+use crate::engine::{
+    Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepValues, Workload, batch_size_on,
+};
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
@@ -74,8 +76,7 @@ impl Engine for GpuEngine<'_> {
     }
 
     fn batch_size(&self) -> usize {
-        // 32 photos keep a GPU busy; a driver on the processor needs less memory with 8.
-        if self.info.kind.is_gpu() { 32 } else { 8 }
+        batch_size_on(self.info.kind)
     }
 
     fn kernels(&self) -> &'static str {
