@@ -1,9 +1,11 @@
 //! Reads a folder of photos into decoded, preprocessed batches.
 
+mod camera_raw;
 mod decode;
 mod duplicates;
 mod folder;
 mod folder_error;
+mod format;
 mod listing;
 mod preprocess;
 mod split;
@@ -15,6 +17,7 @@ pub(crate) use decode::{decode_bytes, read};
 pub use duplicates::exact_duplicates;
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
+pub use format::Format;
 pub use listing::{ListedPhoto, Listing, Part, every_photo};
 pub use preprocess::{Filter, Preprocessing, PreprocessingError};
 pub use split::{Split, training_split};
