@@ -96,6 +96,7 @@ pub mod photos;
 pub mod plan;
 mod precision;
 pub mod printable;
+mod regular_file;
 pub mod report;
 pub mod run;
 pub mod seed;

@@ -1,10 +1,12 @@
 //! Output files of commands: written atomically, and never over an existing file unless forced.
 
 use std::fs;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+use crate::regular_file;
 
 /// Why a file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -119,12 +121,8 @@ impl OutputFile {
 /// Whether the first kilobyte of a file contains `mark`, as in files written by Kindling. False for
 /// a pipe or a device, which is not read because reading might never end.
 pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
-    let mut start = Vec::new();
-    let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
-    let read = |file: fs::File| file.take(1024).read_to_end(&mut start);
-    is_file
-        && fs::File::open(file).and_then(read).is_ok()
-        && String::from_utf8_lossy(&start).contains(mark)
+    regular_file::read_head(file, 1024)
+        .is_ok_and(|start| String::from_utf8_lossy(&start).contains(mark))
 }
 
 /// Creates a hidden file with a unique name in `folder`, with the permissions of an ordinary file.

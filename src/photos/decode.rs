@@ -6,6 +6,8 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 
+use crate::regular_file;
+
 /// Size limit of a file and of its decoded pixels, in bytes: 178 megapixels of RGB. A JPEG of one
 /// kilobyte can claim to be 65500 pixels square, and every core decodes a photo at the same time.
 const MAX_BYTES: u64 = 512 << 20;
@@ -58,7 +60,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
         return Err(DecodeError::NotAFile);
     }
     check_size(metadata.len())?;
-    fs::read(path).map_err(DecodeError::Read)
+    regular_file::read(path, MAX_BYTES).map_err(DecodeError::Read)
 }
 
 /// Decodes the bytes of an image file, as [`decode`] does.

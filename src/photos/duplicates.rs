@@ -1,10 +1,11 @@
 //! Finds evaluation photos that are copies of training photos.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
+use crate::regular_file;
 use crate::sha256::Sha256;
 
 /// Finds files of `others` that are byte-for-byte copies of a file of `photos`.
@@ -42,7 +43,8 @@ pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize
 
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut hasher)?;
+    let (file, length) = regular_file::open(path)?;
+    io::copy(&mut file.take(length), &mut hasher)?;
     Ok(hasher.finalize())
 }
 

@@ -1,11 +1,11 @@
 //! Reads the epochs and the summary of a run, and writes `metrics.csv`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{METRICS_FILE, SUMMARY_FILE, Summary};
 use crate::head::EpochMetrics;
+use crate::regular_file::{self, MAX_TEXT_BYTES};
 
 /// The epochs and the summary of a run.
 #[derive(Clone, Debug)]
@@ -41,7 +41,8 @@ impl History {
     pub fn read(folder: &Path) -> Result<Self, HistoryError> {
         let (metrics, summary) = (folder.join(METRICS_FILE), folder.join(SUMMARY_FILE));
         let read = |file: &Path| {
-            fs::read(file).map_err(|error| HistoryError::Read(file.to_owned(), error))
+            regular_file::read(file, MAX_TEXT_BYTES)
+                .map_err(|error| HistoryError::Read(file.to_owned(), error))
         };
         let epochs: Vec<EpochMetrics> = csv::Reader::from_reader(read(&metrics)?.as_slice())
             .deserialize()

@@ -11,6 +11,7 @@ use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Preprocessing, PreprocessingError};
+use crate::regular_file;
 use crate::weights::{
     self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
 };
@@ -233,7 +234,7 @@ fn description(
 }
 
 fn read_text(file: &Path) -> Result<String, ModelError> {
-    fs::read_to_string(file).map_err(|error| ModelError::Read(file.to_owned(), error))
+    regular_file::read_text(file).map_err(|error| ModelError::Read(file.to_owned(), error))
 }
 
 fn read_classes(file: &Path, classes: usize) -> Result<Vec<String>, ModelError> {

@@ -1,11 +1,13 @@
 //! Killed runs, and output pipes that are closed early.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::fixtures::{CPU, kindling, narrow, photos, run_in, stdout};
+use crate::errors::assert_error;
+use crate::fixtures::{CPU, kindling, narrow, photos, run_in, stdout, trained};
 use crate::reference::fixture;
 
 #[test]
@@ -72,4 +74,27 @@ fn a_reader_that_leaves_early_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.status.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_among_the_files_of_a_run_is_an_error_and_not_waited_for() {
+    let folder = trained(2);
+    let place = folder.path();
+    for (name, tool) in
+        [("metrics.csv", "mkfifo"), ("summary.json", "ln"), ("classes.txt", "mkfifo")]
+    {
+        let file = place.join("run").join(name);
+        let content = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let mut make = Command::new(tool);
+        if tool == "ln" {
+            make.args(["-s", "/dev/zero"]);
+        }
+        assert!(make.arg(&file).status().unwrap().success());
+        assert_error(&run_in(place, ["report", "run", "--device", CPU]), &[name]);
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, content).unwrap();
+    }
+    stdout(&run_in(place, ["report", "run", "--device", CPU]));
 }
