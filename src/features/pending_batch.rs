@@ -19,7 +19,7 @@ pub fn prepare(
     {
         return Ok(Prepared { digest: None, size: photo.size, content: Content::Row(photo.row) });
     }
-    let photo = decode_bytes(&bytes)?;
+    let photo = decode_bytes(&bytes)?.photo;
     let size = photo.dimensions();
     Ok(Prepared { digest, size, content: Content::Pixels(preprocessing.crop(&photo)) })
 }

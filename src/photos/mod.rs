@@ -12,7 +12,7 @@ mod split;
 mod stream;
 mod walk;
 
-pub use decode::{DecodeError, decode};
+pub use decode::{DecodeError, DecodeWarning, decode};
 pub(crate) use decode::{decode_bytes, read};
 pub use duplicates::exact_duplicates;
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
