@@ -12,7 +12,7 @@ use kindling::output::OutputFile;
 use kindling::run::Model;
 
 use super::pretrained::NetworkArg;
-use super::terminal::{bytes, one_line, shell_word, text, this_program};
+use super::terminal::{Hinted, bytes, one_line, shell_word, text, this_program};
 
 /// Export a trained model for other programs: PyTorch, ONNX Runtime, Burn
 ///
@@ -101,13 +101,14 @@ fn format(args: &ExportArgs) -> Result<Format> {
         Some(FormatArg::Pth) | None => {
             let (model, file) = (shell_word(&args.model), args.out.with_extension("safetensors"));
             let (file, pickle) = (shell_word(&file), shell_word(&args.out));
-            bail!(
-                "pickle files (.pth, .pt) are not supported; PyTorch makes one from a safetensors \
-                 file: {} export {model} --out {file} && \
+            let hint = format!(
+                "PyTorch makes one from a safetensors file: {} export {model} --out {file} && \
                  python3 -c \"import sys, torch, safetensors.torch as s; \
                  torch.save(s.load_file(sys.argv[1]), sys.argv[2])\" {file} {pickle}",
                 this_program()
-            )
+            );
+            let message = "pickle files (.pth, .pt) are not supported";
+            Err(Hinted::new(message.into(), vec![hint]).into())
         }
     }
 }

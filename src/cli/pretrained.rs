@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
@@ -14,13 +15,19 @@ use kindling::weights::{
 };
 use serde::Serialize;
 
-use super::terminal::{byte_bar, bytes, error_text, one_line, text, warn};
+use super::terminal::{Hinted, byte_bar, bytes, error_text, one_line, text, warn};
 
 /// Environment variable: base URL of a mirror to download from instead of the published URLs.
 const MIRROR: &str = "KINDLING_WEIGHTS_URL";
 /// Environment variable: cache folder to use instead of the platform's. It holds `weights/`
 /// (downloads) and `features/` (the feature cache).
 pub const CACHE: &str = "KINDLING_CACHE";
+/// Why nothing is downloaded with `--offline`.
+const FORBIDDEN: &str = "--offline forbids downloading it";
+/// The patience with a server whose file the user did not ask for by name: seconds, where
+/// [`Patience::default`] allows minutes.
+const BRIEF: Patience =
+    Patience { stall: Duration::from_secs(3), attempts: 1, pause: Duration::ZERO };
 
 /// The option shared by every command that may download weights.
 #[derive(Args, Clone, Copy, Serialize)]
@@ -49,16 +56,52 @@ impl NetworkArg {
             return Ok(found);
         }
         let Some(published) = PublishedWeights::of(name) else {
-            bail!("there are no published weights for {name}: give a file with --weights");
+            let hints = vec!["give a file with --weights".into()];
+            return Err(
+                Hinted::new(format!("there are no published weights for {name}"), hints).into()
+            );
         };
         if self.offline {
-            bail!(
-                "{} is not on this machine, and --offline forbids downloading it. {}",
-                published.file,
-                remedy(published, purpose)
-            );
+            let message = format!("{} is not on this machine, and {FORBIDDEN}", published.file);
+            return Err(Hinted::new(message, remedies(published, purpose)).into());
         }
         download(published, Patience::default(), purpose, quiet)
+    }
+
+    /// Finds the weights of the backbone `name` on this machine, or downloads them without waiting
+    /// long for a server that does not answer. The inner error says why there are none.
+    ///
+    /// # Errors
+    /// If a file on this machine is damaged, or the user named an invalid mirror.
+    pub fn if_available(self, name: &str, quiet: bool) -> Result<Result<Pretrained, String>> {
+        if let Some(found) = Pretrained::find(name, &folders())? {
+            return Ok(Ok(found));
+        }
+        let Some(published) = PublishedWeights::of(name) else {
+            return Ok(Err("there are no published weights".into()));
+        };
+        if self.offline {
+            return Ok(Err(FORBIDDEN.into()));
+        }
+        let Some(folder) = cache() else { return Ok(Err("there is no cache folder".into())) };
+        let Some(url) = address(published)? else {
+            return Ok(Err("they have no download address".into()));
+        };
+        let mut has_started = false;
+        let result = transfer(published, &url, &folder, BRIEF, quiet, &mut has_started);
+        // A server that has sent something is worth waiting for.
+        let result = match result {
+            Err(DownloadError::BrokeOff { .. }) if has_started => {
+                transfer(published, &url, &folder, Patience::default(), quiet, &mut has_started)
+            }
+            result => result,
+        };
+        Ok(result.map_err(|error| match error {
+            DownloadError::Unreachable { reason, .. } | DownloadError::BrokeOff { reason, .. } => {
+                reason
+            }
+            error => error_text(&error),
+        }))
     }
 
     /// Opens the model `source`: a run folder, a weights file, or the name of a published network.
@@ -104,20 +147,47 @@ pub fn download(
     purpose: Use,
     quiet: bool,
 ) -> Result<Pretrained> {
-    let remedy = || remedy(published, purpose);
+    let remedies = || remedies(published, purpose);
     let Some(folder) = cache() else {
-        bail!("there is no cache folder to download {} to: set {CACHE}", published.file);
+        let message = format!("there is no cache folder to download {} to", published.file);
+        return Err(Hinted::new(message, vec![format!("set {CACHE}")]).into());
     };
     let Some(url) = address(published)? else {
-        bail!("{} has no download address. {}", published.file, remedy());
+        let message = format!("{} has no download address", published.file);
+        return Err(Hinted::new(message, remedies()).into());
     };
+    transfer(published, &url, &folder, patience, quiet, &mut false).map_err(|error| {
+        let text = error_text(&error);
+        let hinted = match &error {
+            DownloadError::Write(..) => {
+                Hinted::new(text, vec![format!("set {CACHE} to a writable folder")])
+            }
+            _ => Hinted::new(
+                format!("{} could not be downloaded: {text}", published.file),
+                remedies(),
+            ),
+        };
+        hinted.into()
+    })
+}
+
+/// Downloads `url` into `folder`, with a progress bar. Sets `has_started` once the server sends the
+/// file.
+fn transfer(
+    published: &PublishedWeights,
+    url: &str,
+    folder: &Path,
+    patience: Patience,
+    quiet: bool,
+    has_started: &mut bool,
+) -> Result<Pretrained, DownloadError> {
     if !quiet {
         let size = published.size.map(|size| format!(" ({})", bytes(size))).unwrap_or_default();
-        let from = one_line(&without_credentials(&url));
+        let from = one_line(&without_credentials(url));
         let _ = writeln!(io::stderr(), "download  {}{size} from {from}", published.file);
     }
     let bar = byte_bar(quiet);
-    let download = Download { weights: published, url: &url, folder: &folder, patience };
+    let download = Download { weights: published, url, folder, patience };
     let result = download.run(&mut |progress| match progress {
         Progress::Waiting => bar.suspend(|| {
             if !quiet {
@@ -125,6 +195,7 @@ pub fn download(
             }
         }),
         Progress::Started { resumed_from, total } => {
+            *has_started = true;
             if let Some(total) = total {
                 bar.set_length(total);
             }
@@ -135,44 +206,37 @@ pub fn download(
         Progress::Retrying { reason } => bar.suspend(|| warn(&format!("{reason}; trying again"))),
     });
     bar.finish_and_clear();
-    result.map_err(|error| match &error {
-        DownloadError::Write(..) => {
-            anyhow!("{}. Set {CACHE} to a writable folder", error_text(&error))
-        }
-        _ => anyhow!(
-            "{} could not be downloaded: {}. {}",
-            published.file,
-            error_text(&error),
-            remedy()
-        ),
-    })
+    result
 }
 
 /// What the user can do to get the file, or to do without it.
-fn remedy(published: &PublishedWeights, purpose: Use) -> String {
+fn remedies(published: &PublishedWeights, purpose: Use) -> Vec<String> {
+    let built_in = PublishedWeights::names_built_in().next();
+    let mut remedies = Vec::new();
+    match (purpose, built_in) {
+        (Use::Train, Some(name)) => {
+            remedies.push(format!("train with --backbone {name}, which is built in"));
+        }
+        (Use::Model, Some(name)) => remedies.push(format!("use {name}, which is built in")),
+        _ => {}
+    }
+    if let Use::Train = purpose {
+        remedies.push("or give another file with --weights".into());
+    }
+    let or = if remedies.is_empty() { "" } else { "or " };
     let mirror = match std::env::var_os(MIRROR).is_some_and(|base| !base.is_empty()) {
-        true => format!("Unset or change {MIRROR}, or get"),
-        false => "Get".to_owned(),
+        true => format!("unset or change {MIRROR}, or "),
+        false => String::new(),
     };
     let from = published.url.as_ref().map(|url| format!(" from {url}")).unwrap_or_default();
     let folders: Vec<String> =
         folders().iter().map(|folder| format!("`{}`", text(folder))).collect();
-    let by_hand = format!(
-        "{mirror} {}{from} by hand and put it into {}",
+    remedies.push(format!(
+        "{or}{mirror}get {}{from} by hand and put it into {}",
         published.file,
         folders.join(" or ")
-    );
-    let instead = match (purpose, PublishedWeights::names_built_in().next()) {
-        (Use::Train, Some(name)) => {
-            format!(
-                ", or give another file with --weights, or train with --backbone {name}, which is built in"
-            )
-        }
-        (Use::Train, None) => ", or give another file with --weights".into(),
-        (Use::Model, Some(name)) => format!(", or use {name}, which is built in"),
-        (Use::Model, None) | (Use::Fetch, _) => String::new(),
-    };
-    by_hand + &instead
+    ));
+    remedies
 }
 
 /// The folders to search for published files, in this order.

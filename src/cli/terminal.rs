@@ -86,10 +86,37 @@ pub fn warn(text: &str) {
     labelled("warning", AnsiColor::Yellow, &one_line(text));
 }
 
-/// Prints the error that ends the program to stderr, on one line.
+/// Prints the error that ends the program to stderr, on one line, and each of its hints on a line
+/// of its own.
 pub fn fail(error: &(dyn Error + 'static)) {
     labelled("error", AnsiColor::Red, &error_text(error));
+    let hinted = anyhow::Chain::new(error).find_map(|error| error.downcast_ref::<Hinted>());
+    if let Some(hinted) = hinted {
+        hinted.hints.iter().for_each(|hint| labelled("hint", AnsiColor::Cyan, &one_line(hint)));
+    }
 }
+
+/// An error with what the user can do about it.
+#[derive(Debug)]
+pub struct Hinted {
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Hinted {
+    /// The error `message` with its `hints`, each an alternative to the others.
+    pub fn new(message: String, hints: Vec<String>) -> Self {
+        Self { message, hints }
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Error for Hinted {}
 
 fn labelled(label: &str, colour: AnsiColor, text: &str) {
     let style = Style::new().bold().fg_color(Some(colour.into()));
@@ -126,6 +153,14 @@ pub fn error_text(error: &(dyn Error + 'static)) -> String {
 pub fn one_line(text: &str) -> String {
     let joined = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     printable(&joined.join(" "))
+}
+
+/// At most `length` characters of a text, with `...` for the rest.
+pub fn shortened(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some(_) => text.chars().take(length - 3).chain("...".chars()).collect(),
+        None => text.to_owned(),
+    }
 }
 
 /// Converts a path to text, with replacement characters for invalid UTF-8.
@@ -174,6 +209,12 @@ mod tests {
     #[test]
     fn odd_names_neither_break_a_line_nor_reach_the_terminal_raw() {
         assert_eq!(one_line("two  words\n  and\x1b[31m more\n"), "two  words and\\u{1b}[31m more");
+    }
+
+    #[test]
+    fn a_text_is_shortened_between_characters() {
+        assert_eq!(shortened("déjà vu", 7), "déjà vu");
+        assert_eq!(shortened("déjà vu!", 7), "déjà...");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use kindling::weights::{
 use serde::Serialize;
 
 use super::pretrained::{Use, cache, download, folders};
-use super::terminal::{bytes, counted, error_text, one_line, table, text};
+use super::terminal::{Hinted, bytes, counted, error_text, one_line, table, text};
 
 /// List, download and check pretrained weights
 #[derive(Args)]
@@ -208,11 +208,11 @@ fn path(weights: &'static PublishedWeights) -> Result<()> {
             Some(path) => writeln!(io::stdout(), "{}", path.display())?,
             None => bail!("{} is built into this program, so it has no path", weights.name),
         },
-        None => bail!(
-            "{} is not on this machine: run `kindling weights fetch {}`",
-            weights.file,
-            weights.name
-        ),
+        None => {
+            let message = format!("{} is not on this machine", weights.file);
+            let hint = format!("run `kindling weights fetch {}`", weights.name);
+            return Err(Hinted::new(message, vec![hint]).into());
+        }
     }
     Ok(())
 }

@@ -6,16 +6,18 @@ use std::process::Output;
 use crate::fixtures::{CPU, narrow, photos, run_in, stderr, stdout};
 use crate::reference::fixture;
 
-/// Asserts that the program failed with exit code 1 and one error line that contains all `parts`.
+/// Asserts that the program failed with exit code 1 and one error line, that hints follow it on
+/// lines of their own, and that these lines contain all `parts`.
 #[track_caller]
 pub fn assert_error(output: &Output, parts: &[&str]) {
     let message = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    let errors: Vec<_> = message.lines().filter(|line| !line.starts_with("warning: ")).collect();
-    assert_eq!(errors.len(), 1, "{message}");
-    assert!(errors[0].starts_with("error: "), "{message}");
+    let lines: Vec<_> = message.lines().filter(|line| !line.starts_with("warning: ")).collect();
+    let [error, hints @ ..] = lines.as_slice() else { panic!("no error: {message}") };
+    assert!(error.starts_with("error: "), "{message}");
+    assert!(hints.iter().all(|line| line.starts_with("hint: ")), "{message}");
     for part in parts {
-        assert!(errors[0].contains(part), "`{part}` is not in: {message}");
+        assert!(lines.iter().any(|line| line.contains(part)), "`{part}` is not in: {message}");
     }
 }
 

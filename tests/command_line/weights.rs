@@ -29,22 +29,61 @@ fn training_without_weights_says_every_way_to_get_them() {
     let place = folder.path();
     let server = Server::start(Vec::new(), [Answer::Status("404 Not Found")]);
     let mirror = format!("{}/models/", server.address);
-    let output = run(place, &mirror, &["train", "photos", "--out", "run", "--device", CPU]);
+    let args = ["train", "photos", "--backbone", "resnet18", "--out", "run", "--device", CPU];
+    let output = run(place, &mirror, &args);
     let message = stderr(&output);
-    let error = message.lines().find(|line| line.starts_with("error: ")).unwrap();
-    for part in [
-        "404 Not Found",
-        &format!("{mirror}resnet18-f37072fd.pth"),
-        "`weights`",
-        "cache/weights`",
-        "--weights",
-        "--backbone efficientnet-lite0",
-    ] {
+    // The cause on the first line, each remedy on a line of its own.
+    let lines: Vec<&str> = message.lines().filter(|line| !line.starts_with("download  ")).collect();
+    let [error, hints @ ..] = lines.as_slice() else { panic!("{message}") };
+    for part in ["error: ", "404 Not Found", &format!("{mirror}resnet18-f37072fd.pth")] {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
+    assert!(!error.contains("--"), "{error}");
+    let mut remedies = vec!["--weights", "`weights`"];
+    if cfg!(feature = "bundled-weights") {
+        remedies.insert(0, "--backbone efficientnet-lite0");
+    }
+    assert_eq!(hints.len(), remedies.len(), "{message}");
+    for (hint, remedy) in hints.iter().zip(remedies) {
+        assert!(hint.starts_with("hint: ") && hint.contains(remedy), "{remedy}: {hint}");
+    }
+    assert!(hints.last().unwrap().contains("cache/weights`"), "{message}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 300), "{message}");
     assert_eq!(output.status.code(), Some(1));
     assert!(server.requests()[0].starts_with("get /models/resnet18-f37072fd.pth "));
     assert!(!place.join("run").exists());
+}
+
+#[cfg(feature = "bundled-weights")]
+#[test]
+fn the_first_command_trains_the_built_in_network_if_the_default_cannot_be_had() {
+    let folder = photos(2);
+    let place = folder.path();
+    let refused = Server::start(Vec::new(), [Answer::Status("404 Not Found")]);
+    let mirrors = [refused.address.as_str(), "http://127.0.0.1:1", "http://no-such-host.invalid"];
+    for (mirror, more) in mirrors.map(|mirror| (mirror, None)).into_iter().chain([
+        // Neither asks a server.
+        ("http://127.0.0.1:1", Some("--offline")),
+    ]) {
+        let start = std::time::Instant::now();
+        let args = ["train", "photos", "--out", "run", "--force", "--epochs", "1", "--device", CPU];
+        let output = run(place, mirror, &args.into_iter().chain(more).collect::<Vec<_>>());
+        let (message, told) = (stdout(&output), stderr(&output));
+        assert!(message.contains("backbone  efficientnet-lite0 from "), "{message}");
+        let warnings: Vec<&str> =
+            told.lines().filter(|line| line.starts_with("warning: ")).collect();
+        let [warning] = warnings.as_slice() else { panic!("{told}") };
+        for part in ["resnet18", "efficientnet-lite0", "--backbone resnet18 insists"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        assert!(warning.len() <= 300, "{warning}");
+        assert!(start.elapsed().as_secs() < 20, "{mirror}: {:?}", start.elapsed());
+    }
+    // What the user asks for by name is never replaced, nor is a damaged file.
+    for insisting in [&["--backbone", "resnet18"][..], &["--backbone", "resnet18", "--offline"]] {
+        let args = [&["train", "photos", "--out", "run", "--force", "--device", CPU], insisting];
+        assert_error(&run(place, "http://127.0.0.1:1", &args.concat()), &["resnet18"]);
+    }
 }
 
 #[test]
@@ -53,7 +92,7 @@ fn offline_nobody_is_asked() {
     let place = folder.path();
     let server = Server::start(Vec::new(), [Answer::Whole]);
     for args in [
-        &["train", "photos", "--offline", "--device", CPU][..],
+        &["train", "photos", "--backbone", "resnet18", "--offline", "--device", CPU][..],
         &["predict", "resnet34", "photos", "--offline", "--device", CPU],
     ] {
         let output = run(place, &server.address, args);

@@ -4,7 +4,7 @@ mod content;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::photos::{PhotoSet, labelled_as};
 use kindling::report::DEFAULT_GALLERY;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::evaluated::Evaluated;
 use super::opened::ComputeArgs;
-use super::terminal::{bytes, counted, error_text, one_line, say, text};
+use super::terminal::{Hinted, bytes, counted, error_text, one_line, say, text};
 pub use content::{NewReport, ReportFile, counts, leaked, making, name, source, warn_leaked};
 
 /// Write an HTML report on a model and its predictions
@@ -67,7 +67,8 @@ impl GalleryArg {
 
 pub fn run(args: &ReportArgs) -> Result<()> {
     let report_file = ReportFile::of(&args.run, args.out.as_deref())?.ok_or_else(|| {
-        anyhow!("`{}` is not a run folder: give a file with --out", args.run.display())
+        let message = format!("`{}` is not a run folder", args.run.display());
+        Hinted::new(message, vec!["give a file with --out".into()])
     })?;
     let opened = args.compute.model(&args.run, args.quiet)?;
     let (model, info) = (&opened.model, &opened.info);
@@ -75,10 +76,8 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         (Some(data), _) => (labelled_as(data, &model.classes)?, data.clone()),
         (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
         (None, None) => {
-            bail!(
-                "`{}` does not record its validation photos: give a folder of photos",
-                args.run.display()
-            )
+            let message = format!("`{}` does not record its validation photos", args.run.display());
+            return Err(Hinted::new(message, vec!["give a folder of photos".into()]).into());
         }
     };
     let extractor = opened.extractor()?;
@@ -109,14 +108,13 @@ pub fn run(args: &ReportArgs) -> Result<()> {
 /// The validation photos of a run.
 fn validated_on(model: &Model) -> Result<PhotoSet> {
     let config = model.config.as_ref().expect("a run has a configuration");
-    let split = config.split().map_err(|error| {
-        anyhow!("{}; give a folder of photos after the run", error_text(&error))
-    })?;
+    let hinted = |message: String| {
+        Hinted::new(message, vec!["give a folder of photos after the run".into()])
+    };
+    let split = config.split().map_err(|error| hinted(error_text(&error)))?;
     if split.classes != model.classes {
-        bail!(
-            "classes.txt does not list the classes that the run was trained on; give a folder of \
-             photos after the run"
-        );
+        let message = "classes.txt does not list the classes that the run was trained on";
+        return Err(hinted(message.into()).into());
     }
     Ok(PhotoSet { classes: split.classes, photos: split.val, passed_over: split.passed_over })
 }

@@ -21,7 +21,7 @@ use crate::cli::suggested::Suggested;
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
-  kindling train photos                                ResNet-18, fetched once
+  kindling train photos                                ResNet-18, or the built-in network
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1")]
@@ -32,8 +32,9 @@ pub struct TrainArgs {
 
     /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
     ///
-    /// efficientnet-lite0 is built in. The weights of the others are read from weights/ or the
-    /// cache folder, and downloaded if they are in neither. With --weights, the default is the
+    /// efficientnet-lite0 is built in, and is the default if the weights of resnet18 are not on
+    /// this machine and cannot be downloaded. The weights of the others are read from weights/ or
+    /// the cache folder, and downloaded if they are in neither. With --weights, the default is the
     /// network in that file. For a ResNet with a different number of stem channels, append the
     /// number to the name: resnet18-w16.
     #[arg(long, value_name = "NAME", value_parser = Suggested::<Architecture>::new(Architecture::names()), hide_possible_values = true)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use kindling::features::{Extraction, Extractor, SelfCheck, SelfCheckError};
 use kindling::head::Examples;
 use kindling::photos::{LabelledPhoto, Split, for_each_batch};
@@ -11,7 +11,7 @@ use super::TrainArgs;
 use super::console::Console;
 use super::load::Loaded;
 use crate::cli::extraction::{self, Skipped, advised, extractor, from_cache};
-use crate::cli::terminal::counted;
+use crate::cli::terminal::{Hinted, counted};
 
 /// The features of a split's photos.
 pub struct Extracted<'a> {
@@ -84,11 +84,12 @@ fn self_check(
     });
     let Err(photo) = first else { return Ok(None) };
     extractor.self_check(&photo).map_err(|error| match error {
-        SelfCheckError::Disagrees { .. } => anyhow!(
-            "{} failed the self-check: {error}. Use --device cpu or another driver; --no-self-check trains \
-             on it anyway",
-            loaded.info
-        ),
+        SelfCheckError::Disagrees { .. } => {
+            let message = format!("{} failed the self-check: {error}", loaded.info);
+            let hints =
+                ["use --device cpu or another driver", "--no-self-check trains on it anyway"];
+            Hinted::new(message, hints.map(String::from).into()).into()
+        }
         SelfCheckError::Engine(error) => advised(error, extractor),
     })
 }

@@ -4,16 +4,19 @@ use std::time::Instant;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use kindling::backbone::Backbone;
+use kindling::backbone::{Architecture, Backbone};
 use kindling::device::DeviceInfo;
-use kindling::weights::{self, Pretrained};
+use kindling::weights::{self, Pretrained, PublishedWeights};
 
 use super::TrainArgs;
 use super::console::Console;
 use crate::cli::pretrained::Use;
+use crate::cli::terminal::{shortened, warn};
 
 /// The backbone if neither `--backbone` nor `--weights` is given.
 const DEFAULT_BACKBONE: &str = "resnet18";
+/// Maximum length of the reason in a warning, in characters.
+const MAX_REASON: usize = 120;
 
 /// A backbone on its device.
 pub struct Loaded {
@@ -34,8 +37,13 @@ pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
     let (pretrained, named) = match &args.weights {
         Some(file) => (Pretrained::file(file)?, args.backbone.clone()),
         None => {
-            let named = args.backbone.clone().map_or_else(|| DEFAULT_BACKBONE.parse(), Ok)?;
-            let found = args.network.pretrained(&named.to_string(), Use::Train, args.quiet)?;
+            let (found, named) = match &args.backbone {
+                Some(named) => {
+                    let name = named.to_string();
+                    (args.network.pretrained(&name, Use::Train, args.quiet)?, named.clone())
+                }
+                None => default_backbone(args)?,
+            };
             (found, Some(named))
         }
     };
@@ -48,4 +56,26 @@ pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
     let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
     console.line(format_args!("backbone  {architecture} from {pretrained}"));
     Ok(Loaded { info, device, pretrained, backbone, start })
+}
+
+/// The default backbone if its weights are on this machine or can be downloaded, otherwise the
+/// built-in one, with a warning.
+fn default_backbone(args: &TrainArgs) -> Result<(Pretrained, Architecture)> {
+    let default: Architecture = DEFAULT_BACKBONE.parse()?;
+    let Some(built_in) = PublishedWeights::names_built_in().next() else {
+        let found = args.network.pretrained(DEFAULT_BACKBONE, Use::Train, args.quiet)?;
+        return Ok((found, default));
+    };
+    match args.network.if_available(DEFAULT_BACKBONE, args.quiet)? {
+        Ok(found) => Ok((found, default)),
+        Err(reason) => {
+            warn(&format!(
+                "the weights of {DEFAULT_BACKBONE} are not on this machine ({}), so the built-in \
+                 {built_in} is used; --backbone {DEFAULT_BACKBONE} insists",
+                shortened(&reason, MAX_REASON)
+            ));
+            let found = args.network.pretrained(built_in, Use::Train, args.quiet)?;
+            Ok((found, built_in.parse()?))
+        }
+    }
 }
