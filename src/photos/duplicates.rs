@@ -1,10 +1,12 @@
-//! Finds evaluation photos that are copies of training photos.
+//! Finds photos that are copies of each other: evaluation photos that were trained on, and photos
+//! that are in two class folders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::LabelledPhoto;
 use crate::regular_file;
 use crate::sha256::Sha256;
 
@@ -41,6 +43,35 @@ pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize
     duplicates
 }
 
+/// Finds the groups of byte-for-byte equal photos that do not all have the same class: at most one
+/// of their labels can be right.
+///
+/// Returns indices into `photos`, ascending in each group; the groups are in the order of their
+/// first photos. Files that cannot be read are ignored. Only files of equal length and different
+/// classes are read.
+pub fn in_two_classes(photos: &[&LabelledPhoto]) -> Vec<Vec<usize>> {
+    let mut by_length: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (index, photo) in photos.iter().enumerate() {
+        if let Ok(metadata) = fs::metadata(&photo.path) {
+            by_length.entry(metadata.len()).or_default().push(index);
+        }
+    }
+    let is_one_class =
+        |group: &[usize]| group.iter().all(|index| photos[*index].label == photos[group[0]].label);
+    let mut groups = Vec::new();
+    for candidates in by_length.into_values().filter(|group| !is_one_class(group)) {
+        let mut by_digest: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
+        for index in candidates {
+            if let Ok(digest) = digest(&photos[index].path) {
+                by_digest.entry(digest).or_default().push(index);
+            }
+        }
+        groups.extend(by_digest.into_values().filter(|group| !is_one_class(group)));
+    }
+    groups.sort();
+    groups
+}
+
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let (file, length) = regular_file::open(path)?;
@@ -67,5 +98,28 @@ mod tests {
         assert_eq!(exact_duplicates(&trained, &others), [(1, 1)]);
         // A file is its own duplicate: evaluating on the training photos is reported.
         assert_eq!(exact_duplicates(&trained, &trained), [(0, 0), (1, 1), (2, 1)]);
+    }
+
+    #[test]
+    fn one_photo_in_two_classes_is_found_and_two_in_one_class_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = |name: &str, label: usize, content: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            LabelledPhoto { path, label }
+        };
+        let photos = [
+            photo("a", 0, "long one"),
+            photo("b", 0, "two"),
+            photo("c", 0, "two"),
+            photo("d", 1, "six"),
+            photo("e", 1, "two"),
+            photo("f", 2, "long one"),
+            photo("g", 2, "long two"),
+            LabelledPhoto { path: folder.path().join("gone"), label: 1 },
+        ];
+        let photos: Vec<&LabelledPhoto> = photos.iter().collect();
+        assert_eq!(in_two_classes(&photos), [vec![0, 5], vec![1, 2, 4]]);
+        assert!(in_two_classes(&photos[1..4]).is_empty());
     }
 }

@@ -14,7 +14,7 @@ mod walk;
 
 pub use decode::{DecodeError, DecodeWarning, decode};
 pub(crate) use decode::{decode_bytes, read};
-pub use duplicates::exact_duplicates;
+pub use duplicates::{exact_duplicates, in_two_classes};
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;
 pub use format::Format;

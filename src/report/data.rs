@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::pictures::path_text;
-use super::{Findings, ReportPhoto};
+use super::{Findings, Leaked, ReportPhoto};
 use crate::photos::Preprocessing;
 
 /// Maximum number of files listed by name.
@@ -56,6 +56,7 @@ pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
                     ". They were enlarged for the network."
                 }
             }
+            (in_two_classes(findings))
             (leaked(findings))
             (skipped(findings))
         }
@@ -78,26 +79,71 @@ fn sizes(findings: &Findings) -> Markup {
 }
 
 fn leaked(findings: &Findings) -> Markup {
+    let evaluated = findings.content.photos.len();
     html! {
         h3 #leaked { "Evaluated photos that were also trained on" }
         @match &findings.content.leaked {
             Err(reason) => { p .warning { "Not checked: " (reason) "." } }
-            Ok(pairs) if pairs.is_empty() => {
+            Ok(leaked) if leaked.is_empty() => {
                 p { "No evaluated photo is a byte-for-byte copy of a training photo." }
             }
-            Ok(pairs) => {
-                p .warning {
-                    "Evaluated photos that are byte-for-byte copies of training photos: " (pairs.len())
-                    ". They make the scores look better than they are. Remove them from one of the two sets and train again."
-                }
-                table #duplicates {
-                    thead { tr { th scope="col" { "evaluated" } th scope="col" { "trained on" } } }
-                    tbody { @for (evaluated, trained) in pairs.iter().take(MAX_LISTED) {
-                        tr { td .path { bdi { (path_text(evaluated)) } } td .path { bdi { (path_text(trained)) } } }
+            Ok(leaked) => { (trained_on(leaked, evaluated)) }
+        }
+    }
+}
+
+/// If the evaluated photos are the training photos, one sentence says so. Single copies are listed.
+fn trained_on(leaked: &Leaked, evaluated: usize) -> Markup {
+    let Leaked { training_photos, copies } = leaked;
+    let all_are_copies = training_photos + copies.len() == evaluated;
+    let known = if all_are_copies { evaluated } else { *training_photos };
+    html! {
+        @if known > 0 {
+            p .warning {
+                "The model was trained on " (known) " of these " (evaluated) " photos, so the scores flatter it. "
+                "Evaluate it on photos that it has not seen."
+            }
+        }
+        @if !copies.is_empty() && !all_are_copies {
+            p .warning {
+                "Evaluated photos that are byte-for-byte copies of training photos: " (copies.len())
+                ". They make the scores look better than they are. Remove them from one of the two sets and train again."
+            }
+            table #duplicates {
+                thead { tr { th scope="col" { "evaluated" } th scope="col" { "trained on" } } }
+                tbody { @for (evaluated, trained) in copies.iter().take(MAX_LISTED) {
+                    tr { td .path { bdi { (path_text(evaluated)) } } td .path { bdi { (path_text(trained)) } } }
+                } }
+            }
+            (and_more(copies.len()))
+        }
+    }
+}
+
+/// Photos whose labels contradict each other.
+fn in_two_classes(findings: &Findings) -> Markup {
+    let groups = &findings.content.in_two_classes;
+    html! {
+        h3 #contradictions { "The same photo in two classes" }
+        @if groups.is_empty() {
+            p { "No two files of different classes are byte-for-byte copies of each other." }
+        } @else {
+            p .warning {
+                "Photos that are in more than one class folder: " (groups.len())
+                ". At most one of the classes is right. Delete the other copies and train again."
+            }
+            table #two-classes {
+                thead { tr { th scope="col" { "file" } th scope="col" { "class" } } }
+                @for group in groups.iter().take(MAX_LISTED) {
+                    tbody { @for photo in group.iter().take(MAX_LISTED) {
+                        tr {
+                            td .path { bdi { (path_text(&photo.path)) } }
+                            td .path { bdi { (findings.class(photo.label)) } }
+                        }
                     } }
                 }
-                (and_more(pairs.len()))
             }
+            (and_more(groups.len()))
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::evaluation::{
 use crate::features::Extractor;
 use crate::head::{EpochMetrics, Head};
 use crate::output::has_mark;
+use crate::photos::LabelledPhoto;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::Galleries;
 use pictures::Thumbnails;
@@ -62,13 +63,31 @@ pub struct Content<'a> {
     pub trained_on: Option<Vec<usize>>,
     /// Skipped files, each with the reason.
     pub skipped: &'a [(String, String)],
-    /// Evaluated photos that are byte-for-byte copies of training photos, each with the training
-    /// photo; or the reason why this could not be checked.
-    pub leaked: Result<Vec<(PathBuf, PathBuf)>, String>,
+    /// Evaluated photos that were trained on, or the reason why this could not be checked.
+    pub leaked: Result<Leaked, String>,
+    /// Groups of byte-for-byte equal photos of different classes.
+    pub in_two_classes: Vec<Vec<LabelledPhoto>>,
     /// How the model was trained and evaluated, as names and values.
     pub making: Vec<(&'static str, String)>,
     /// Number of photos to show in each group of each class.
     pub gallery: usize,
+}
+
+/// Evaluated photos that the model was trained on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaked {
+    /// The number of evaluated photos that are training photos themselves, not copies.
+    pub training_photos: usize,
+    /// Other evaluated photos that are byte-for-byte copies of training photos of the same class,
+    /// each with the training photo.
+    pub copies: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Leaked {
+    /// Whether no evaluated photo was trained on.
+    pub fn is_empty(&self) -> bool {
+        self.training_photos == 0 && self.copies.is_empty()
+    }
 }
 
 /// A rendered report.

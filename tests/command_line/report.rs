@@ -133,7 +133,7 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
     let page = report(place);
     assert!(
         page.contains("18 photos in photos/train")
-            && page.contains("byte-for-byte copies of training photos: 18.")
+            && page.contains("The model was trained on 18 of these 18 photos")
     );
     let args =
         ["evaluate", "run", "photos", "--report", "other.html", "--gallery", "0", "--device", CPU];
@@ -307,6 +307,71 @@ fn photos_that_were_trained_on_and_validated_on_are_told_of() {
         data.contains("copies of training photos: 1.") && data.contains("train/discs/001.png"),
         "{data}"
     );
+}
+
+#[test]
+fn one_photo_in_two_classes_is_a_finding_of_its_own() {
+    let folder = photos(5);
+    let place = folder.path();
+    let copy = |from: &str, to: &str| {
+        fs::copy(place.join("photos").join(from), place.join("photos").join(to)).unwrap();
+    };
+    // Within the training part, across the parts, and within the validation part.
+    copy("train/discs/001.png", "train/checks/disc.png");
+    copy("train/discs/002.png", "val/stripes/disc.png");
+    copy("val/discs/003.png", "val/checks/disc.png");
+    // The same class: an ordinary copy.
+    copy("train/stripes/001.png", "val/stripes/copy.png");
+    let output = train(place, &[]);
+    stdout(&output);
+    let message = stderr(&output);
+    let warnings: Vec<&str> = message.lines().collect();
+    assert_eq!(warnings.len(), 2, "{message}");
+    assert!(warnings[0].contains("3 photos are in more than one class: `"), "{message}");
+    assert!(warnings[1].contains("1 validation photo is a byte-for-byte copy"), "{message}");
+    let check = |page: &str, found: usize| {
+        let data = section(page, "data");
+        assert!(data.contains(&format!("more than one class folder: {found}.")), "{data}");
+        let (_, table) = data.split_once("<table id=\"two-classes\">").unwrap();
+        let table = table.split("</table>").next().unwrap();
+        assert_eq!(table.matches("<tbody>").count(), found, "{table}");
+        assert_eq!(table.matches("<tr><td").count(), 2 * found, "{table}");
+        assert!(table.contains("checks/disc.png") && !table.contains("copy.png"), "{table}");
+        let (_, leaked) = data.split_once("<h3 id=\"leaked\">").unwrap();
+        assert!(!leaked.contains("disc.png"), "{leaked}");
+    };
+    let page = report(place);
+    check(&page, 3);
+    assert!(section(&page, "data").contains("copies of training photos: 1."));
+    stdout(&run_in(place, ["report", "run", "--device", CPU]));
+    check(&report(place), 3);
+    // Photos of the training part that are evaluated again are not counted twice.
+    stdout(&run_in(place, ["report", "run", "photos/train", "--device", CPU]));
+    check(&report(place), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_on_the_training_photos_says_so_once() {
+    let folder = photos(8);
+    let place = folder.path();
+    let args = ["train", "photos/train", "--out", "run", "--epochs", "2"].map(String::from);
+    stdout(&run_in(place, args.into_iter().chain(narrow())));
+    let sentences = |data: &str, found: usize, of: usize| {
+        let output = run_in(place, ["report", "run", data, "--device", CPU]);
+        stdout(&output);
+        let (message, page) = (stderr(&output), report(place));
+        assert_eq!(message.lines().count(), 1, "{message}");
+        let leaked = section(&page, "data").split_once("<h3 id=\"leaked\">").unwrap().1;
+        let sentence = format!("The model was trained on {found} of these {of} photos");
+        assert!(leaked.contains(&sentence), "{sentence}: {leaked}");
+        assert!(!leaked.contains("<table id=\"duplicates\">") && !leaked.contains("Remove them"));
+    };
+    // A fifth of each class was put aside for validation.
+    sentences("photos/train", 18, 24);
+    // The same files under another name.
+    std::os::unix::fs::symlink(place.join("photos/train"), place.join("link")).unwrap();
+    sentences("link", 18, 24);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn the_first_command_trains_the_built_in_network_if_the_default_cannot_be_had() 
     }
     // What the user asks for by name is never replaced, nor is a damaged file.
     for insisting in [&["--backbone", "resnet18"][..], &["--backbone", "resnet18", "--offline"]] {
-        let args = [&["train", "photos", "--out", "run", "--force", "--device", CPU], insisting];
+        let args = [&["train", "photos", "--out", "run", "--force", "--quiet"], insisting];
         assert_error(&run(place, "http://127.0.0.1:1", &args.concat()), &["resnet18"]);
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
 use kindling::features::Extractor;
-use kindling::photos::{Preprocessing, decode};
-use kindling::report::{Content, MapRequest, Report, ReportPhoto, activation_maps};
+use kindling::photos::{LabelledPhoto, Preprocessing, decode};
+use kindling::report::{Content, Leaked, MapRequest, Report, ReportPhoto, activation_maps};
 use kindling::run::Model;
 use kindling::weights::Checkpoint;
 
@@ -113,7 +113,8 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
         (0..100_000_u64).map(|index| (index * 2_654_435_761 % 1000) as f32 / 100.0).collect();
     let skipped: Vec<(String, String)> =
         (0..5000).map(|index| (format!("{index}.txt"), "is not a photo".into())).collect();
-    let leaked = (0..5000).map(|index| (paths[index % 4].clone(), paths[0].clone())).collect();
+    let copies = (0..5000).map(|index| (paths[index % 4].clone(), paths[0].clone())).collect();
+    let photo = |label: usize| LabelledPhoto { path: paths[label].clone(), label };
     let content = Content {
         name: "many",
         classes: &model.classes,
@@ -123,7 +124,8 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
         logits: &logits,
         trained_on: None,
         skipped: &skipped,
-        leaked: Ok(leaked),
+        leaked: Ok(Leaked { training_photos: 3000, copies }),
+        in_two_classes: vec![vec![photo(0), photo(1)]; 3000],
         making: Vec::new(),
         gallery: 1000,
     };

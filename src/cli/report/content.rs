@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use kindling::device::DeviceInfo;
 use kindling::features::Extractor;
 use kindling::output::OutputFile;
-use kindling::photos::{LabelledPhoto, exact_duplicates};
-use kindling::report::{Content, Report, ReportPhoto};
+use kindling::report::{Content, Report};
 use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
 
+use super::copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
 use crate::cli::evaluated::Evaluated;
 use crate::cli::terminal::{error_text, text, warn};
 
@@ -42,9 +42,15 @@ impl NewReport<'_> {
             Some(config) => config.split().map_err(|error| error_text(&error)),
             None => Err("the model has no record of its training photos".into()),
         };
-        let leaked = split.map(|split| leaked(&split.train, &photos));
+        let trained_on = match &split {
+            Ok(split) if split.classes == model.classes => split.train.as_slice(),
+            _ => &[],
+        };
+        let in_two_classes = in_two_classes(trained_on, &photos);
+        warn_in_two_classes(&in_two_classes, &model.classes);
+        let leaked = split.map(|split| leaked(&split.train, &photos, &in_two_classes));
         if let (Ok(leaked), false) = (&leaked, self.overlap_reported) {
-            warn_leaked(leaked, "evaluated");
+            warn_leaked(leaked, "evaluated", photos.len());
         }
         let mut making = match (&model.config, &history) {
             (Some(config), Some(history)) => making(config, &history.summary),
@@ -75,6 +81,7 @@ impl NewReport<'_> {
                     .filter(|counts| counts.len() == model.classes.len()),
                 skipped: &evaluated.skipped,
                 leaked,
+                in_two_classes,
                 making,
                 gallery: self.gallery,
             },
@@ -149,34 +156,6 @@ pub fn counts(labels: impl IntoIterator<Item = usize>, classes: usize) -> Vec<us
     let mut counts = vec![0; classes];
     labels.into_iter().for_each(|label| counts[label] += 1);
     counts
-}
-
-/// The evaluated photos that are copies of training photos, each with the training photo.
-pub fn leaked(trained_on: &[LabelledPhoto], evaluated: &[ReportPhoto]) -> Vec<(PathBuf, PathBuf)> {
-    let trained: Vec<&Path> = trained_on.iter().map(|photo| photo.path.as_path()).collect();
-    let others: Vec<&Path> = evaluated.iter().map(|photo| photo.path).collect();
-    exact_duplicates(&trained, &others)
-        .into_iter()
-        .map(|(other, photo)| (others[other].to_owned(), trained[photo].to_owned()))
-        .collect()
-}
-
-/// Warns of evaluated photos that are copies of training photos. `which` is the adjective for the
-/// evaluated photos, such as "validation".
-pub fn warn_leaked(leaked: &[(PathBuf, PathBuf)], which: &str) {
-    if let Some((evaluated, trained)) = leaked.first() {
-        let (are, they) = match leaked.len() {
-            1 => ("photo is a byte-for-byte copy of a training photo", "it inflates"),
-            _ => ("photos are byte-for-byte copies of training photos", "they inflate"),
-        };
-        warn(&format!(
-            "{} {which} {are}, so {they} the scores: `{}` equals `{}`{}",
-            leaked.len(),
-            evaluated.display(),
-            trained.display(),
-            if leaked.len() > 1 { ", ... (the report lists them)" } else { "" },
-        ));
-    }
 }
 
 /// How a run was made, as pairs of name and value.

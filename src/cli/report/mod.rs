@@ -1,6 +1,7 @@
 //! `kindling report`
 
 mod content;
+mod copies;
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use serde::Serialize;
 use super::evaluated::Evaluated;
 use super::opened::ComputeArgs;
 use super::terminal::{Hinted, bytes, counted, error_text, one_line, say, text};
-pub use content::{NewReport, ReportFile, counts, leaked, making, name, source, warn_leaked};
+pub use content::{NewReport, ReportFile, counts, making, name, source};
+pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
 
 /// Write an HTML report on a model and its predictions
 ///

@@ -10,7 +10,9 @@ use kindling::report::{Content, Report, ReportPhoto};
 use kindling::run::{RunConfig, Summary};
 
 use super::TrainArgs;
-use crate::cli::report::{leaked, making, name, source, warn_leaked};
+use crate::cli::report::{
+    in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
+};
 use crate::cli::terminal::warn;
 
 /// The validation photos that could be decoded, with their predictions.
@@ -39,8 +41,10 @@ impl Validated<'_> {
         head: &Head,
     ) -> Option<Report> {
         let photos = self.photos();
-        let leaked = leaked(&self.split.train, &photos);
-        warn_leaked(&leaked, "validation");
+        let in_two_classes = in_two_classes(&self.split.train, &photos);
+        warn_in_two_classes(&in_two_classes, &self.split.classes);
+        let leaked = leaked(&self.split.train, &photos, &in_two_classes);
+        warn_leaked(&leaked, "validation", photos.len());
         let content = Content {
             name: &name(folder),
             classes: &self.split.classes,
@@ -51,6 +55,7 @@ impl Validated<'_> {
             trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
             leaked: Ok(leaked),
+            in_two_classes,
             making: making(config, summary),
             gallery: args.gallery.photos(),
         };
