@@ -28,6 +28,9 @@ pub enum DecodeError {
     /// The content is damaged.
     #[error("cannot be decoded")]
     Decode(#[source] ImageError),
+    /// The content of a TIFF file is damaged, or of a kind that is not read.
+    #[error("cannot be decoded: {0}")]
+    Tiff(String),
     /// The content is damaged; where.
     #[error("cannot be decoded: {0}")]
     Damaged(&'static str),

@@ -16,6 +16,8 @@ pub(super) struct Directory<'a> {
     /// 64-bit offsets and counts.
     big: bool,
     entries: &'a [u8],
+    /// Offset of `entries` in the block.
+    start: usize,
 }
 
 /// The raw value of an entry.
@@ -23,6 +25,8 @@ pub(super) struct Value<'a> {
     kind: u16,
     bytes: &'a [u8],
     little_endian: bool,
+    /// Offset of `bytes` in the block.
+    offset: usize,
 }
 
 impl<'a> Directory<'a> {
@@ -38,7 +42,7 @@ impl<'a> Directory<'a> {
             b"MM\0\x2b" => (false, true),
             _ => return None,
         };
-        let mut directory = Self { block, little_endian, big, entries: &[] };
+        let mut directory = Self { block, little_endian, big, entries: &[], start: 0 };
         let (start, count_bytes, entry_bytes) = match big {
             true => (directory.number(block.get(8..16)?), 8, 20),
             false => (directory.number(block.get(4..8)?), 2, 12),
@@ -49,13 +53,14 @@ impl<'a> Directory<'a> {
         let rest = block.get(entries..)?;
         let whole = rest.len() / entry_bytes;
         directory.entries = &rest[..count.min(whole) * entry_bytes];
+        directory.start = entries;
         Some(directory)
     }
 
     /// The value of the first entry of `tag` whose value is inside the block.
     pub fn value(&self, tag: u16) -> Option<Value<'a>> {
         let (entry_bytes, inline) = if self.big { (20, 8) } else { (12, 4) };
-        self.entries.chunks_exact(entry_bytes).find_map(|entry| {
+        self.entries.chunks_exact(entry_bytes).enumerate().find_map(|(index, entry)| {
             if self.number(&entry[..2]) != u64::from(tag) {
                 return None;
             }
@@ -63,15 +68,13 @@ impl<'a> Directory<'a> {
             let count = usize::try_from(self.number(&entry[4..4 + inline])).ok()?;
             let field = &entry[4 + inline..];
             let size = unit_size(kind)?.checked_mul(count)?;
-            let bytes = match size <= inline {
-                true => &field[..size],
-                false => {
-                    let start = usize::try_from(self.number(field)).ok()?;
-                    self.block.get(start..start.checked_add(size)?)?
-                }
+            let offset = match size <= inline {
+                true => self.start + index * entry_bytes + 4 + inline,
+                false => usize::try_from(self.number(field)).ok()?,
             };
+            let bytes = self.block.get(offset..offset.checked_add(size)?)?;
             let little_endian = self.little_endian;
-            (!bytes.is_empty()).then_some(Value { kind, bytes, little_endian })
+            (!bytes.is_empty()).then_some(Value { kind, bytes, little_endian, offset })
         })
     }
 
@@ -103,6 +106,17 @@ impl<'a> Value<'a> {
     /// The raw bytes.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// Offset of the raw bytes in the block.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// All numbers of a list of SHORTs, such as a colour map.
+    pub fn shorts(&self) -> Vec<u16> {
+        let pairs = self.bytes.as_chunks::<2>().0.iter();
+        pairs.map(|pair| unsigned(pair, self.little_endian) as u16).collect()
     }
 
     /// The first number. Text, and the types that PIL reads as raw bytes, are not numbers.

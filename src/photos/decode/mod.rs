@@ -3,13 +3,17 @@
 //! [`decode_bytes`] is the only way in: it recognises the format, decodes with the module of the
 //! format or with the `image` crate, and turns the photo as its metadata says.
 
+mod bmp;
+mod colour;
 mod error;
 mod exif;
+mod gif;
 mod jpeg;
 mod metadata;
 mod orientation;
 mod panic;
 mod png;
+mod tiff;
 
 use std::fs;
 use std::io::Cursor;
@@ -69,10 +73,11 @@ pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     panic::caught(|| {
         let Decoded { photo, warning } = match format {
             Format::Jpeg => jpeg::decode(bytes),
-            Format::Png => by_image(bytes, ImageFormat::Png),
-            Format::Gif => by_image(bytes, ImageFormat::Gif),
+            Format::Png => png::decode(bytes),
+            Format::Gif => gif::decode(bytes),
             Format::WebP => by_image(bytes, ImageFormat::WebP),
-            Format::Bmp => by_image(bytes, ImageFormat::Bmp),
+            Format::Bmp => bmp::decode(bytes),
+            Format::Tiff => tiff::decode(bytes),
             _ => Err(DecodeError::NotRead(format)),
         }?;
         if photo.width() == 0 || photo.height() == 0 {

@@ -8,9 +8,9 @@
 use image::RgbImage;
 
 use super::block::{self, Block, Spectrum, natural};
-use super::colour;
 use super::frame::Frame;
 use super::huffman::{Bits, Table};
+use super::rgb::to_rgb;
 use super::segment::segments;
 use super::transform;
 use super::upsample::Plane;
@@ -309,7 +309,7 @@ impl Decoder {
             for (component, row) in self.components.iter().zip(&mut rows) {
                 component.plane.upsample(y, row);
             }
-            colour::to_rgb(colours, &rows, out);
+            to_rgb(colours, &rows, out);
         }
         photo
     }

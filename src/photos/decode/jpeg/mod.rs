@@ -1,10 +1,10 @@
 //! JPEG: `zune-jpeg` for the usual files, our own decoder for those that it does not read correctly.
 
 mod block;
-mod colour;
 mod decoder;
 mod frame;
 mod huffman;
+mod rgb;
 mod segment;
 mod transform;
 mod upsample;
