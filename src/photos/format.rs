@@ -98,11 +98,11 @@ impl Format {
 
     /// Whether Kindling reads the format.
     pub fn is_read(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Png | Self::Gif | Self::WebP | Self::Bmp)
+        matches!(self, Self::Jpeg | Self::Png | Self::Gif | Self::WebP | Self::Bmp | Self::Tiff)
     }
 
     /// The formats that are read, for messages.
-    pub const READ: &'static str = "JPEG, PNG, WebP, BMP and GIF";
+    pub const READ: &'static str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
 
     /// Why a file of this format is skipped, and what to do, as a predicate: `it {reason}` is a
     /// sentence. `None` if the format is read.

@@ -13,7 +13,7 @@ mod stream;
 mod walk;
 
 pub use decode::{DecodeError, DecodeWarning, decode};
-pub(crate) use decode::{decode_bytes, read};
+pub(crate) use decode::{VERSION as DECODING_VERSION, decode_bytes, read};
 pub use duplicates::{exact_duplicates, in_two_classes};
 pub use folder::{LabelledPhoto, PhotoSet, labelled_as, validation_part};
 pub use folder_error::FolderError;

@@ -143,7 +143,7 @@ fn files_that_are_no_photos_are_skipped_named_and_counted() {
     let output = run_in(place, args.into_iter().chain(narrow()));
     let message = stderr(&output);
     assert!(
-        message.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP or GIF image"),
+        message.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP, GIF or TIFF image"),
         "{message}"
     );
     assert!(message.contains("notes.txt`: it is not a photo"), "{message}");

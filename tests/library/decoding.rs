@@ -86,7 +86,7 @@ fn damaged_photos_are_errors_and_never_panics() {
     }
     std::fs::write(folder.path().join("text.jpg"), "no image").unwrap();
     let error = decode(&folder.path().join("text.jpg")).unwrap_err();
-    assert_eq!(error.to_string(), "is not a JPEG, PNG, WebP, BMP or GIF image");
+    assert_eq!(error.to_string(), "is not a JPEG, PNG, WebP, BMP, GIF or TIFF image");
     assert!(decode(&folder.path().join("absent.jpg")).is_err());
 }
 

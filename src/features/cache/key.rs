@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::VERSION;
-use crate::photos::{Filter, Preprocessing};
+use crate::photos::{DECODING_VERSION, Filter, Preprocessing};
 use crate::printable::hexadecimal;
 use crate::sha256::Sha256;
 
@@ -26,12 +26,14 @@ impl fmt::Debug for PhotoDigest {
 
 /// The libraries that decode and resize photos, with their versions: another version may round
 /// differently and so change the features.
-pub(super) const LIBRARIES: [(&str, &str); 6] = [
+pub(super) const LIBRARIES: [(&str, &str); 8] = [
     ("image", "0.25.10"),
     ("zune-jpeg", "0.5.15"),
     ("png", "0.18.1"),
     ("image-webp", "0.2.4"),
-    ("gif", "0.14.2"),
+    ("tiff", "0.11.3"),
+    ("flate2", "1.1.11"),
+    ("weezl", "0.1.12"),
     ("fast_image_resize", "6.1.0"),
 ];
 
@@ -68,6 +70,7 @@ impl Space {
         };
         let mut hasher = Sha256::new_with_prefix(b"kindling features");
         hasher.update(VERSION.to_le_bytes());
+        hasher.update(DECODING_VERSION.to_le_bytes());
         hasher.update(weights);
         for (library, version) in LIBRARIES {
             hasher.update(format!("{library} {version}\n"));

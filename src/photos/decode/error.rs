@@ -20,7 +20,7 @@ pub enum DecodeError {
     #[error("is too large: {0} MiB, and the limit is {max} MiB", max = MAX_BYTES >> 20)]
     TooLarge(u64),
     /// The content is not in a supported format.
-    #[error("is not a JPEG, PNG, WebP, BMP or GIF image")]
+    #[error("is not a JPEG, PNG, WebP, BMP, GIF or TIFF image")]
     UnknownFormat,
     /// The content is in a format that is not read.
     #[error("{}", .0.not_read().unwrap_or_default())]

@@ -55,6 +55,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
     regular_file::read(path, MAX_BYTES).map_err(DecodeError::Read)
 }
 
+/// Raised when a file decodes to other pixels: features that were cached before are not used.
+pub(crate) const VERSION: u32 = 2;
+
 /// A decoded photo.
 pub(crate) struct Decoded {
     /// The photo, upright.
