@@ -5,6 +5,7 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::MARK;
 use crate::evaluation::{Calibration, Roc};
@@ -23,30 +24,17 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Loss and accuracy of each epoch, side by side, with a line at the epoch that was kept.
 pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
-    let extreme = |values: [fn(&EpochMetrics) -> f64; 2], of: fn(f64, f64) -> f64, start| {
-        epochs.iter().flat_map(|epoch| values.map(|value| value(epoch))).fold(start, of)
-    };
-    let losses: [fn(&EpochMetrics) -> f64; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
-    let accuracies: [fn(&EpochMetrics) -> f64; 2] =
-        [|epoch| epoch.train_accuracy, |epoch| epoch.val_accuracy];
-    // Start the axis at a round number below the lowest accuracy, so that a curve between 0.97 and
-    // 0.99 is not flat.
-    let bottom = ((extreme(accuracies, f64::min, 1.0) * 20.0).floor() / 20.0 - 0.05).max(0.0);
-    let loss = Panel {
-        caption: "Loss (cross-entropy, nats)",
-        values: losses,
-        range: (0.0, extreme(losses, f64::max, 1e-3) * 1.05),
-    };
-    let accuracy = Panel {
-        caption: "Accuracy",
-        values: accuracies,
-        range: (bottom, 1.0 + (1.0 - bottom) * 0.05),
-    };
+    let [loss, accuracy] = Panel::of(epochs);
     svg((900, 340), |canvas| {
         let (left, right) = canvas.split_horizontally(450);
         loss.draw(&left, epochs, best)?;
         accuracy.draw(&right, epochs, best)
     })
+}
+
+/// Loss and accuracy of each epoch, as drawings of their own, which a narrow page can stack.
+pub fn panels(epochs: &[EpochMetrics], best: usize) -> [String; 2] {
+    Panel::of(epochs).map(|panel| svg((450, 340), |canvas| panel.draw(canvas, epochs, best)))
 }
 
 /// One chart over the epochs.
@@ -58,6 +46,31 @@ struct Panel {
 }
 
 impl Panel {
+    /// The panels of the loss and of the accuracy.
+    fn of(epochs: &[EpochMetrics]) -> [Self; 2] {
+        let extreme = |values: [fn(&EpochMetrics) -> f64; 2], of: fn(f64, f64) -> f64, start| {
+            epochs.iter().flat_map(|epoch| values.map(|value| value(epoch))).fold(start, of)
+        };
+        let losses: [fn(&EpochMetrics) -> f64; 2] =
+            [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
+        let accuracies: [fn(&EpochMetrics) -> f64; 2] =
+            [|epoch| epoch.train_accuracy, |epoch| epoch.val_accuracy];
+        // Start the axis at a round number below the lowest accuracy, so that a curve between 0.97 and
+        // 0.99 is not flat.
+        let bottom = ((extreme(accuracies, f64::min, 1.0) * 20.0).floor() / 20.0 - 0.05).max(0.0);
+        let loss = Panel {
+            caption: "Loss (cross-entropy, nats)",
+            values: losses,
+            range: (0.0, extreme(losses, f64::max, 1e-3) * 1.05),
+        };
+        let accuracy = Panel {
+            caption: "Accuracy",
+            values: accuracies,
+            range: (bottom, 1.0 + (1.0 - bottom) * 0.05),
+        };
+        [loss, accuracy]
+    }
+
     fn draw(self, area: &Canvas, epochs: &[EpochMetrics], best: usize) -> Drawn {
         let Self { caption, values: [train, validation], range: (bottom, top) } = self;
         let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
@@ -129,14 +142,20 @@ pub fn reliability(calibration: &Calibration) -> String {
     let bins = calibration.bins.len() as f64;
     svg((440, 400), |area| {
         let mut chart = unit_square(area, "confidence", "accuracy")?;
-        chart.draw_series(
-            calibration.bins.iter().enumerate().filter(|(_, bin)| bin.photos > 0).map(
-                |(index, bin)| {
-                    let (left, right) = (index as f64 / bins, (index + 1) as f64 / bins);
-                    Rectangle::new([(left, 0.0), (right, bin.accuracy)], TRAIN.filled())
-                },
-            ),
-        )?;
+        let filled = || calibration.bins.iter().enumerate().filter(|(_, bin)| bin.photos > 0);
+        let most = calibration.bins.iter().map(|bin| bin.photos).max().unwrap_or(1) as f64;
+        chart.draw_series(filled().map(|(index, bin)| {
+            let (left, right) = (index as f64 / bins, (index + 1) as f64 / bins);
+            let opacity = PALEST + (1.0 - PALEST) * (bin.photos as f64 / most).sqrt();
+            Rectangle::new([(left, 0.0), (right, bin.accuracy)], TRAIN.mix(opacity).filled())
+        }))?;
+        let label = TextStyle::from((FONT, 11).into_font()).color(&INK);
+        let label = label.pos(Pos::new(HPos::Center, VPos::Bottom));
+        chart.draw_series(filled().map(|(index, bin)| {
+            // Above the bar and its dot, and below the top of the chart.
+            let at = ((index as f64 + 0.5) / bins, (bin.accuracy + 0.015).min(0.965));
+            Text::new(short_count(bin.photos), at, label.clone())
+        }))?;
         diagonal(&mut chart)?;
         chart.draw_series(
             calibration
@@ -147,6 +166,18 @@ pub fn reliability(calibration: &Calibration) -> String {
         )?;
         Ok(())
     })
+}
+
+/// Opacity of a bar of the reliability diagram that stands for hardly any of the photos.
+const PALEST: f64 = 0.2;
+
+/// A count in at most four characters, for a bar: `999`, `12k`, `3M`.
+fn short_count(count: usize) -> String {
+    match count {
+        0..=9_999 => count.to_string(),
+        10_000..=999_999 => format!("{}k", count / 1000),
+        _ => format!("{}M", count / 1_000_000),
+    }
 }
 
 /// ROC curve: the true positive rate for the class `positive` against the false positive rate.
@@ -221,6 +252,7 @@ fn svg(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Drawn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::CalibrationBin;
 
     fn epoch(epoch: usize, loss: f64, accuracy: f64) -> EpochMetrics {
         EpochMetrics {
@@ -254,5 +286,26 @@ mod tests {
         let svg = roc(&curve, "<script>alert(1)</script>");
         assert!(!svg.contains("<script"), "{svg}");
         assert!(svg.contains("&lt;script&gt;"), "{svg}");
+    }
+
+    #[test]
+    fn a_bar_of_few_photos_is_paler_than_one_of_many_and_tells_their_number() {
+        let bin = |photos| CalibrationBin { photos, confidence: 0.5, accuracy: 0.5 };
+        let calibration = Calibration { bins: vec![bin(1), bin(0), bin(12_345)], error: 0.0 };
+        let svg = reliability(&calibration);
+        let bars: Vec<f64> = svg
+            .split("<rect ")
+            .filter(|rect| rect.contains("#0072B2"))
+            .map(|rect| rect.split("opacity=\"").nth(1).unwrap().split('"').next().unwrap())
+            .map(|opacity| opacity.parse().unwrap())
+            .collect();
+        let [few, many] = bars.as_slice() else { panic!("{svg}") };
+        assert!(*few < 0.3 && *many == 1.0, "{few} {many}");
+        let labels: Vec<&str> = svg
+            .split("</text>")
+            .map(|text| text.rsplit('>').next().unwrap().trim())
+            .filter(|label| ["1", "0", "12k"].contains(label))
+            .collect();
+        assert_eq!(labels, ["1", "12k"], "{svg}");
     }
 }

@@ -7,8 +7,12 @@ use super::gallery::percent;
 
 /// Maximum number of classes for which the full matrix is shown.
 const MATRIX_CLASSES: usize = 30;
-/// Up to this number of classes, the column headings are horizontal.
-const MAX_HORIZONTAL_HEADINGS: usize = 5;
+/// Up to this number of classes, a wide window has room for horizontal headings and for shares.
+const MAX_SPACIOUS: usize = 10;
+/// Up to this number of classes, a narrow window has room for them too.
+const MAX_SMALL: usize = 3;
+/// From this number of rows, a table scrolls in a window of its own.
+pub const MIN_TALL: usize = 40;
 /// Maximum number of confused pairs listed instead of the matrix.
 const MAX_PAIRS: usize = 50;
 
@@ -17,17 +21,19 @@ pub fn section(findings: &Findings) -> Markup {
     let classes = findings.content.classes;
     let per_class = findings.scores.per_class(classes);
     let score = |value: f64| format!("{value:.4}");
+    // With many classes, list only those that have photos.
+    let rows: Vec<_> =
+        per_class.iter().filter(|one| one.support > 0 || classes.len() <= 20).collect();
     html! {
         section #classes {
             h2 { "Classes" }
-            div .scroll {
+            div .scroll .tall[rows.len() >= MIN_TALL] {
                 table #class-scores {
                     thead { tr {
                         th scope="col" { "class" } th scope="col" { "precision" } th scope="col" { "recall" }
                         th scope="col" { "F1" } th scope="col" { "photos" }
                     } }
-                    // With many classes, list only those that have photos.
-                    tbody { @for one in per_class.iter().filter(|one| one.support > 0 || classes.len() <= 20) {
+                    tbody { @for one in rows {
                         tr {
                             th scope="row" { bdi { (one.class) } }
                             td { (score(one.precision)) } td { (score(one.recall)) } td { (score(one.f1)) }
@@ -54,9 +60,10 @@ fn matrix(findings: &Findings) -> Markup {
         0 => 0.0,
         whole => count as f64 / whole as f64,
     };
+    let (is_small, is_spacious) = (classes.len() <= MAX_SMALL, classes.len() <= MAX_SPACIOUS);
     html! {
         div .scroll {
-            table #matrix .many[classes.len() > MAX_HORIZONTAL_HEADINGS] {
+            table #matrix .several[!is_small && is_spacious] .many[!is_spacious] {
                 thead {
                     tr {
                         th scope="col" { "true ↓ predicted →" }
@@ -68,15 +75,21 @@ fn matrix(findings: &Findings) -> Markup {
                         th scope="row" title=(classes[label]) { bdi { (classes[label]) } }
                         @for (predicted, count) in row.iter().enumerate() {
                             td .right[label == predicted] .wrong[label != predicted && *count > 0] .none[*count == 0]
-                                style={ "--share:" (format!("{:.3}", share(*count, row))) } {
-                                span .count { (count) } span .share { (percent(share(*count, row))) }
+                                style={ "--share:" (format!("{:.3}", share(*count, row))) }
+                                title={ (count) " of " (row.iter().sum::<usize>()) } {
+                                span .count { (count) }
+                                @if is_spacious { span .share { (percent(share(*count, row))) } }
                             }
                         }
                     }
                 } }
             }
         }
-        p .note { "Each row is a true class and adds up to 100 %; each column is a predicted class." }
+        p .note {
+            "Each row is a true class; each column is a predicted class. "
+            @if is_spacious { "The shares of a row add up to 100 %." }
+            @else { "The colour is the stronger, the larger the share of the row's photos." }
+        }
     }
 }
 
@@ -95,13 +108,13 @@ fn pairs(findings: &Findings) -> Markup {
             "A matrix of " (classes.len()) " classes is too large to read. The table lists the most frequently confused of "
             (pairs.len()) " pairs; " code { "kindling evaluate --json" } " prints the whole matrix."
         }
-        table #pairs {
-            thead { tr { th scope="col" { "true" } th scope="col" { "predicted" } th scope="col" { "photos" } } }
+        div .scroll .tall { table #pairs {
+            thead { tr { th scope="col" { "true" } th .name scope="col" { "predicted" } th scope="col" { "photos" } } }
             tbody { @for (count, label, predicted) in pairs.iter().take(MAX_PAIRS) {
                 tr {
-                    th scope="row" { bdi { (classes[*label]) } } td { bdi { (classes[*predicted]) } } td { (count) }
+                    th scope="row" { bdi { (classes[*label]) } } td .name { bdi { (classes[*predicted]) } } td { (count) }
                 }
             } }
-        }
+        } }
     }
 }

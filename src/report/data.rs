@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::confusion::MIN_TALL;
 use super::pictures::path_text;
 use super::{Findings, Leaked, ReportPhoto};
 use crate::photos::Preprocessing;
@@ -26,7 +27,7 @@ pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
         section #data {
             h2 { "Data" }
             p { "Evaluated on " (content.source) "." }
-            div .scroll {
+            div .scroll .tall[rows.len() >= MIN_TALL] {
                 table #counts {
                     thead { tr {
                         th scope="col" { "class" }
@@ -109,7 +110,7 @@ fn trained_on(leaked: &Leaked, evaluated: usize) -> Markup {
                 "Evaluated photos that are byte-for-byte copies of training photos: " (copies.len())
                 ". They make the scores look better than they are. Remove them from one of the two sets and train again."
             }
-            table #duplicates {
+            table #duplicates .files {
                 thead { tr { th scope="col" { "evaluated" } th scope="col" { "trained on" } } }
                 tbody { @for (evaluated, trained) in copies.iter().take(MAX_LISTED) {
                     tr { td .path { bdi { (path_text(evaluated)) } } td .path { bdi { (path_text(trained)) } } }
@@ -132,7 +133,7 @@ fn in_two_classes(findings: &Findings) -> Markup {
                 "Photos that are in more than one class folder: " (groups.len())
                 ". At most one of the classes is right. Delete the other copies and train again."
             }
-            table #two-classes {
+            table #two-classes .files {
                 thead { tr { th scope="col" { "file" } th scope="col" { "class" } } }
                 @for group in groups.iter().take(MAX_LISTED) {
                     tbody { @for photo in group.iter().take(MAX_LISTED) {
@@ -155,7 +156,7 @@ fn skipped(findings: &Findings) -> Markup {
         @if skipped.is_empty() {
             p { "No files were skipped." }
         } @else {
-            table #skipped {
+            table #skipped .files {
                 thead { tr { th scope="col" { "file" } th scope="col" { "reason" } } }
                 tbody { @for (path, reason) in skipped.iter().take(MAX_LISTED) {
                     tr { td .path { bdi { (path) } } td { "it " (reason) } }

@@ -1,27 +1,43 @@
-//! Selects the photos shown on the page and lays them out as cards.
+//! Selects the photos shown on the page, and lays out the galleries of the classes.
 
-use std::path::Path;
+use std::collections::HashMap;
 
 use maud::{Markup, html};
 
 use super::Findings;
-use super::pictures::{SIDE, Thumbnails, absolute, file_url, path_text};
+use super::cards::cards;
+use super::pictures::Thumbnails;
 use crate::evaluation::Prediction;
 use crate::photos::Preprocessing;
 
 /// Maximum number of cards in the class galleries: with many classes, each class shows fewer.
 const MAX_CARDS: usize = 3000;
-/// Maximum number of wrong photos in the combined gallery, and with activation maps.
+/// Maximum number of wrong photos with activation maps.
 const MAX_EXPLAINED: usize = 100;
 /// Up to this number of classes, every class gallery starts expanded.
-const MAX_EXPANDED_CLASSES: usize = 6;
+const MAX_EXPANDED_CLASSES: usize = 3;
+/// Up to this number of classes, the list of the class galleries is not folded.
+const MAX_LISTED_CLASSES: usize = 30;
+
+/// The part of the page that shows a photo: the first one that lists it. The others refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The wrong photos of all classes, with activation maps.
+    Explained,
+    /// The wrong photos in the gallery of a class.
+    Wrong,
+    /// The least confident photos in the gallery of a class.
+    Uncertain,
+    /// The most confident photos in the gallery of a class.
+    Right,
+    /// The suspected label errors.
+    Suspects,
+}
 
 /// The photos shown on the page.
 pub struct Galleries {
     /// One gallery per class.
     classes: Vec<ClassGallery>,
-    /// The most confident wrong predictions across all classes; empty for one or two classes.
-    wrong: Vec<usize>,
     /// All wrong predictions, most confident first.
     all_wrong: Vec<usize>,
     /// Maximum number of photos in each group of a class.
@@ -69,11 +85,7 @@ impl Galleries {
             .collect();
         let all_wrong: Vec<usize> =
             order.into_iter().filter(|photo| !predictions[*photo].is_right()).collect();
-        let wrong = match classes.len() {
-            0..=2 => Vec::new(),
-            _ => all_wrong.iter().take((2 * requested).min(MAX_EXPLAINED)).copied().collect(),
-        };
-        Self { classes, wrong, all_wrong, each }
+        Self { classes, all_wrong, each }
     }
 
     /// The wrong photos whose activation maps are shown, most confident first.
@@ -87,15 +99,42 @@ impl Galleries {
         self.all_wrong.len()
     }
 
-    /// Every photo shown, once per card, most informative first.
+    /// The place of every photo that the page shows, in the order of `photos`.
+    pub fn places(&self, suspects: &[usize]) -> HashMap<usize, Place> {
+        let mut places = HashMap::new();
+        let mut add = |photos: &[usize], place| {
+            for photo in photos {
+                places.entry(*photo).or_insert(place);
+            }
+        };
+        add(&self.wrong_to_explain(), Place::Explained);
+        for class in &self.classes {
+            for (_, place, photos) in class.groups() {
+                add(photos, place);
+            }
+        }
+        add(suspects, Place::Suspects);
+        places
+    }
+
+    /// Every photo of the class galleries, most informative first.
     pub fn photos(&self) -> impl Iterator<Item = usize> {
         let of_each_class = |of: fn(&ClassGallery) -> &Vec<usize>| self.classes.iter().flat_map(of);
-        self.wrong
-            .iter()
-            .chain(of_each_class(|class| &class.wrong))
+        of_each_class(|class| &class.wrong)
             .chain(of_each_class(|class| &class.uncertain))
             .chain(of_each_class(|class| &class.right))
             .copied()
+    }
+}
+
+impl ClassGallery {
+    /// The groups of photos, with their titles.
+    fn groups(&self) -> [(&'static str, Place, &[usize]); 3] {
+        [
+            ("Most confident wrong predictions", Place::Wrong, &self.wrong),
+            ("Least confident predictions", Place::Uncertain, &self.uncertain),
+            ("Most confident correct predictions", Place::Right, &self.right),
+        ]
     }
 }
 
@@ -105,19 +144,20 @@ pub fn section(
     thumbnails: &Thumbnails,
     preprocessing: &Preprocessing,
 ) -> Markup {
-    let crop = preprocessing.crop;
     let galleries = &findings.galleries;
-    let cards = |photos: &[usize]| cards(findings, thumbnails, photos);
     if findings.content.gallery == 0 {
         return html! {};
     }
+    let classes = html! {
+        @for (index, class) in galleries.classes.iter().enumerate() {
+            @if class.photos > 0 { (class_gallery(findings, thumbnails, index, class)) }
+        }
+    };
     html! {
         section #galleries {
             h2 { "Photos" }
             p .note {
-                "Each picture shows what the network sees: the photo's centre, " (crop) " × " (crop)
-                " pixels. Click it to open the photo. The caption gives the predicted class with its probability and, "
-                "if the prediction is wrong, the true class."
+                @if galleries.wrong_count() == 0 { (about_pictures(preprocessing)) }
                 @if galleries.each < findings.content.gallery {
                     " To limit the size of this page, each class shows at most " (galleries.each) " photos per group."
                 }
@@ -125,90 +165,46 @@ pub fn section(
                     " Some photos have no picture, to limit the size of this page."
                 }
             }
-            @if !galleries.wrong.is_empty() {
-                h3 { "Most confident wrong predictions of all classes" }
-                (cards(&galleries.wrong))
-            }
-            @for (index, class) in galleries.classes.iter().enumerate() {
-                @if class.photos > 0 {
-                    details .class-gallery open[galleries.classes.len() <= MAX_EXPANDED_CLASSES] {
-                        summary {
-                            strong { bdi { (findings.class(index)) } }
-                            " " (class.right_count) " of " (class.photos) " correct"
-                        }
-                        @for (title, sort, photos, if_empty) in [
-                            ("Most confident wrong predictions", "wrong", &class.wrong, "No wrong predictions."),
-                            ("Least confident predictions", "uncertain", &class.uncertain, ""),
-                            ("Most confident correct predictions", "right", &class.right, "No correct predictions."),
-                        ] {
-                            div .gallery data-sort=(sort) {
-                                h4 { (title) }
-                                @if photos.is_empty() { p .note { (if_empty) } } @else { (cards(photos)) }
-                            }
-                        }
-                    }
-                }
+            @if galleries.classes.len() <= MAX_LISTED_CLASSES { (classes) } @else {
+                details { summary { "Photos of each class" } (classes) }
             }
         }
     }
 }
 
-/// A row of cards.
-pub fn cards(findings: &Findings, thumbnails: &Thumbnails, photos: &[usize]) -> Markup {
-    html! {
-        div .cards {
-            @for photo in photos {
-                (card(findings, *photo, picture(findings, thumbnails, *photo, None)))
-            }
-        }
-    }
+/// How to read the cards.
+pub fn about_pictures(preprocessing: &Preprocessing) -> String {
+    let crop = preprocessing.crop;
+    format!(
+        "Each picture shows what the network sees: the photo's centre, {crop} × {crop} pixels. Click \
+         it to open the photo. The caption gives the predicted class with its probability and, if \
+         the prediction is wrong, the true class."
+    )
 }
 
-/// A picture with the prediction as its caption.
-pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
-    let prediction = &findings.predictions[photo];
-    let path = absolute(findings.content.photos[photo].path);
-    let name = path_text(Path::new(path.file_name().unwrap_or_default()));
-    let (full_path, url) = (path_text(&path), file_url(&path));
-    html! {
-        figure .card .wrong[!prediction.is_right()] data-path=(full_path)
-            data-label=(prediction.label) data-predicted=(prediction.predicted)
-            data-probability=(prediction.probability) {
-            a href=(url) title=(full_path) { (picture) }
-            figcaption {
-                @if prediction.is_right() {
-                    span .verdict { "✓ " bdi { (findings.class(prediction.label)) } }
-                } @else {
-                    span .verdict { "✗ " bdi { (findings.class(prediction.predicted)) } }
-                }
-                " " span .probability { (percent(prediction.probability)) }
-                @if !prediction.is_right() {
-                    span .truth { "true class: " bdi { (findings.class(prediction.label)) } }
-                }
-                a .file href=(url) title=(full_path) { bdi { (name) } }
-            }
-        }
-    }
-}
-
-/// The photo's thumbnail, with an optional overlay.
-pub fn picture(
+fn class_gallery(
     findings: &Findings,
     thumbnails: &Thumbnails,
-    photo: usize,
-    overlay: Option<&str>,
+    index: usize,
+    class: &ClassGallery,
 ) -> Markup {
-    let prediction = &findings.predictions[photo];
+    let is_open = findings.galleries.classes.len() <= MAX_EXPANDED_CLASSES;
     html! {
-        span .picture {
-            @if let Some(thumbnail) = thumbnails.get(photo) {
-                img src=(thumbnail) width=(SIDE) height=(SIDE) decoding="async"
-                    alt={ "a photo of " (findings.class(prediction.label)) };
-                @if let Some(overlay) = overlay {
-                    img .overlay src=(overlay) width=(SIDE) height=(SIDE) alt="";
+        details .class-gallery open[is_open] {
+            summary {
+                strong { bdi { (findings.class(index)) } }
+                " " (class.right_count) " of " (class.photos) " correct"
+            }
+            @for (title, place, photos) in class.groups() {
+                div .gallery data-sort=(format!("{place:?}").to_lowercase()) {
+                    h4 { (title) }
+                    @if photos.is_empty() {
+                        @match place {
+                            Place::Right => { p .note { "No correct predictions." } }
+                            _ => { p .note { "No wrong predictions." } }
+                        }
+                    } @else { (cards(findings, thumbnails, photos, place)) }
                 }
-            } @else {
-                span .no-picture { "no picture" }
             }
         }
     }
@@ -265,17 +261,13 @@ mod tests {
             assert!(least.windows(2).all(|pair| pair[0] <= pair[1]) && least.len() == 5);
         }
         assert_eq!(galleries.wrong_count(), 100);
-        assert!(
-            galleries.wrong.is_empty(),
-            "the galleries of two classes show their wrong photos already"
-        );
     }
 
     #[test]
     fn the_number_of_cards_is_bounded_whatever_the_number_of_classes() {
         for classes in [2, 30, 1000] {
             let galleries = Galleries::of(&predictions(10_000, classes), classes, 50);
-            assert!(galleries.photos().count() <= MAX_CARDS + MAX_EXPLAINED, "{classes}");
+            assert!(galleries.photos().count() <= MAX_CARDS, "{classes}");
             assert!(galleries.wrong_to_explain().len() <= MAX_EXPLAINED);
         }
     }

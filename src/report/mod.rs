@@ -9,13 +9,16 @@
 //! `gallery` photos in each group, and thumbnails take at most 10 MiB.
 
 mod activation_map;
+mod cards;
 mod charts;
 mod confusion;
 mod data;
+mod explanations;
 mod gallery;
 mod page;
 mod pictures;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::evaluation::{
@@ -26,11 +29,13 @@ use crate::head::{EpochMetrics, Head};
 use crate::output::has_mark;
 use crate::photos::LabelledPhoto;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
-use gallery::Galleries;
+use gallery::{Galleries, Place};
 use pictures::Thumbnails;
 
 /// Default number of photos shown in each group of each class.
 pub const DEFAULT_GALLERY: usize = 12;
+/// Number of classes from which the top-5 accuracy is shown: of six classes, five are nearly all.
+const TOP_5_CLASSES: usize = 10;
 /// Bins of the reliability diagram: 15, as in Guo et al., <https://arxiv.org/abs/1706.04599>.
 const CALIBRATION_BINS: usize = 15;
 
@@ -108,9 +113,11 @@ struct Findings<'a> {
     calibration: Calibration,
     /// ROC curve of the second class, if there are two classes with photos of both.
     roc: Option<Roc>,
-    /// Top-5 accuracy, if there are more than five classes.
+    /// Top-5 accuracy, if there are at least [`TOP_5_CLASSES`] classes.
     top5: Option<f64>,
     galleries: Galleries,
+    /// Where the page shows each photo.
+    places: HashMap<usize, Place>,
     /// Suspected label errors as photo indices, most suspicious first.
     suspected: Vec<usize>,
 }
@@ -131,23 +138,30 @@ impl Report {
         let maps = activation_maps(extractor, head, &findings.map_requests(&explained_photos));
         let (maps, problem) = match maps {
             Ok(maps) => (maps, None),
-            Err(error) => (Vec::new(), Some(format!("there are no activation maps: {error}"))),
+            Err(error) => (
+                vec![Vec::new(); explained_photos.len()],
+                Some(format!("there are no activation maps: {error}")),
+            ),
         };
-        // Each explained photo is shown twice, under the maps of the predicted and the true class.
+        // Each explained photo is shown twice, under the maps of the predicted and the true class;
+        // every other photo once.
+        let mut seen = HashSet::new();
+        let others = findings.shown_suspects().iter().copied().chain(findings.galleries.photos());
+        let others = others.filter(|photo| findings.places[photo] != Place::Explained);
         let wanted: Vec<usize> = explained_photos
             .iter()
             .flat_map(|photo| [*photo, *photo])
-            .chain(findings.shown_suspects().iter().copied())
-            .chain(findings.galleries.photos())
+            .chain(others.filter(|photo| seen.insert(*photo)))
             .collect();
         let path = |photo: usize| content.photos[photo].path.to_owned();
         let thumbnails = Thumbnails::of(&wanted, path, &extractor.preprocessing());
         let curves = content.epochs.map(|(epochs, best)| charts::curves(epochs, best));
+        let panels = content.epochs.map(|(epochs, best)| charts::panels(epochs, best));
         let explained: Vec<_> = explained_photos.into_iter().zip(maps).collect();
         let html = page::html(
             &findings,
             &page::Drawings {
-                curves: curves.as_deref(),
+                curves: panels.as_ref().map(<[String; 2]>::as_slice),
                 thumbnails: &thumbnails,
                 explained: &explained,
                 problem: problem.as_deref(),
@@ -178,14 +192,17 @@ impl<'a> Findings<'a> {
                 content.logits.chunks(2).map(|row| f64::from(row[1]) - f64::from(row[0])).collect();
             Roc::of(&scores, &labels.iter().map(|label| *label == 1).collect::<Vec<_>>())
         });
+        let galleries = Galleries::of(&predictions, classes, content.gallery);
+        let suspected = suspected_label_errors(classes, &predictions);
         Self {
             content,
             scores: Scores::of(classes, content.logits, &labels),
             calibration: Calibration::of(&predictions, CALIBRATION_BINS),
             roc: roc.flatten(),
-            top5: (classes > 5).then(|| top_k_accuracy(&predictions, 5)),
-            galleries: Galleries::of(&predictions, classes, content.gallery),
-            suspected: suspected_label_errors(classes, &predictions),
+            top5: (classes >= TOP_5_CLASSES).then(|| top_k_accuracy(&predictions, 5)),
+            places: galleries.places(shown_suspects(&suspected)),
+            galleries,
+            suspected,
             predictions,
         }
     }
@@ -202,10 +219,15 @@ impl<'a> Findings<'a> {
     }
 
     fn shown_suspects(&self) -> &[usize] {
-        &self.suspected[..self.suspected.len().min(SUSPECTS_SHOWN)]
+        shown_suspects(&self.suspected)
     }
 
     fn class(&self, index: usize) -> &str {
         &self.content.classes[index]
     }
+}
+
+/// The suspected label errors that are shown with a picture.
+fn shown_suspects(suspected: &[usize]) -> &[usize] {
+    &suspected[..suspected.len().min(SUSPECTS_SHOWN)]
 }

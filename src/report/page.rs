@@ -2,9 +2,12 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::gallery::{self, card, cards, percent, picture};
-use super::pictures::{Thumbnails, absolute, overlays, path_text};
-use super::{ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data};
+use super::cards::cards;
+use super::gallery::{self, Place, percent};
+use super::pictures::{Thumbnails, absolute, path_text};
+use super::{
+    ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data, explanations,
+};
 use crate::photos::Preprocessing;
 
 const STYLE: &str = include_str!("style.css");
@@ -13,8 +16,8 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 
 /// Images and settings that the page embeds.
 pub struct Drawings<'a> {
-    /// Loss and accuracy curves, as SVG.
-    pub curves: Option<&'a str>,
+    /// Loss and accuracy curves, each as SVG.
+    pub curves: Option<&'a [String]>,
     pub thumbnails: &'a Thumbnails,
     /// Misclassified photos, each with its maps for the predicted and the true class.
     pub explained: &'a [(usize, Vec<ActivationMap>)],
@@ -49,13 +52,15 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                     @if let Some(curves) = drawings.curves {
                         section #curves {
                             h2 { "Curves" }
-                            div .chart .wide { (PreEscaped(curves)) }
+                            div .side-by-side {
+                                @for curve in curves { div .chart { (PreEscaped(curve)) } }
+                            }
                             p .note { "The vertical line marks the epoch that was kept: the one with the best validation accuracy." }
                         }
                     }
                     (confusion::section(findings))
+                    (explanations::section(findings, drawings))
                     (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
-                    (explanations(findings, drawings))
                     (suspects(findings, drawings))
                     (probabilities(findings))
                     (data::section(findings, drawings.preprocessing))
@@ -74,8 +79,8 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
         drawings.curves.map(|_| ("curves", "Curves")),
         Some(("classes", "Classes")),
         Some(("confusion", "Confusion")),
+        shows_photos.then_some(("maps", "Wrong predictions")),
         shows_photos.then_some(("galleries", "Photos")),
-        shows_photos.then_some(("maps", "Where it looked")),
         Some(("label-errors", "Suspected label errors")),
         Some(("calibration", "Calibration")),
         findings.roc.as_ref().map(|_| ("roc", "ROC")),
@@ -107,56 +112,6 @@ fn figure(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd data-figure=(name) { (value) } } }
 }
 
-/// Class activation maps of the misclassified photos.
-fn explanations(findings: &Findings, drawings: &Drawings) -> Markup {
-    if findings.content.gallery == 0 {
-        return html! {};
-    }
-    let shown = drawings.explained.iter().filter(|(_, maps)| !maps.is_empty()).count();
-    html! {
-        section #maps {
-            h2 { "Where the network looked" }
-            @if let Some(problem) = drawings.problem {
-                p .warning { "This section is incomplete: " (problem) "." }
-            } @else if findings.galleries.wrong_count() == 0 {
-                p { "Every photo was predicted correctly, so there is nothing to explain." }
-            } @else {
-                p .note {
-                    "Each wrong photo is shown twice. Red marks the evidence for the predicted class (left) and for the true "
-                    "class (right), on the same scale. The mean of a class activation map plus the head's bias is that class's logit."
-                    @if shown < findings.galleries.wrong_count() {
-                        " Only the " (shown) " most confident of " (findings.galleries.wrong_count()) " wrong photos are shown."
-                    }
-                }
-                div .cards {
-                    @for (photo, maps) in drawings.explained {
-                        @if !maps.is_empty() { (explanation(findings, drawings, *photo, maps)) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn explanation(
-    findings: &Findings,
-    drawings: &Drawings,
-    photo: usize,
-    maps: &[ActivationMap],
-) -> Markup {
-    let overlays = overlays(maps);
-    let prediction = &findings.predictions[photo];
-    let pictures = html! {
-        @for (overlay, class) in overlays.iter().zip([prediction.predicted, prediction.label]) {
-            span .map {
-                (picture(findings, drawings.thumbnails, photo, Some(overlay)))
-                span .map-class { "for " bdi { (findings.class(class)) } }
-            }
-        }
-    };
-    card(findings, photo, pictures)
-}
-
 /// Photos that may be in the wrong class folder.
 fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
     let suspected = &findings.suspected;
@@ -172,7 +127,7 @@ fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
                     "average confidence of the photos in that class. It may be in the wrong folder, or just hard to classify. "
                     "The most suspicious photos come first."
                 }
-                (cards(findings, drawings.thumbnails, findings.shown_suspects()))
+                (cards(findings, drawings.thumbnails, findings.shown_suspects(), Place::Suspects))
                 details {
                     summary { "List of files to copy (one click selects all)" }
                     pre #suspects { @for photo in listed { (path_text(&absolute(findings.content.photos[*photo].path))) "\n" } }
@@ -197,7 +152,7 @@ fn probabilities(findings: &Findings) -> Markup {
                     "Expected calibration error " strong { (format!("{:.4}", calibration.error)) }
                     ": the average gap between the accuracy (bars) and the confidence of the predictions. "
                     "Bars below the diagonal mean that the model is overconfident, bars above it that it is underconfident. "
-                    "Dots show the mean confidence of each bin."
+                    "Dots show the mean confidence of each bin. The number above a bar counts its photos; the fewer, the paler the bar."
                 }
                 details {
                     summary { "Bins" }

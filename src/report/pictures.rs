@@ -92,8 +92,30 @@ const MAP_SIDE: u32 = 56;
 /// Opacity of the strongest evidence, from 0 to 255. The photo stays visible below it.
 const OPACITY: f32 = 190.0;
 
-/// Renders the activation maps of one photo as overlays for its thumbnail: red marks evidence for
-/// the class, and stronger evidence is more opaque. All `maps` share one scale.
+/// The colour scale of the evidence, from little to much: viridis, whose luminance rises all the
+/// way and which colour-blind readers can read (<https://bids.github.io/colormap/>). The page shows
+/// the photo below it in grey, so that no photo has the map's hues.
+const VIRIDIS: [[f32; 3]; 5] = [
+    [68.0, 1.0, 84.0],
+    [59.0, 82.0, 139.0],
+    [33.0, 145.0, 140.0],
+    [94.0, 201.0, 98.0],
+    [253.0, 231.0, 37.0],
+];
+
+/// The colour for a share of the strongest evidence, from 0 to 1.
+fn colour(share: f32) -> [u8; 3] {
+    let position = share * (VIRIDIS.len() - 1) as f32;
+    let below = (position as usize).min(VIRIDIS.len() - 2);
+    let weight = position - below as f32;
+    std::array::from_fn(|channel| {
+        let [low, high] = [below, below + 1].map(|at| VIRIDIS[at][channel]);
+        (low + (high - low) * weight).round() as u8
+    })
+}
+
+/// Renders the activation maps of one photo as overlays for its thumbnail: stronger evidence for
+/// the class is lighter and more opaque. All `maps` share one scale.
 pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
     let strongest = maps.iter().flat_map(|map| &map.values).copied().fold(0.0, f32::max);
     maps.iter()
@@ -107,9 +129,14 @@ pub fn overlays(maps: &[ActivationMap]) -> Vec<String> {
             )
             .expect("a map has a value for each position");
             let smooth = resize(&evidence, MAP_SIDE, MAP_SIDE, FilterType::CatmullRom);
-            let opacity = |share: f32| (share.clamp(0.0, 1.0) * OPACITY).round() as u8;
-            let pixels: Vec<u8> =
-                smooth.iter().flat_map(|share| [255, 50, 0, opacity(*share)]).collect();
+            let pixels: Vec<u8> = smooth
+                .iter()
+                .flat_map(|share| {
+                    let share = share.clamp(0.0, 1.0);
+                    let [red, green, blue] = colour(share);
+                    [red, green, blue, (share * OPACITY).round() as u8]
+                })
+                .collect();
             let mut png = Vec::new();
             PngEncoder::new(&mut png)
                 .write_image(&pixels, MAP_SIDE, MAP_SIDE, ExtendedColorType::Rgba8)
@@ -211,5 +238,23 @@ mod tests {
         let [left, right] = opacities(&urls[1]);
         assert!(left.abs_diff(47) < 8 && right.abs_diff(95) < 8, "{left} {right}");
         assert_eq!(opacities(&overlays(&[map([-1.0, -2.0])])[0]), [0, 0]);
+    }
+
+    #[test]
+    fn the_evidence_is_visible_on_every_grey_and_rises_in_luminance() {
+        let luminance =
+            |[red, green, blue]: [f32; 3]| 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        let scale: Vec<f32> =
+            (0..=100).map(|at| luminance(colour(at as f32 / 100.0).map(f32::from))).collect();
+        assert!(scale.windows(2).all(|pair| pair[0] <= pair[1]), "{scale:?}");
+        assert_eq!((colour(0.0), colour(1.0)), ([68, 1, 84], [253, 231, 37]));
+        for grey in 0..=255 {
+            let grey = grey as f32;
+            let opacity = OPACITY / 255.0;
+            let covered =
+                colour(1.0).map(|value| f32::from(value) * opacity + grey * (1.0 - opacity));
+            let differs = covered.iter().map(|value| (value - grey).abs()).fold(0.0, f32::max);
+            assert!(differs > 75.0, "{grey}: {covered:?}");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod predict;
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod reference;
 mod report;
+mod report_layout;
 mod robustness;
 #[path = "../library/server.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
