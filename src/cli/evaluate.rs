@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::evaluation::{ClassScores, Scores};
-use kindling::photos::{labelled_as, validation_part};
+use kindling::photos::{labelled_as, training_folder};
 use kindling::run::Model;
 use serde::Serialize;
 
@@ -81,13 +81,14 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let (model, info) = (&opened.model, &opened.info);
     let set = labelled_as(&args.data, &model.classes)?;
 
-    let overlap_reported = trained_on_these(model, &args.data);
+    let overlap_reported = trained_on_these(model, &set.folder);
     if overlap_reported {
         warn(&format!(
             "the model was trained on photos of `{}`, so these scores are too optimistic",
-            args.data.display()
+            set.folder.display()
         ));
     }
+    let folder = (set.folder != args.data).then(|| text(&set.folder));
     let extractor = opened.extractor()?;
     let evaluated = Evaluated::of(model, set, &args.data, &extractor, args.json)?;
     let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
@@ -132,6 +133,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         return Ok(());
     }
     writeln!(out, "device    {info}")?;
+    if let Some(folder) = folder {
+        writeln!(out, "photos    {}", one_line(&folder))?;
+    }
     write_table(&mut out, &per_class)?;
     write_confusion(&mut out, &model.classes, &scores.confusion)?;
     writeln!(
@@ -160,15 +164,16 @@ fn no_report<T>(error: anyhow::Error, args: &EvaluateArgs) -> Result<Option<T>> 
     Ok(None)
 }
 
-/// Whether `data` is the folder that the run took its training photos from.
-fn trained_on_these(model: &Model, data: &Path) -> bool {
-    let same = |folder: &Path| match (folder.canonicalize(), data.canonicalize()) {
+/// Whether the class folders in `folder` are those that the run was trained on.
+fn trained_on_these(model: &Model, folder: &Path) -> bool {
+    let Some(config) = &model.config else { return false };
+    let data = &config.data.folder;
+    // The photos that a run was trained on may be gone.
+    let trained_on = training_folder(data).unwrap_or_else(|_| data.clone());
+    match (trained_on.canonicalize(), folder.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
-    };
-    let trained_on = model.config.as_ref().map(|config| config.data.folder.as_path());
-    validation_part(data).is_none()
-        && trained_on.is_some_and(|folder| same(folder) || same(&folder.join("train")))
+    }
 }
 
 fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()> {
@@ -183,6 +188,11 @@ fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()
     for scores in per_class.iter().filter(|scores| scores.support > 0 || per_class.len() <= 20) {
         let ClassScores { class, precision, recall, f1, support } = scores;
         let class = one_line(class);
+        if *support == 0 {
+            let nothing = "n/a";
+            writeln!(out, "{class:width$}  {nothing:>9}  {nothing:>6}  {nothing:>6}  {support:6}")?;
+            continue;
+        }
         writeln!(out, "{class:width$}  {precision:9.4}  {recall:6.4}  {f1:6.4}  {support:6}")?;
     }
     Ok(())

@@ -79,7 +79,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
-    Train(train::TrainArgs),
+    // Boxed for its size.
+    Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Predict(predict::PredictArgs),
     Report(report::ReportArgs),

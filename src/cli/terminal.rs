@@ -9,6 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use kindling::photos::PassedOver;
 use kindling::printable::printable;
 
 /// A progress bar on stderr, with photos per second and the time left. Hidden if `quiet` is set or
@@ -123,13 +124,24 @@ fn labelled(label: &str, colour: AnsiColor, text: &str) {
     let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
 }
 
-/// Warns of skipped files: lists the first `LISTED` of them and counts the rest.
+/// Warns of skipped files: lists the first `LISTED` of them and counts the rest. Files that are no
+/// pictures are counted in one line.
 pub fn warn_skipped(skipped: &[(String, String)]) {
+    let (others, skipped): (Vec<_>, Vec<_>) =
+        skipped.iter().partition(|(_, reason)| reason == PassedOver::NOT_A_PICTURE);
     for (path, reason) in skipped.iter().take(LISTED) {
         warn(&format!("skipped `{path}`: it {reason}"));
     }
     if skipped.len() > LISTED {
         warn(&format!("... and {} more", skipped.len() - LISTED));
+    }
+    match others.as_slice() {
+        [] => {}
+        [(path, reason)] => warn(&format!("skipped `{path}`: it {reason}")),
+        [(path, _), ..] => warn(&format!(
+            "skipped {} that are not pictures, such as `{path}`",
+            counted(others.len(), "file")
+        )),
     }
 }
 

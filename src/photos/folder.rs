@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder_error::MAX_CLASSES;
-use super::walk::{entries, is_photo_name, not_a_photo, walk};
+use super::layout::Layout;
+use super::tree::Tree;
+use super::walk::passed_over_in;
 use super::{FolderError, PassedOver, Walked};
-
-/// Usual folder names of the parts of a data set.
-const PARTS: [&str; 7] = ["train", "training", "val", "valid", "validation", "test", "testing"];
-/// Folder names of the validation part.
-const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
 
 /// A photo and the index of its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,112 +25,104 @@ pub struct PhotoSet {
     pub classes: Vec<String>,
     /// The photos, sorted by class, then by path.
     pub photos: Vec<LabelledPhoto>,
-    /// Files that were skipped, with the reason.
+    /// Files and folders that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
+    /// The folder that holds the class folders, or the photos with a class in their names.
+    pub folder: PathBuf,
 }
 
 impl PhotoSet {
     /// Reads `folder/<class>/**/photo`, or, if there are no class folders with photos, photos named
-    /// `<class>.<anything>.<extension>` (as in Kaggle's Dogs vs. Cats).
+    /// `<class>.<anything>.<extension>` (as in Kaggle's Dogs vs. Cats). If `folder` holds nothing
+    /// but one folder of class folders, that is read instead.
     ///
     /// # Errors
     /// If there are no photos, a class folder is empty or cannot be read, or the class of a photo
     /// cannot be determined.
     pub fn read(folder: &Path) -> Result<Self, FolderError> {
-        if folder.is_file() {
-            return Err(FolderError::NotAFolder(folder.to_owned()));
+        Self::of_part(&read_tree(folder)?, &[])
+    }
+
+    /// Reads a folder whose folders are classes, whatever they are called.
+    pub(super) fn of_part(tree: &Tree, known: &[String]) -> Result<Self, FolderError> {
+        let layout = Layout::part(tree, known);
+        Self::of(layout.train, layout.not_classes)
+    }
+
+    /// Reads the photos in `tree`, without the folders that are `not_classes`.
+    pub(super) fn of(tree: &Tree, not_classes: Vec<PassedOver>) -> Result<Self, FolderError> {
+        if let Some(reason) = &tree.unreadable {
+            let (path, reason) = (tree.path.clone(), reason.clone());
+            return Err(FolderError::Unreadable(PassedOver { path, reason }));
         }
-        let (folders, files) =
-            entries(folder).map_err(|error| FolderError::Open(folder.to_owned(), error))?;
+        let is_class = |folder: &&Tree| not_classes.iter().all(|other| other.path != folder.path);
         let mut walks = Vec::new();
-        for class_folder in folders {
-            let mut walked = walk(&class_folder);
+        for class_folder in tree.folders().filter(is_class) {
+            let mut walked = Walked::of(class_folder);
             match walked.unreadable.pop() {
                 Some(unreadable) => return Err(FolderError::Unreadable(unreadable)),
                 None => walks.push((class_folder, walked)),
             }
         }
-        if walks.iter().any(|(_, walked)| !walked.photos.is_empty()) {
-            Self::from_class_folders(folder, walks, files)
-        } else if files.iter().any(|file| is_photo_name(file)) {
-            Self::from_names(folder, files)
+        let mut set = if walks.iter().any(|(_, walked)| !walked.photos.is_empty()) {
+            Self::from_class_folders(tree, walks)?
+        } else if tree.own_photos().next().is_some() {
+            Self::from_names(tree)?
         } else {
-            Err(FolderError::NoPhotos(folder.to_owned()))
+            return Err(FolderError::no_photos(&tree.path, Walked::of(tree).unusable));
+        };
+        set.passed_over.extend(not_classes);
+        set.folder = tree.path.clone();
+        match set.classes.len() {
+            0..=MAX_CLASSES => Ok(set),
+            classes => Err(FolderError::TooManyClasses { folder: set.folder, classes }),
         }
     }
 
-    fn from_class_folders(
-        folder: &Path,
-        walks: Vec<(PathBuf, Walked)>,
-        loose: Vec<PathBuf>,
-    ) -> Result<Self, FolderError> {
+    fn from_class_folders(tree: &Tree, walks: Vec<(&Tree, Walked)>) -> Result<Self, FolderError> {
         let mut set = Self::default();
         for (label, (class_folder, walked)) in walks.into_iter().enumerate() {
             if walked.photos.is_empty() {
-                return Err(FolderError::EmptyClass(class_folder));
+                return Err(FolderError::empty_class(&class_folder.path, walked.unusable));
             }
-            let class = class_name(&class_folder)?;
-            if PARTS.iter().any(|part| class.eq_ignore_ascii_case(part)) && is_part(&class_folder) {
-                return Err(FolderError::PartAsClass(class_folder));
-            }
-            set.classes.push(class);
+            set.passed_over.extend(walked.skipped().cloned());
+            set.classes.push(class_name(&class_folder.path)?);
             set.photos.extend(walked.photos.into_iter().map(|path| LabelledPhoto { path, label }));
-            set.passed_over.extend(walked.passed_over);
         }
-        set.passed_over.extend(
-            loose
-                .into_iter()
-                .map(|path| PassedOver { path, reason: "is not in a class folder".into() }),
-        );
-        set.check_count(folder)
+        set.passed_over.extend(passed_over_in(tree, Some("is not in a class folder")));
+        Ok(set)
     }
 
-    fn from_names(folder: &Path, files: Vec<PathBuf>) -> Result<Self, FolderError> {
-        let mut by_class: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        let mut passed_over = Vec::new();
-        for path in files {
-            if !is_photo_name(&path) {
-                passed_over.push(not_a_photo(path));
-                continue;
-            }
-            match class_in_name(&path) {
+    fn from_names(tree: &Tree) -> Result<Self, FolderError> {
+        let mut by_class: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+        for path in tree.own_photos() {
+            match class_in_name(path) {
                 Some(class) if class.contains(['\n', '\r']) => {
-                    return Err(FolderError::ClassName(path));
+                    return Err(FolderError::ClassName(path.to_owned()));
                 }
-                Some(class) => {
-                    let class = class.to_owned();
-                    by_class.entry(class).or_default().push(path);
-                }
+                Some(class) => by_class.entry(class).or_default().push(path),
                 None => {
                     let example = path.file_name().unwrap_or_default().to_string_lossy().into();
-                    return Err(FolderError::Unlabelled { folder: folder.to_owned(), example });
+                    return Err(FolderError::Unlabelled { folder: tree.path.clone(), example });
                 }
             }
         }
-        let mut set = Self { passed_over, ..Self::default() };
+        let mut set = Self { passed_over: passed_over_in(tree, None), ..Self::default() };
         for (label, (class, paths)) in by_class.into_iter().enumerate() {
-            set.classes.push(class);
-            set.photos.extend(paths.into_iter().map(|path| LabelledPhoto { path, label }));
+            set.classes.push(class.to_owned());
+            let photo = |path: &Path| LabelledPhoto { path: path.to_owned(), label };
+            set.photos.extend(paths.into_iter().map(photo));
         }
-        set.check_count(folder)
-    }
-
-    fn check_count(self, folder: &Path) -> Result<Self, FolderError> {
-        match self.classes.len() {
-            0..=MAX_CLASSES => Ok(self),
-            classes => Err(FolderError::TooManyClasses { folder: folder.to_owned(), classes }),
-        }
+        Ok(set)
     }
 
     /// Checks that the set has more than one class, which training needs.
     ///
     /// # Errors
     /// If there is only one class.
-    pub fn with_several_classes(self, folder: &Path) -> Result<Self, FolderError> {
+    pub fn with_several_classes(self) -> Result<Self, FolderError> {
         match self.classes.as_slice() {
-            [class] => {
-                Err(FolderError::SingleClass { folder: folder.to_owned(), class: class.clone() })
-            }
+            [class] => Err(FolderError::SingleClass { class: class.clone(), folder: self.folder }),
             _ => Ok(self),
         }
     }
@@ -144,14 +133,19 @@ impl PhotoSet {
     }
 }
 
-/// Reads the photos in `folder/val`, or in `folder` itself if there is no validation folder, with
-/// labels that are indices into `classes`, the class names of a model.
+/// Reads the photos of `data` to evaluate a model on, with labels that are indices into `classes`,
+/// the class names of the model: the validation part if `data` has one, otherwise the test part,
+/// otherwise its class folders. Folders with the names of `classes` are always class folders.
 ///
 /// # Errors
-/// If [`PhotoSet::read`] fails or a class is not in `classes`.
-pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, FolderError> {
-    let folder = &validation_part(folder).unwrap_or_else(|| folder.to_owned());
-    let mut set = PhotoSet::read(folder)?;
+/// If the photos cannot be read or a class is not in `classes`.
+pub fn labelled_as(data: &Path, classes: &[String]) -> Result<PhotoSet, FolderError> {
+    let tree = read_tree(data)?;
+    let layout = Layout::of(&tree, classes)?;
+    let mut set = match layout.val.or(layout.test) {
+        Some(part) => PhotoSet::of_part(part, classes)?,
+        None => PhotoSet::of(layout.train, layout.not_classes)?,
+    };
     let labels = set
         .classes
         .iter()
@@ -159,7 +153,7 @@ pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, Folder
             classes.iter().position(|known| known == class).ok_or_else(|| {
                 FolderError::UnknownClass {
                     class: class.clone(),
-                    folder: folder.clone(),
+                    folder: set.folder.clone(),
                     known: classes.to_vec(),
                 }
             })
@@ -172,39 +166,23 @@ pub fn labelled_as(folder: &Path, classes: &[String]) -> Result<PhotoSet, Folder
     Ok(set)
 }
 
-/// The folder of training photos in `data`, if `data` is divided into parts.
-pub(super) fn training_part(data: &Path) -> Option<PathBuf> {
-    subfolder(data, &["train"]).filter(|folder| is_part(folder))
+/// The folder that holds the class folders of the training photos in `data`.
+///
+/// # Errors
+/// If `data` cannot be read, or the roles of its folders are not clear.
+pub fn training_folder(data: &Path) -> Result<PathBuf, FolderError> {
+    Ok(Layout::of(&read_tree(data)?, &[])?.train.path.clone())
 }
 
-/// The folder of validation photos in `data`, if `data` is divided into parts.
-pub fn validation_part(data: &Path) -> Option<PathBuf> {
-    let folder = subfolder(data, &VALIDATION)?;
-    (training_part(data).is_some() || is_part(&folder)).then_some(folder)
-}
-
-/// The first of `names` that is a folder in `data`, ignoring case.
-fn subfolder(data: &Path, names: &[&str]) -> Option<PathBuf> {
-    let (folders, _) = entries(data).ok()?;
-    names.iter().find_map(|name| {
-        let has_name = |folder: &&PathBuf| {
-            folder.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
-        };
-        folders.iter().find(has_name).cloned()
-    })
-}
-
-/// Whether a folder is itself divided into classes, by subfolders or by the names of its photos. If
-/// not, a folder called `train` may be a class: photos of trains.
-fn is_part(folder: &Path) -> bool {
-    entries(folder).is_ok_and(|(folders, files)| {
-        !folders.is_empty()
-            || files.iter().any(|file| is_photo_name(file) && class_in_name(file).is_some())
-    })
+pub(super) fn read_tree(folder: &Path) -> Result<Tree, FolderError> {
+    if folder.is_file() {
+        return Err(FolderError::NotAFolder(folder.to_owned()));
+    }
+    Tree::read(folder).map_err(|error| FolderError::Open(folder.to_owned(), error))
 }
 
 /// The class in `<class>.<anything>.<extension>`; `None` if the name has a single dot.
-fn class_in_name(path: &Path) -> Option<&str> {
+pub(super) fn class_in_name(path: &Path) -> Option<&str> {
     let (class, rest) = path.file_name()?.to_str()?.split_once('.')?;
     (rest.contains('.') && !class.is_empty()).then_some(class)
 }

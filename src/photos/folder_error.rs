@@ -1,9 +1,9 @@
 //! Errors in the layout of a folder of photos, with their remedies.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::PassedOver;
+use super::{Format, PassedOver};
 
 /// Largest supported number of classes.
 pub(super) const MAX_CLASSES: usize = 1000;
@@ -20,8 +20,8 @@ pub enum FolderError {
     /// There are no photos.
     #[error(
         "no photo in `{folder}`: looked for {folder}/<class>/*.jpg, {folder}/train/<class>/*.jpg, \
-         and photos named <class>.<anything>.jpg; the formats are JPEG, PNG, WebP, BMP and GIF",
-        folder = .0.display()
+         and photos named <class>.<anything>.jpg; the formats are {formats}",
+        folder = .0.display(), formats = Format::READ
     )]
     NoPhotos(PathBuf),
     /// Neither class folders nor file names give the photos a class.
@@ -37,20 +37,38 @@ pub enum FolderError {
     },
     /// A class folder has no photos.
     #[error(
-        "the class folder `{}` holds no photo (JPEG, PNG, WebP, BMP or GIF); add some or remove \
-         the folder", .0.display()
+        "the class folder `{}` holds no photo ({}); add some or remove the folder",
+        .0.display(), Format::READ
     )]
     EmptyClass(PathBuf),
     /// A file or folder inside cannot be read, so photos may be missing.
     #[error("`{}` {}", .0.path.display(), .0.reason)]
     Unreadable(PassedOver),
-    /// A folder looks like a part of the data set, not like a class.
+    /// There are pictures, none of which can be used.
     #[error(
-        "`{}` is itself divided into classes, so it cannot be a class: put training photos \
-         into train/<class>/ and validation photos into val/<class>/; to evaluate, pass that folder",
-        .0.display()
+        "no photo in `{}` can be used: `{}` {}{}", .folder.display(),
+        .example.path.file_name().unwrap_or_default().display(), .example.reason, and_more(.more)
     )]
-    PartAsClass(PathBuf),
+    NothingUsable {
+        /// The folder.
+        folder: PathBuf,
+        /// The first of the pictures.
+        example: PassedOver,
+        /// Number of further ones.
+        more: usize,
+    },
+    /// It is not clear which folders are classes and which are parts of a data set.
+    #[error(
+        "`{}`: {seen}; classes or parts of a data set? Train with `--train DIR` (its folders are \
+         the classes), or `--train DIR --val DIR [--test DIR]`; give other commands one part",
+        .folder.display()
+    )]
+    Unclear {
+        /// The folder.
+        folder: PathBuf,
+        /// What was found in it, as a sentence.
+        seen: String,
+    },
     /// A name cannot be a class name.
     #[error(
         "the name of `{}` cannot be a class name: it must be UTF-8 text on one line", .0.display()
@@ -112,6 +130,29 @@ pub enum FolderError {
         "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.display()
     )]
     SplitTwice(PathBuf),
+}
+
+impl FolderError {
+    /// The error for a folder without a usable photo, of which `unusable` are the others.
+    pub(super) fn no_photos(folder: &Path, unusable: Vec<PassedOver>) -> Self {
+        Self::nothing_usable(folder, unusable).unwrap_or_else(|| Self::NoPhotos(folder.to_owned()))
+    }
+
+    /// The error for a class folder without a usable photo, of which `unusable` are the others.
+    pub(super) fn empty_class(folder: &Path, unusable: Vec<PassedOver>) -> Self {
+        Self::nothing_usable(folder, unusable)
+            .unwrap_or_else(|| Self::EmptyClass(folder.to_owned()))
+    }
+
+    fn nothing_usable(folder: &Path, unusable: Vec<PassedOver>) -> Option<Self> {
+        let more = unusable.len().saturating_sub(1);
+        let example = unusable.into_iter().next()?;
+        Some(Self::NothingUsable { folder: folder.to_owned(), example, more })
+    }
+}
+
+fn and_more(count: &usize) -> String {
+    if *count == 0 { String::new() } else { format!(" ({count} more like it)") }
 }
 
 /// The first few of the names.

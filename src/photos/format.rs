@@ -115,7 +115,7 @@ impl Format {
             Self::Raw(_) => "export it as JPEG, for example with `darktable-cli`",
             _ => "convert it to JPEG or PNG, for example with `magick FILE photo.jpg`",
         };
-        Some(format!("is a {self} file, which is not read: {remedy}"))
+        Some(format!("is {self}, which is not read: {remedy}"))
     }
 }
 
@@ -314,7 +314,7 @@ mod tests {
     fn what_is_not_read_is_named_with_a_remedy() {
         let heic = Format::of(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").and_then(Format::not_read);
         let heic = heic.unwrap();
-        assert!(heic.starts_with("is a HEIC file, which is not read: convert it"), "{heic}");
+        assert!(heic.starts_with("is HEIC, which is not read: convert it"), "{heic}");
         assert_eq!(Format::Jpeg.not_read(), None);
         for (.., format) in SIGNATURES {
             let reason = format.not_read().unwrap_or_default();

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::{training_part, validation_part};
-use super::walk::entries;
-use super::{FolderError, PassedOver, PhotoSet, walk};
+use super::folder::read_tree;
+use super::layout::Layout;
+use super::tree::Tree;
+use super::{FolderError, PassedOver, PhotoSet, Walked};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +51,9 @@ pub struct Listing {
 /// Lists the photos of `data`.
 ///
 /// If `data` has train and val folders, these are the photos in them. Otherwise they are the photos
-/// in its class folders, or those with the class in their names. Otherwise they are all photos
-/// under `data`, without classes. If `data` is a file, it is the only photo and has no class.
+/// in its class folders, or those with the class in their names. Otherwise, and if it is not clear
+/// which folders are classes, they are all photos under `data`, without classes. If `data` is a
+/// file, it is the only photo and has no class.
 ///
 /// # Errors
 /// If there are no photos, a class folder is empty, or a file or folder cannot be read.
@@ -61,29 +63,29 @@ pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
         let photo = ListedPhoto { path: data.to_owned(), label: None, part: None };
         return Ok(Listing { photos: vec![photo], ..Listing::default() });
     }
-    let parts = [(Part::Train, training_part(data)), (Part::Val, validation_part(data))];
-    let parts: Vec<(Part, PathBuf)> = parts
-        .into_iter()
-        .filter_map(|(part, folder)| folder.map(|folder| (part, folder)))
-        .collect();
-    if parts.is_empty() {
-        return match PhotoSet::read(data) {
-            Ok(set) => Ok(labelled(vec![(None, set)])),
-            Err(FolderError::Unlabelled { .. }) => unlabelled(data),
-            Err(error) => Err(error),
-        };
-    }
-    let (folders, _) = entries(data).map_err(|error| FolderError::Open(data.to_owned(), error))?;
-    let unused = folders.into_iter().filter(|folder| parts.iter().all(|(_, part)| part != folder));
+    let tree = read_tree(data)?;
+    let layout = match Layout::of(&tree, &[]) {
+        Ok(layout) => layout,
+        Err(FolderError::Unclear { .. }) => return unlabelled(&tree),
+        Err(error) => return Err(error),
+    };
+    let unused: Vec<&Tree> = layout.unused.iter().chain(&layout.test).copied().collect();
+    let train = PhotoSet::of(layout.train, layout.not_classes);
+    let mut listing = match (train, layout.val) {
+        (Err(FolderError::Unlabelled { .. }), None) => return unlabelled(&tree),
+        (train, None) if !layout.is_divided => labelled(vec![(None, train?)]),
+        (train, None) => labelled(vec![(Some(Part::Train), train?)]),
+        (train, Some(val)) => {
+            let val = PhotoSet::of_part(val, &[])?;
+            labelled(vec![(Some(Part::Train), train?), (Some(Part::Val), val)])
+        }
+    };
     let reason = "is next to the train and val folders and is not read; pass it separately";
-    let unused: Vec<PassedOver> =
-        unused.map(|path| PassedOver { path, reason: reason.into() }).collect();
-    let sets = parts
-        .into_iter()
-        .map(|(part, folder)| Ok((Some(part), PhotoSet::read(&folder)?)))
-        .collect::<Result<_, FolderError>>()?;
-    let mut listing = labelled(sets);
-    listing.passed_over.extend(unused);
+    let known: Vec<PathBuf> =
+        listing.passed_over.iter().map(|passed_over| passed_over.path.clone()).collect();
+    let unused = unused.into_iter().map(|folder| folder.path.clone());
+    let unused = unused.filter(|path| known.iter().all(|known| !path.starts_with(known)));
+    listing.passed_over.extend(unused.map(|path| PassedOver { path, reason: reason.into() }));
     Ok(listing)
 }
 
@@ -110,12 +112,13 @@ fn labelled(sets: Vec<(Option<Part>, PhotoSet)>) -> Listing {
     listing
 }
 
-fn unlabelled(folder: &Path) -> Result<Listing, FolderError> {
-    let mut walked = walk(folder);
+fn unlabelled(tree: &Tree) -> Result<Listing, FolderError> {
+    let mut walked = Walked::of(tree);
     if let Some(unreadable) = walked.unreadable.pop() {
         return Err(FolderError::Unreadable(unreadable));
     }
+    let passed_over = walked.skipped().cloned().collect();
     let photo = |path| ListedPhoto { path, label: None, part: None };
     let photos = walked.photos.into_iter().map(photo).collect();
-    Ok(Listing { photos, passed_over: walked.passed_over, ..Listing::default() })
+    Ok(Listing { photos, passed_over, ..Listing::default() })
 }

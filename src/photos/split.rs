@@ -1,10 +1,11 @@
 //! Splits photos into a training set and a validation set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::seq::SliceRandom;
 
-use super::folder::{training_part, validation_part};
+use super::folder::read_tree;
+use super::layout::Layout;
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
 use crate::printable::hexadecimal;
 use crate::seed::{Purpose, generator};
@@ -22,13 +23,19 @@ pub struct Split {
     pub train: Vec<LabelledPhoto>,
     /// Validation photos, sorted by class, then by path.
     pub val: Vec<LabelledPhoto>,
-    /// Files that were skipped, with the reason.
+    /// Files and folders that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
+    /// The folder of the validation photos, if they have their own.
+    pub val_folder: Option<PathBuf>,
+    /// Which folders have which role, in words, unless they are plain class folders or `train` and
+    /// `val`.
+    pub roles: Option<String>,
 }
 
 impl Split {
     /// Identifies this split of the photos in `data`: the SHA-256, in lower-case hexadecimal, of
-    /// the classes and of the part, class and path below `data` of each photo.
+    /// the classes and of the part, class and path of each photo, below `data` or the folder of the
+    /// validation photos.
     pub fn digest(&self, data: &Path) -> String {
         let mut hasher = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -39,7 +46,9 @@ impl Split {
         for (part, photos) in [(b"train", &self.train), (b"val..", &self.val)] {
             add(part);
             for photo in photos {
-                let path = photo.path.strip_prefix(data).unwrap_or(&photo.path);
+                let in_val = || photo.path.strip_prefix(self.val_folder.as_ref()?).ok();
+                let path = photo.path.strip_prefix(data).ok().or_else(in_val);
+                let path = path.unwrap_or(&photo.path);
                 add(&(photo.label as u64).to_le_bytes());
                 add(path.as_os_str().as_encoded_bytes());
             }
@@ -50,47 +59,73 @@ impl Split {
 
 /// Reads the training and validation photos in `data`.
 ///
-/// If `data` has the folders `train` and `val` (or `valid`, `validation`), they are the split.
-/// Otherwise the share `val_split` (default 0.2) of each class is drawn at random with `seed` for
-/// validation: at least one photo of each class that has two or more, but never all of them.
+/// If `data` is divided into a training and a validation part, they are the split. Otherwise the
+/// share `val_split` (default 0.2) of each class is drawn at random with `seed` for validation: at
+/// least one photo of each class that has two or more, but never all of them.
 ///
 /// # Errors
-/// If the photos cannot be read, there are fewer than two classes, `train` and `val` have different
-/// classes, no photo can be held out, or `val_split` is given although there is a `val` folder.
+/// If the photos cannot be read, the roles of the folders are not clear, there are fewer than two
+/// classes, the parts have different classes, no photo can be held out, or `val_split` is given
+/// although there is a validation part.
 pub fn training_split(
     data: &Path,
     val_split: Option<f64>,
     seed: u64,
 ) -> Result<Split, FolderError> {
-    let train_folder = training_part(data);
-    match (&train_folder, train_folder.as_ref().and_then(|_| validation_part(data))) {
-        (Some(train_folder), Some(val_folder)) if val_split.is_none() => {
-            as_given(train_folder, &val_folder)
-        }
-        (_, Some(val_folder)) => Err(FolderError::SplitTwice(val_folder)),
-        (train_folder, None) => {
-            let folder = train_folder.as_deref().unwrap_or(data);
-            let set = PhotoSet::read(folder)?.with_several_classes(folder)?;
-            let split = stratified(set, val_split.unwrap_or(DEFAULT_SHARE), seed);
-            match split.val.is_empty() {
-                true => Err(FolderError::NoValidation(folder.to_owned())),
-                false => Ok(split),
-            }
-        }
+    let tree = read_tree(data)?;
+    let layout = Layout::of(&tree, &[])?;
+    let roles = layout.in_words(data);
+    let val = layout.val.map(|val| PhotoSet::of_part(val, &[]));
+    if let (Some(val), Some(_)) = (layout.val, val_split) {
+        return Err(FolderError::SplitTwice(val.path.clone()));
+    }
+    let train = PhotoSet::of(layout.train, layout.not_classes)?;
+    Ok(Split { roles, ..split(train, val.transpose()?, val_split, seed)? })
+}
+
+/// Reads the training photos in `train` and the validation photos in `val`, whose folders are
+/// classes whatever they are called. Without `val`, validation photos are drawn from `train` as
+/// [`training_split`] does.
+///
+/// # Errors
+/// As [`training_split`].
+pub fn split_of_parts(
+    train: &Path,
+    val: Option<&Path>,
+    val_split: Option<f64>,
+    seed: u64,
+) -> Result<Split, FolderError> {
+    if let (Some(val), Some(_)) = (val, val_split) {
+        return Err(FolderError::SplitTwice(val.to_owned()));
+    }
+    split(PhotoSet::read(train)?, val.map(PhotoSet::read).transpose()?, val_split, seed)
+}
+
+fn split(
+    train: PhotoSet,
+    val: Option<PhotoSet>,
+    val_split: Option<f64>,
+    seed: u64,
+) -> Result<Split, FolderError> {
+    let train = train.with_several_classes()?;
+    if let Some(val) = val {
+        return as_given(train, val);
+    }
+    let folder = train.folder.clone();
+    let split = stratified(train, val_split.unwrap_or(DEFAULT_SHARE), seed);
+    match split.val.is_empty() {
+        true => Err(FolderError::NoValidation(folder)),
+        false => Ok(split),
     }
 }
 
-fn as_given(train_folder: &Path, val_folder: &Path) -> Result<Split, FolderError> {
-    let train = PhotoSet::read(train_folder)?.with_several_classes(train_folder)?;
-    let val = PhotoSet::read(val_folder)?;
-    for (one, other, present, absent) in
-        [(&train, &val, train_folder, val_folder), (&val, &train, val_folder, train_folder)]
-    {
+fn as_given(train: PhotoSet, val: PhotoSet) -> Result<Split, FolderError> {
+    for (one, other) in [(&train, &val), (&val, &train)] {
         if let Some(class) = one.classes.iter().find(|class| !other.classes.contains(class)) {
             return Err(FolderError::OneSided {
                 class: class.clone(),
-                present: present.to_owned(),
-                absent: absent.to_owned(),
+                present: one.folder.clone(),
+                absent: other.folder.clone(),
             });
         }
     }
@@ -99,6 +134,8 @@ fn as_given(train_folder: &Path, val_folder: &Path) -> Result<Split, FolderError
         train: train.photos,
         val: val.photos,
         passed_over: [train.passed_over, val.passed_over].concat(),
+        val_folder: Some(val.folder),
+        roles: None,
     })
 }
 
@@ -118,5 +155,6 @@ fn stratified(set: PhotoSet, share: f64, seed: u64) -> Split {
             if is_val { &mut val } else { &mut train }.push(photo.clone());
         }
     }
-    Split { classes: set.classes, train, val, passed_over: set.passed_over }
+    let PhotoSet { classes, passed_over, .. } = set;
+    Split { classes, train, val, passed_over, val_folder: None, roles: None }
 }

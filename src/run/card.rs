@@ -133,7 +133,13 @@ impl Card<'_> {
             self.per_class().iter().take(MAX_LISTED)
         {
             let class = escaped(class);
-            writeln!(card, "| {class} | {precision:.4} | {recall:.4} | {f1:.4} | {support} |")?;
+            match support {
+                0 => writeln!(card, "| {class} | n/a | n/a | n/a | 0 |")?,
+                _ => writeln!(
+                    card,
+                    "| {class} | {precision:.4} | {recall:.4} | {f1:.4} | {support} |"
+                )?,
+            }
         }
         if classes.len() > MAX_LISTED {
             writeln!(card, "\n... and {} more classes.", classes.len() - MAX_LISTED)?;

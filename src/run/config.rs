@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceInfo;
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
-use crate::photos::{FolderError, Preprocessing, Split, training_split};
+use crate::photos::{FolderError, Preprocessing, Split, split_of_parts, training_split};
 
 /// The version of Burn that this crate uses.
 pub const BURN_VERSION: &str = "0.22.1";
@@ -45,6 +45,12 @@ pub struct RunConfig {
 pub struct DataRecord {
     /// The folder, as an absolute path.
     pub folder: PathBuf,
+    /// The folder of `--val`, as an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_folder: Option<PathBuf>,
+    /// The folder of `--test`, as an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_folder: Option<PathBuf>,
     /// Number of training photos.
     pub train_photos: usize,
     /// Number of validation photos.
@@ -104,6 +110,22 @@ pub struct Summary {
     pub feature_seconds: f64,
     /// Wall-clock seconds of the epochs.
     pub training_seconds: f64,
+    /// The scores on the photos of `--test`, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestScores>,
+}
+
+/// The scores of the finished model on photos that neither trained it nor chose its epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TestScores {
+    /// Number of photos.
+    pub photos: usize,
+    /// Share of photos whose most probable class is the true one.
+    pub accuracy: f64,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Number of skipped files.
+    pub skipped: usize,
 }
 
 /// Why the training and validation photos of a run cannot be determined.
@@ -160,7 +182,11 @@ impl RunConfig {
         };
         let val_split = self.options.get("val_split").and_then(toml::Value::as_float);
         let seed = self.options.get("seed").and_then(toml::Value::as_integer).unwrap_or_default();
-        let split = training_split(folder, val_split, seed.unsigned_abs())?;
+        let seed = seed.unsigned_abs();
+        let split = match self.options.contains_key("train") {
+            true => split_of_parts(folder, self.data.val_folder.as_deref(), val_split, seed)?,
+            false => training_split(folder, val_split, seed)?,
+        };
         match split.digest(folder) == *recorded {
             true => Ok(split),
             false => Err(SplitError::Changed(folder.clone())),

@@ -8,7 +8,8 @@ mod model;
 
 pub use card::Card;
 pub use config::{
-    BURN_VERSION, ConfigError, DataRecord, RunConfig, SplitError, Summary, Versions, WeightsRecord,
+    BURN_VERSION, ConfigError, DataRecord, RunConfig, SplitError, Summary, TestScores, Versions,
+    WeightsRecord,
 };
 pub use folder::{FolderContent, RunDir, RunError};
 pub use history::{History, HistoryError};

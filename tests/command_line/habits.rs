@@ -95,7 +95,7 @@ fn colours_are_for_terminals_unless_asked_for() {
 
 #[test]
 fn details_are_logged_where_they_are_asked_for_and_only_there() {
-    let folder = photos(2);
+    let folder = photos(3);
     let args = ["train", "photos", "--epochs", "1", "--out", "run"].map(String::from);
     let args: Vec<String> = args.into_iter().chain(narrow()).collect();
     let quiet = run_in(folder.path(), &args);

@@ -3,6 +3,7 @@
 
 mod browser;
 mod cache;
+mod contents;
 mod dashboard;
 mod demo;
 mod devices;
@@ -12,6 +13,7 @@ mod fixtures;
 mod habits;
 mod job;
 #[cfg(feature = "captions")]
+mod layouts;
 mod pictures;
 mod predict;
 #[path = "../library/reference.rs"]

@@ -57,7 +57,7 @@ fn training_without_weights_says_every_way_to_get_them() {
 #[cfg(feature = "bundled-weights")]
 #[test]
 fn the_first_command_trains_the_built_in_network_if_the_default_cannot_be_had() {
-    let folder = photos(2);
+    let folder = photos(3);
     let place = folder.path();
     let refused = Server::start(Vec::new(), [Answer::Status("404 Not Found")]);
     let mirrors = [refused.address.as_str(), "http://127.0.0.1:1", "http://no-such-host.invalid"];

@@ -116,5 +116,5 @@ fn a_named_pipe_is_refused_without_blocking() {
     assert_eq!(decode(&pipe).unwrap_err().to_string(), "is not a regular file");
     assert!(kindling::weights::Checkpoint::open(&pipe).is_err());
     let walked = kindling::photos::walk(folder.path());
-    assert_eq!((walked.photos.len(), walked.passed_over.len()), (0, 1));
+    assert_eq!((walked.photos.len(), walked.unusable.len()), (0, 1));
 }

@@ -11,6 +11,7 @@ mod exports;
 mod folders;
 #[cfg(feature = "captions")]
 mod gallery;
+mod layouts;
 #[cfg(feature = "parquet")]
 mod parquet_tables;
 mod plans;

@@ -37,6 +37,8 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         options: toml::Table::new(),
         preprocessing: Preprocessing::IMAGENET,
         data: DataRecord {
+            val_folder: None,
+            test_folder: None,
             folder: "photos".into(),
             train_photos: 3,
             val_photos: 2,
@@ -50,6 +52,7 @@ fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         versions: Versions::current(),
     };
     let summary = Summary {
+        test: None,
         best_epoch: EPOCH,
         epochs: 1,
         classes: classes.clone(),

@@ -10,7 +10,7 @@ use clap::{Args, ValueHint};
 use kindling::evaluation::probabilities;
 use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryDir, Shown};
-use kindling::photos::walk;
+use kindling::photos::{self, walk};
 
 use super::extraction::{advised, warn_of};
 use super::opened::ComputeArgs;
@@ -149,6 +149,7 @@ fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
             continue;
         }
         let walked = walk(path);
+        // What cannot be used has a row with its error.
         let left_out: Vec<_> = walked
             .unreadable
             .iter()
@@ -157,10 +158,11 @@ fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
             .collect();
         warn_skipped(&left_out);
         unreadable += walked.unreadable.len();
-        if walked.photos.is_empty() {
-            bail!("no photo in `{}` (JPEG, PNG, WebP, BMP or GIF)", path.display());
+        let candidates = walked.candidates();
+        if candidates.is_empty() {
+            bail!("no photo in `{}` ({})", path.display(), photos::Format::READ);
         }
-        paths.extend(walked.photos);
+        paths.extend(candidates);
     }
     Ok((paths, unreadable))
 }

@@ -118,5 +118,10 @@ fn validated_on(model: &Model) -> Result<PhotoSet> {
         let message = "classes.txt does not list the classes that the run was trained on";
         return Err(hinted(message.into()).into());
     }
-    Ok(PhotoSet { classes: split.classes, photos: split.val, passed_over: split.passed_over })
+    Ok(PhotoSet {
+        classes: split.classes,
+        photos: split.val,
+        passed_over: split.passed_over,
+        folder: split.val_folder.unwrap_or_else(|| config.data.folder.clone()),
+    })
 }

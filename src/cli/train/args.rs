@@ -1,6 +1,6 @@
 //! The options of `kindling train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use kindling::backbone::Architecture;
@@ -21,14 +21,30 @@ use crate::cli::suggested::Suggested;
 #[derive(Args, Serialize)]
 #[command(after_help = "\
 Examples:
-  kindling train photos                                ResNet-18, or the built-in network
+  kindling train photos                                ResNet-18, or built in
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
-  kindling train photos --weights my-resnet34.pth --device wgpu:1")]
+  kindling train photos --weights my-resnet34.pth --device wgpu:1
+  kindling train --train a/train --val a/dev --test a/test")]
 pub struct TrainArgs {
     /// Folder of photos
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub data: PathBuf,
+    #[arg(value_hint = ValueHint::DirPath, required_unless_present = "train", conflicts_with = "train")]
+    pub data: Option<PathBuf>,
+
+    /// Folder with a folder for each class to train on, instead of DATA
+    ///
+    /// Use it where DATA would leave open which folders are classes. Without --val, a share of each
+    /// class is used for validation.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Photos")]
+    pub train: Option<PathBuf>,
+
+    /// Folder with the photos to validate on, in the same classes
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "train", help_heading = "Photos")]
+    pub val: Option<PathBuf>,
+
+    /// Folder with photos of the same classes, on which the finished model is tested once
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Photos")]
+    pub test: Option<PathBuf>,
 
     /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
     ///
@@ -116,6 +132,14 @@ pub struct TrainArgs {
     /// Stop after N epochs without improvement
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub patience: Option<u32>,
+}
+
+impl TrainArgs {
+    /// The folder of the photos to train on, as the user gave it.
+    pub fn folder(&self) -> &Path {
+        // clap requires one of them.
+        self.train.as_deref().or(self.data.as_deref()).unwrap_or(Path::new("."))
+    }
 }
 
 fn as_text<S: Serializer>(value: &Option<impl ToString>, serializer: S) -> Result<S::Ok, S::Error> {

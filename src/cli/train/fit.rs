@@ -24,6 +24,12 @@ pub struct Fitted {
     pub seconds: f64,
 }
 
+/// The device of the head: the processor, whatever device computed the features. An epoch on some
+/// hundred rows takes milliseconds (benches/RESULTS.md).
+pub fn head_device(loaded: &Loaded) -> Device {
+    device::processor().unwrap_or_else(|| loaded.device.clone())
+}
+
 /// Trains the head.
 pub fn fit(
     args: &TrainArgs,
@@ -42,9 +48,7 @@ pub fn fit(
         seed: args.seed,
         patience: args.patience.map(|epochs| epochs as usize),
     };
-    // On the processor, whatever device computed the features: an epoch on some hundred rows takes
-    // milliseconds (benches/RESULTS.md).
-    let device: Device = device::processor().unwrap_or_else(|| loaded.device.clone());
+    let device = head_device(loaded);
     let start = Instant::now();
     let fitted = watch.training(console, options.epochs, |observe| {
         head::fit(train, val, classes, &options, &device, observe)

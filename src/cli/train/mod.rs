@@ -10,15 +10,17 @@ mod load;
 mod new_run_dir;
 mod report;
 mod save;
+mod scarce;
+mod test;
 mod watch;
 
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use kindling::photos::{Split, training_split};
+use kindling::photos::{Split, split_of_parts, training_split};
 use kindling::run::REPORT_FILE;
 
-use super::terminal::{counted, shell_word, this_program};
+use super::terminal::{counted, one_line, shell_word, this_program};
 pub use args::TrainArgs;
 use console::Console;
 use new_run_dir::NewRunDir;
@@ -33,11 +35,16 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console { quiet: args.quiet };
     let split = photos(args, &console)?;
+    let test_set = test::read(args.test.as_deref(), &split.classes)?;
 
     let loaded = load::load(args, &console)?;
     let extracted = extract::extract(args, &loaded, &split, &console)?;
+    scarce::warn_of_classes(&split, &extracted);
+    let test_photos = test::features(test_set.as_ref(), &extracted, args.quiet)?;
     let fitted = fit::fit(args, &loaded, &extracted, split.classes.len(), watch, &console)?;
-    let trained = Trained { loaded: &loaded, extracted, split: &split, fitted, options, typed };
+    let test = test_photos.map(|photos| photos.scores(&fitted, &loaded, split.classes.len()));
+    let trained =
+        Trained { loaded: &loaded, extracted, split: &split, fitted, test, options, typed };
     let saved = trained.save(args, run_dir)?;
     print(&saved, &console);
     Ok(())
@@ -45,7 +52,13 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
 /// The photos to train and to validate on.
 fn photos(args: &TrainArgs, console: &Console) -> Result<Split> {
-    let split = training_split(&args.data, args.val_split, args.seed)?;
+    let split = match (&args.train, &args.data) {
+        (None, Some(data)) => training_split(data, args.val_split, args.seed)?,
+        _ => split_of_parts(args.folder(), args.val.as_deref(), args.val_split, args.seed)?,
+    };
+    if let Some(roles) = &split.roles {
+        console.line(format_args!("layout    {}", one_line(roles)));
+    }
     console.line(format_args!(
         "photos    {} to train on, {} to validate on, {} classes",
         split.train.len(),
@@ -75,6 +88,10 @@ fn print(saved: &Saved, console: &Console) {
         console.line(format_args!("report    {}", folder.join(REPORT_FILE).display()));
     }
     console.line(format_args!("validation accuracy {:.4}", summary.best_epoch.val_accuracy));
+    if let Some(test) = &summary.test {
+        let photos = counted(test.photos, "photo");
+        console.line(format_args!("test accuracy {:.4} on {photos}", test.accuracy));
+    }
     let model = shell_word(folder);
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));
 }

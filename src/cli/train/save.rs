@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use kindling::export::{self, Parts, Precision};
 use kindling::photos::Split;
-use kindling::run::{Card, DataRecord, FolderContent, RunConfig, Summary, Versions, WeightsRecord};
+use kindling::run::{
+    Card, DataRecord, FolderContent, RunConfig, Summary, TestScores, Versions, WeightsRecord,
+};
 use kindling::weights::Description;
 
 use super::TrainArgs;
@@ -23,6 +25,8 @@ pub struct Trained<'a> {
     pub extracted: Extracted<'a>,
     pub split: &'a Split,
     pub fitted: Fitted,
+    /// The scores on the test photos, if there are any.
+    pub test: Option<TestScores>,
     /// The options, for the run's configuration.
     pub options: toml::Table,
     /// The command as the user typed it.
@@ -82,7 +86,7 @@ impl Trained<'_> {
     }
 
     fn summary(&self) -> Summary {
-        let Self { extracted, split, fitted, .. } = self;
+        let Self { extracted, split, fitted, test, .. } = self;
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
@@ -92,6 +96,7 @@ impl Trained<'_> {
             skipped: extracted.skipped.len(),
             feature_seconds: extracted.seconds,
             training_seconds: fitted.seconds,
+            test: test.clone(),
         }
     }
 
@@ -107,11 +112,13 @@ impl Trained<'_> {
             options: options.clone(),
             preprocessing: extractor.preprocessing(),
             data: DataRecord {
-                folder: std::path::absolute(&args.data)?,
+                folder: std::path::absolute(args.folder())?,
+                val_folder: args.val.as_ref().map(std::path::absolute).transpose()?,
+                test_folder: args.test.as_ref().map(std::path::absolute).transpose()?,
                 train_photos: train.labels.len(),
                 val_photos: val.labels.len(),
                 skipped: skipped.len(),
-                split_sha256: Some(split.digest(&args.data)),
+                split_sha256: Some(split.digest(args.folder())),
                 trained_on: Some(counts(train.labels.iter().copied(), split.classes.len())),
             },
             weights: WeightsRecord {
