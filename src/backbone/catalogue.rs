@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::architecture::Architecture;
 use super::architectures::FAMILIES;
+use super::naming::OtherNaming;
 use super::published::PublishedWeights;
 
 impl Architecture {
@@ -21,6 +22,13 @@ impl Architecture {
     /// The reason, if the file holds an unknown member of a known family.
     pub fn recognised(shape: impl Fn(&str) -> Option<Vec<usize>>) -> Option<Result<Self, String>> {
         FAMILIES.iter().find_map(|family| (family.recognised)(&shape))
+    }
+}
+
+impl OtherNaming {
+    /// Every known one.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        FAMILIES.iter().flat_map(|family| family.other_namings)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an architecture's file declares.
 
 use super::architecture::Architecture;
+use super::naming::OtherNaming;
 use super::published::PublishedWeights;
 
 /// A family of networks: everything that an architecture's file declares for the rest of the
@@ -13,6 +14,8 @@ pub(in crate::backbone) struct Family {
     pub published: fn() -> Vec<PublishedWeights>,
     /// Other names of these networks, such as timm's: alias and name.
     pub aliases: &'static [(&'static str, &'static str)],
+    /// Other names of its tensors, such as Hugging Face's.
+    pub other_namings: &'static [OtherNaming],
     /// The network with this name.
     pub named: fn(&str) -> Option<Architecture>,
     /// The network in a file, recognised by the shapes of its tensors. `None` if the file holds

@@ -30,5 +30,5 @@ pub use architectures::Network;
 pub use backbone::Backbone;
 pub use catalogue::UnknownBackbone;
 pub use forward::{Forward, Tensors};
-pub use naming::Naming;
+pub use naming::{Naming, OtherNaming};
 pub use published::{Digest, PublishedWeights};

@@ -16,3 +16,14 @@ impl Naming {
         self.0.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(theirs, ours))
     }
 }
+
+/// Another way in which programs name a family's tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherNaming {
+    /// Who names them so.
+    pub program: &'static str,
+    /// The name of a tensor that every such file has.
+    pub anchor: &'static str,
+    /// The published name of a tensor. `None` if the tensor is not part of the network.
+    pub published: fn(&str) -> Option<String>,
+}

@@ -106,7 +106,11 @@ impl NetworkArg {
 
     /// Opens the model `source`: a run folder, a weights file, or the name of a published network.
     pub fn model(self, source: &Path, quiet: bool, device: &Device) -> Result<Model> {
-        let Some(name) = published(source) else { return Ok(Model::open(source, device)?) };
+        let Some(name) = published(source) else {
+            let model = Model::open(source, device)?;
+            model.notes.iter().for_each(|note| warn(note));
+            return Ok(model);
+        };
         let found = self.pretrained(name, Use::Model, quiet)?;
         let model = Model::from_weights(&found.open()?, device)?;
         check_architecture(&found, &model.backbone, name)?;
@@ -116,7 +120,9 @@ impl NetworkArg {
     /// Opens the backbone of the model `source`, which needs no fc layer.
     pub fn backbone(self, source: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
         let Some(name) = published(source) else {
-            return Ok(FrozenBackbone::open(source, device)?);
+            let frozen = FrozenBackbone::open(source, device)?;
+            frozen.notes.iter().for_each(|note| warn(note));
+            return Ok(frozen);
         };
         let found = self.pretrained(name, Use::Model, quiet)?;
         let frozen = FrozenBackbone::from_weights(&found.open()?, device)?;

@@ -11,7 +11,8 @@ use clap::{Args, Subcommand, ValueHint};
 use kindling::backbone::Tensors;
 use kindling::device::{self, Backend, Choice};
 use kindling::weights::{
-    self, Checkpoint, Patience, Pretrained, PretrainedError, PublishedWeights, sha256_of_file,
+    self, Checkpoint, ImportError, Patience, Pretrained, PretrainedError, PublishedWeights,
+    sha256_of_file,
 };
 use serde::Serialize;
 
@@ -235,12 +236,46 @@ fn check(file: &Path) -> Result<()> {
     // Load everything, to find a missing, misshapen or NaN tensor here and not in training.
     let device = any_device()?;
     let tensors = weights::backbone(&checkpoint, &architecture, &device)?.tensors().len();
-    let head = match weights::head(&checkpoint, &architecture, &device) {
-        Ok(head) => format!("an fc layer for {}", counted(head.classes(), "class")),
-        Err(_) => "no fc layer".into(),
+    let (head, classes) = match weights::head(&checkpoint, &architecture, &device) {
+        Ok(head) => {
+            let layer = checkpoint.renamed_head().map(|name| format!(" (`{}`)", one_line(name)));
+            let classes = counted(head.classes(), "class");
+            let layer = layer.unwrap_or_default();
+            (format!("an fc layer for {classes}{layer}"), checkpoint.class_names(head.classes())?)
+        }
+        Err(ImportError::NoHead { weight: None, bias: None, .. }) => ("no fc layer".into(), None),
+        Err(ImportError::OtherHead { tensors, .. }) => {
+            (format!("a head that cannot be used: {tensors}"), None)
+        }
+        Err(error) => return Err(error.into()),
     };
     writeln!(out, "holds      {architecture}, {tensors} tensors, and {head}")?;
+    if !checkpoint.prefix().is_empty() {
+        writeln!(out, "names      begin with `{}`", one_line(checkpoint.prefix()))?;
+    }
+    if let Some(classes) = classes {
+        let names = some_of(&classes.names);
+        writeln!(out, "classes    {names} (from `{}`)", one_line(&classes.key))?;
+    }
+    if !checkpoint.unused().is_empty() {
+        let count = counted(checkpoint.unused().len(), "other tensor");
+        writeln!(out, "unused     {count}: {}", some_of(checkpoint.unused()))?;
+    }
+    if let Some(choice) = checkpoint.choice() {
+        writeln!(out, "choice     {}", one_line(choice))?;
+    }
     Ok(())
+}
+
+/// The first names of a list.
+fn some_of(names: &[String]) -> String {
+    /// The most names that are shown.
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| one_line(name)).collect();
+    if names.len() > SHOWN {
+        shown.push("...".to_owned());
+    }
+    shown.join(", ")
 }
 
 /// A device to load tensors on: a CPU backend if this build has one.

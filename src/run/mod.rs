@@ -2,6 +2,7 @@
 
 mod card;
 mod config;
+mod files;
 mod folder;
 mod history;
 mod model;

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::{CLASSES_FILE, CONFIG_FILE, ConfigError, MODEL_FILE, RunConfig};
+use super::files::{ClassList, RunFiles};
+use super::{CLASSES_FILE, ConfigError, MODEL_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Preprocessing, PreprocessingError};
-use crate::regular_file;
 use crate::weights::{
     self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
 };
@@ -28,6 +28,8 @@ pub struct Model {
     pub classes: Vec<String>,
     /// The configuration of the run, if the model comes from a run.
     pub config: Option<RunConfig>,
+    /// What the user should know about how the file was read, as sentences.
+    pub notes: Vec<String>,
 }
 
 /// The part of a model that computes features.
@@ -36,6 +38,8 @@ pub struct FrozenBackbone {
     pub backbone: Backbone,
     /// The preprocessing of the photos.
     pub preprocessing: Preprocessing,
+    /// What the user should know about how the file was read, as sentences.
+    pub notes: Vec<String>,
 }
 
 /// Why a model cannot be loaded or used.
@@ -73,6 +77,17 @@ pub enum ModelError {
     /// The weights do not match the architecture.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The files of the run are from different runs, or one was edited.
+    #[error(
+        "the files of the run `{}` do not belong together: {difference}; put the changed file back, or \
+         give {MODEL_FILE} alone, which has its own class names", .folder.display()
+    )]
+    Mixed {
+        /// The folder.
+        folder: PathBuf,
+        /// How two files differ.
+        difference: String,
+    },
     /// The head computed NaN or infinite logits.
     #[error("the model's fc layer computes NaN or infinite logits for these photos")]
     NotFinite,
@@ -127,33 +142,20 @@ impl Model {
     }
 
     fn from_run(folder: &Path, device: &Device) -> Result<Self, ModelError> {
-        for missing in [CONFIG_FILE, CLASSES_FILE, MODEL_FILE] {
-            if !folder.join(missing).is_file() {
-                return Err(ModelError::NotARun { folder: folder.to_owned(), missing });
-            }
-        }
-        let config_file = folder.join(CONFIG_FILE);
-        let config = RunConfig::parse(&config_file, &read_text(&config_file)?)?;
-        let architecture: Architecture = config
-            .backbone
-            .parse()
-            .map_err(|error| ModelError::Backbone(config_file.clone(), error))?;
-        let preprocessing = config
-            .preprocessing
-            .check()
-            .map_err(|error| ModelError::InvalidPreprocessing(config_file.clone(), error))?;
-        let checkpoint = Checkpoint::open(&folder.join(MODEL_FILE))?;
+        let files = RunFiles::read(folder)?;
+        let RunFiles { config, architecture, preprocessing, checkpoint, classes } = files;
         let head = weights::head(&checkpoint, &architecture, device)?;
-        let classes = read_classes(&folder.join(CLASSES_FILE), head.classes())?;
         let backbone = weights::backbone(&checkpoint, &architecture, device)?;
-        Ok(Self { backbone, head, preprocessing, classes, config: Some(config) })
+        let classes = classes.for_logits(head.classes())?;
+        Ok(Self { backbone, head, preprocessing, classes, config: Some(config), notes: Vec::new() })
     }
 
     /// Loads the model from a weights file with an fc layer.
     ///
     /// Class names and preprocessing come from the file's metadata, which files from runs and
-    /// exports have. Without metadata, the preprocessing is the architecture's default, and the
-    /// classes are ImageNet's if there are 1000 of them, and numbered otherwise.
+    /// exports have. Without metadata, the preprocessing is the architecture's default. The classes
+    /// are those that a training script saved beside the weights (`class_to_idx`, `classes`);
+    /// otherwise ImageNet's if there are 1000 of them, and numbered if not.
     ///
     /// # Errors
     /// If the file does not hold a known network, lacks the fc layer, or has metadata that are
@@ -163,23 +165,27 @@ impl Model {
         let head = weights::head(checkpoint, &architecture, device)?;
         let backbone = weights::backbone(checkpoint, &architecture, device)?;
         let file = checkpoint.path();
+        let notes = notes(checkpoint);
         if let Some(description) = description(checkpoint, &architecture)? {
             let Description { classes, preprocessing, .. } = description
                 .with_logits(head.classes())
                 .map_err(|error| ModelError::Description(file.to_owned(), error))?;
-            return Ok(Self { backbone, head, preprocessing, classes, config: None });
+            return Ok(Self { backbone, head, preprocessing, classes, config: None, notes });
         }
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
             // The model file of an older run, which has no metadata.
             count if file.ends_with(MODEL_FILE) && beside.is_file() => {
-                read_classes(&beside, count)?
+                ClassList::read(&beside)?.for_logits(count)?
             }
-            1000 => weights::imagenet_classes(),
-            count => (0..count).map(|class| format!("class {class}")).collect(),
+            count => match checkpoint.class_names(count)? {
+                Some(found) => found.names.clone(),
+                None if count == 1000 => weights::imagenet_classes(),
+                None => (0..count).map(|class| format!("class {class}")).collect(),
+            },
         };
         let preprocessing = architecture.preprocessing();
-        Ok(Self { backbone, head, preprocessing, classes, config: None })
+        Ok(Self { backbone, head, preprocessing, classes, config: None, notes })
     }
 
     /// The metadata for files that hold this model.
@@ -200,8 +206,8 @@ impl FrozenBackbone {
     /// If there is no model at `path`, or its parts do not match.
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
         if path.is_dir() {
-            let Model { backbone, preprocessing, .. } = Model::open(path, device)?;
-            return Ok(Self { backbone, preprocessing });
+            let Model { backbone, preprocessing, notes, .. } = Model::open(path, device)?;
+            return Ok(Self { backbone, preprocessing, notes });
         }
         match path.exists() {
             true => Self::from_weights(&Checkpoint::open(path)?, device),
@@ -219,7 +225,7 @@ impl FrozenBackbone {
         let preprocessing = description(checkpoint, &architecture)?
             .map_or(architecture.preprocessing(), |description| description.preprocessing);
         let backbone = weights::backbone(checkpoint, &architecture, device)?;
-        Ok(Self { backbone, preprocessing })
+        Ok(Self { backbone, preprocessing, notes: notes(checkpoint) })
     }
 }
 
@@ -233,14 +239,8 @@ fn description(
         .map_err(|error| ModelError::Description(checkpoint.path().to_owned(), error))
 }
 
-fn read_text(file: &Path) -> Result<String, ModelError> {
-    regular_file::read_text(file).map_err(|error| ModelError::Read(file.to_owned(), error))
-}
-
-fn read_classes(file: &Path, classes: usize) -> Result<Vec<String>, ModelError> {
-    let names: Vec<String> = read_text(file)?.lines().map(str::to_owned).collect();
-    match names.len() == classes {
-        true => Ok(names),
-        false => Err(ModelError::ClassCount { file: file.to_owned(), names: names.len(), classes }),
-    }
+/// What the user should know about how the file was read.
+fn notes(checkpoint: &Checkpoint) -> Vec<String> {
+    let file = checkpoint.path().display();
+    checkpoint.choice().map(|choice| format!("`{file}`: {choice}")).into_iter().collect()
 }

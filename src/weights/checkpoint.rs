@@ -8,21 +8,29 @@ use std::path::{Path, PathBuf};
 use burn::store::{bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
 
-use super::CheckpointError;
 use super::containers::{self, Content};
+use super::head_layer::HeadForm;
+use super::layout::{Ambiguous, Layout};
+use super::{CheckpointError, ClassNames, Foreign};
 use crate::printable::hexadecimal;
 use crate::sha256::Sha256;
 
 /// The named tensors of a weights file.
 ///
-/// Names and shapes are read at once; the values of a PyTorch file are read on demand.
+/// Names and shapes are read at once; the values of a PyTorch file are read on demand. Tensors of a
+/// known network have their published names, whatever prefixes the file gives them.
 pub struct Checkpoint {
     path: PathBuf,
-    content: Content,
+    metadata: BTreeMap<String, String>,
+    class_names: Vec<ClassNames>,
+    layout: Layout,
 }
 
-/// The prefix that `DataParallel` gives each name.
-const PARALLEL_PREFIX: &str = "module.";
+/// The tensors of a network may take this many bytes of memory for each byte of their file, which
+/// may be compressed ...
+const MEMORY_PER_BYTE: u128 = 16;
+/// ... and this many bytes whatever the file's size.
+const MEMORY: u128 = 64 << 20;
 
 impl Checkpoint {
     /// Opens `path`.
@@ -35,11 +43,21 @@ impl Checkpoint {
             .take(containers::START)
             .read_to_end(&mut start)
             .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-        let container = containers::recognised(&start)
-            .ok_or_else(|| CheckpointError::UnknownFormat(path.to_owned()))?;
-        let mut content = container.read(path)?;
-        content.tensors = without_parallel_prefix(content.tensors);
-        Ok(Self { path: path.to_owned(), content })
+        if let Some(kind) = Foreign::shard(path) {
+            return Err(CheckpointError::Foreign { path: path.to_owned(), kind });
+        }
+        let Some(container) = containers::recognised(&start) else {
+            let path = path.to_owned();
+            return Err(match Foreign::by_first_bytes(&path, &start) {
+                Some(kind) => CheckpointError::Foreign { path, kind },
+                None => CheckpointError::UnknownFormat(path),
+            });
+        };
+        let content = container.read(path, &start)?;
+        let size = fs::metadata(path)
+            .map_err(|error| CheckpointError::Read(path.to_owned(), error))?
+            .len();
+        Self::of(path.to_owned(), content, size)
     }
 
     /// The safetensors file `name`, whose content is `bytes`.
@@ -49,7 +67,24 @@ impl Checkpoint {
     pub fn from_safetensors(name: &str, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let path = PathBuf::from(name);
         let content = containers::safetensors_content(&path, bytes)?;
-        Ok(Self { path, content })
+        Self::of(path, content, bytes.len() as u64)
+    }
+
+    /// The content of a file of `size` bytes.
+    fn of(path: PathBuf, content: Content, size: u64) -> Result<Self, CheckpointError> {
+        let limit = MEMORY + MEMORY_PER_BYTE * u128::from(size);
+        let affordable = |bytes: u128| match bytes <= limit {
+            true => Ok(()),
+            false => Err(CheckpointError::TooLarge { path: path.clone(), bytes, size }),
+        };
+        let Content { tensors, metadata, class_names, dictionaries } = content;
+        affordable(tensors.values().map(memory).max().unwrap_or(0))?;
+        let layout = Layout::of(tensors).map_err(|Ambiguous(prefixes)| {
+            let python = python_for(prefixes.first().map_or("", String::as_str), &dictionaries);
+            CheckpointError::SeveralNetworks { path: path.clone(), prefixes, python }
+        })?;
+        affordable(layout.tensors.values().map(memory).sum())?;
+        Ok(Self { path, metadata, class_names, layout })
     }
 
     /// The file it was read from.
@@ -59,17 +94,63 @@ impl Checkpoint {
 
     /// The file's description of itself: texts by name, empty if there is none.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
-        &self.content.metadata
+        &self.metadata
+    }
+
+    /// What the names of the network's tensors begin with in the file, such as
+    /// `state_dict.model.`; empty if they have their published names.
+    pub fn prefix(&self) -> &str {
+        &self.layout.prefix
+    }
+
+    /// The name of the head's layer in the file, if it is not the published one.
+    pub fn renamed_head(&self) -> Option<&str> {
+        match &self.layout.head {
+            HeadForm::Renamed(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The tensors of a head that is not one linear layer. `None` if the head is one, or absent.
+    pub(super) fn other_head(&self) -> Option<&[String]> {
+        match &self.layout.head {
+            HeadForm::Other(tensors) => Some(tensors),
+            _ => None,
+        }
+    }
+
+    /// The names of the tensors that are not part of the network.
+    pub fn unused(&self) -> &[String] {
+        &self.layout.unused
+    }
+
+    /// Why this network was taken, if the file holds several that differ: a sentence.
+    pub fn choice(&self) -> Option<&str> {
+        self.layout.choice.as_deref()
+    }
+
+    /// The class names that the file gives for a network with `logits` logits.
+    ///
+    /// # Errors
+    /// If they are for another number of classes, or contradict each other.
+    pub fn class_names(&self, logits: usize) -> Result<Option<&ClassNames>, CheckpointError> {
+        ClassNames::of(&self.class_names, logits)
+            .map_err(|reason| CheckpointError::ClassNames { path: self.path.clone(), reason })
     }
 
     /// The names of its tensors, in byte order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.content.tensors.keys().map(String::as_str)
+        self.layout.tensors.keys().map(String::as_str)
     }
 
     /// The shape of the tensor `name`, if there is one.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.content.tensors.get(name).map(|tensor| tensor.shape.to_vec())
+        self.layout.tensors.get(name).map(|tensor| tensor.shape.to_vec())
+    }
+
+    /// Whether the tensor `name` is a single number, such as the `n_averaged` of averaged weights.
+    pub(super) fn is_scalar(&self, name: &str) -> bool {
+        self.shape(name).is_some_and(|shape| shape.is_empty())
     }
 
     /// The values of the tensor `name` as f32, if there is one.
@@ -77,7 +158,7 @@ impl Checkpoint {
     /// # Errors
     /// If they cannot be read, are not floating-point numbers, or are NaN or infinite.
     pub fn values(&self, name: &str) -> Result<Option<TensorData>, CheckpointError> {
-        let Some(tensor) = self.content.tensors.get(name) else { return Ok(None) };
+        let Some(tensor) = self.layout.tensors.get(name) else { return Ok(None) };
         if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
             return Err(CheckpointError::NumberType {
                 path: self.path.clone(),
@@ -102,18 +183,31 @@ impl Checkpoint {
     }
 }
 
-/// Removes `DataParallel`'s prefix if every name has it. If only some have it, two names might
-/// become equal.
-fn without_parallel_prefix(
-    tensors: BTreeMap<String, burn_pack::Tensor>,
-) -> BTreeMap<String, burn_pack::Tensor> {
-    if !tensors.keys().all(|name| name.starts_with(PARALLEL_PREFIX)) {
-        return tensors;
+/// The bytes of memory that a tensor takes, as f32 and before that.
+fn memory(tensor: &burn_pack::Tensor) -> u128 {
+    let elements = tensor
+        .shape
+        .to_vec()
+        .iter()
+        .fold(1u128, |product, side| product.saturating_mul(*side as u128));
+    elements.saturating_mul(tensor.dtype.size().max(4) as u128)
+}
+
+/// The line of Python that saves the network with this prefix alone. `dictionaries` are the keys of
+/// the dictionaries in the file.
+fn python_for(prefix: &str, dictionaries: &[String]) -> String {
+    let plain = |text: &str| {
+        text.len() <= 40 && text.chars().all(|it| it.is_ascii_alphanumeric() || "._-".contains(it))
+    };
+    let prefix = if plain(prefix) { prefix } else { "PREFIX." };
+    match prefix.split_once('.') {
+        Some((key, _)) if dictionaries.iter().any(|known| known == key) => {
+            format!("torch.save(torch.load('f.pth')['{key}'], 'g.pth')")
+        }
+        _ => format!(
+            "torch.save({{k: v for k, v in torch.load('f.pth').items() if '{prefix}' in k}}, 'g.pth')"
+        ),
     }
-    tensors
-        .into_iter()
-        .map(|(name, tensor)| (name[PARALLEL_PREFIX.len()..].to_owned(), tensor))
-        .collect()
 }
 
 /// Opens a regular file. A pipe or device might never end, and opening one might never return.

@@ -3,8 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use burn::store::{burn_pack, pytorch_reader::PytorchError};
+use burn::store::burn_pack;
 use safetensors::SafeTensorError;
+
+use super::Foreign;
+use super::layout::LONGEST_PREFIX;
+use crate::printable::shortened;
 
 /// Why a weights file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +20,49 @@ pub enum CheckpointError {
     #[error("`{}` is not a regular file, so it cannot hold weights", .0.display())]
     NotAFile(PathBuf),
     /// It begins like a PyTorch file and is not a valid one.
-    #[error("`{}` is not a valid PyTorch checkpoint", .0.display())]
-    Pytorch(PathBuf, #[source] Box<PytorchError>),
+    #[error("`{}` is not a valid PyTorch checkpoint: {reason}", .path.display())]
+    Pytorch {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It is a file of another kind, or holds its weights in a form that cannot be read.
+    #[error("`{}` is {}; {}", .path.display(), .kind.what, .kind.remedy)]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what to do.
+        kind: Foreign,
+    },
+    /// It holds several networks, and none of them is the obvious one.
+    #[error(
+        "`{}` holds different networks, {}: save one of them alone, in Python: {python}",
+        .path.display(), .prefixes.iter().take(3)
+            .map(|prefix| format!("`{}`", shortened(prefix, LONGEST_PREFIX)))
+            .collect::<Vec<_>>().join(" and ")
+    )]
+    SeveralNetworks {
+        /// The file.
+        path: PathBuf,
+        /// What the names of their tensors begin with.
+        prefixes: Vec<String>,
+        /// The line of Python that saves the first one.
+        python: String,
+    },
+    /// Its tensors would take far more memory than the file has bytes.
+    #[error(
+        "the tensors in `{}` would take {bytes} bytes of memory, and the file has {size}: it is \
+         damaged or made to exhaust memory", .path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What they would take.
+        bytes: u128,
+        /// The file's size in bytes.
+        size: u64,
+    },
     /// It begins like a safetensors file and is not a valid one.
     #[error("`{}` is not a valid safetensors file", .0.display())]
     Safetensors(PathBuf, #[source] SafeTensorError),
@@ -30,6 +75,14 @@ pub enum CheckpointError {
          (.bpk)", .0.display()
     )]
     UnknownFormat(PathBuf),
+    /// Its class names contradict each other or its head.
+    #[error("the class names in `{}` cannot be used: {reason}", .path.display())]
+    ClassNames {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A tensor's values are missing, or are not numbers of a known type.
     #[error("the tensor `{name}` in `{}` cannot be read", .path.display())]
     Tensor {

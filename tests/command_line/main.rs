@@ -14,6 +14,7 @@ mod habits;
 mod job;
 #[cfg(feature = "captions")]
 mod layouts;
+mod models;
 mod pictures;
 mod predict;
 #[path = "../library/reference.rs"]
@@ -26,4 +27,7 @@ mod robustness;
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod server;
 mod shared;
+#[path = "../library/torch_save.rs"]
+#[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
+mod torch_save;
 mod weights;

@@ -5,6 +5,7 @@ mod architectures;
 mod backbone;
 mod checkpoints;
 mod compiled;
+mod damaged_checkpoints;
 mod decoding;
 mod downloads;
 mod exports;
@@ -12,6 +13,7 @@ mod folders;
 #[cfg(feature = "captions")]
 mod gallery;
 mod layouts;
+mod mixed_runs;
 #[cfg(feature = "parquet")]
 mod parquet_tables;
 mod plans;
@@ -24,5 +26,7 @@ mod server;
 mod shared;
 mod stages;
 mod tables;
+mod torch_save;
 mod training;
 mod unsupported;
+mod wrapped_checkpoints;

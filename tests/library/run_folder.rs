@@ -23,7 +23,8 @@ const EPOCH: EpochMetrics = EpochMetrics {
     seconds: 0.0625,
 };
 
-fn write(folder: &Path, force: bool) -> Result<(), RunError> {
+/// Writes a run of the narrow network.
+pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();

@@ -26,6 +26,7 @@ pub(in crate::backbone) const FAMILY: Family = Family {
     published,
     // torch.hub's name, and timm's for the weights that TensorFlow trained.
     aliases: &[("efficientnet_lite0", NAME), ("tf_efficientnet_lite0", NAME)],
+    other_namings: &[],
     named: |name| (name == NAME).then(architecture),
     recognised,
 };

@@ -4,6 +4,8 @@
 //! <https://arxiv.org/abs/1512.03385>. The fields have torchvision's names, except that
 //! `downsample.0` and `.1` are `downsample.conv` and `.bn`.
 
+mod names;
+
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -17,8 +19,14 @@ use crate::photos::Preprocessing;
 use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 /// ResNet-18 and ResNet-34 as published, and of other widths.
-pub(in crate::backbone) const FAMILY: Family =
-    Family { names: &["resnet18", "resnet34"], published, aliases: &[], named, recognised };
+pub(in crate::backbone) const FAMILY: Family = Family {
+    names: &["resnet18", "resnet34"],
+    published,
+    aliases: &[],
+    other_namings: &names::OTHERS,
+    named,
+    recognised,
+};
 
 /// torchvision's `IMAGENET1K_V1` weights. Of the SHA-256 of ResNet-34's file, only the digits in
 /// its name are published; torchvision checks the same digits.
@@ -85,11 +93,16 @@ fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
             .take_while(|block| shape(&format!("layer{stage}.{block}.conv1.weight")).is_some())
             .count()
     });
-    Some(
-        ResNetConfig { blocks, width }.architecture().ok_or_else(|| {
-            format!("its stages have {blocks:?} blocks and its stem {width} channels")
-        }),
-    )
+    let config = ResNetConfig { blocks, width };
+    let architecture = config.architecture().ok_or_else(|| {
+        format!("its stages have {blocks:?} blocks and its stem {width} channels")
+    });
+    // The network is allocated before its tensors are compared: a stem alone must not make it wide.
+    let (wide, features) = ("layer4.0.conv2.weight", config.features());
+    Some(architecture.and_then(|architecture| match shape(wide) {
+        Some(found) if found == [features, features, 3, 3] => Ok(architecture),
+        found => Err(format!("its stem has {width} channels, and its {wide} the shape {found:?}")),
+    }))
 }
 
 /// The dimensions of a ResNet made of basic blocks.

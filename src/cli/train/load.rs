@@ -50,6 +50,9 @@ pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
     console.line(format_args!("device    {info}"));
     let start = Instant::now();
     let checkpoint = pretrained.open()?;
+    if let Some(choice) = checkpoint.choice() {
+        warn(&format!("`{pretrained}`: {choice}"));
+    }
     // The network in the user's own file is recognised. If `--backbone` names one too, they must
     // agree.
     let architecture = named.map_or_else(|| weights::architecture(&checkpoint), Ok)?;

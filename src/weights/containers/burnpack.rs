@@ -23,7 +23,7 @@ impl Container for Burnpack {
         start.starts_with(&MAGIC)
     }
 
-    fn read(&self, path: &Path) -> Result<Content, CheckpointError> {
+    fn read(&self, path: &Path, _: &[u8]) -> Result<Content, CheckpointError> {
         let bytes =
             fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
         content(bytes).map_err(|error| CheckpointError::Burnpack(path.to_owned(), error))
@@ -42,7 +42,7 @@ fn content(bytes: Vec<u8>) -> Result<Content, burn_pack::Error> {
             return Err(burn_pack::Error::ValidationError(reason));
         }
     }
-    Ok(Content { tensors: published_names(tensors), metadata })
+    Ok(Content { tensors: published_names(tensors), metadata, ..Content::default() })
 }
 
 /// Converts a tensor of [`Tensors::burn_tensors`](crate::backbone::Tensors::burn_tensors) to

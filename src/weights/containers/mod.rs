@@ -1,6 +1,7 @@
 //! The containers that weights files come in, one file each, recognised by their first bytes.
 
 mod burnpack;
+mod pickle;
 mod pytorch;
 mod safetensors;
 
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use burn::store::burn_pack;
 
-use super::CheckpointError;
+use super::{CheckpointError, ClassNames};
 use burnpack::Burnpack;
 use pytorch::Pytorch;
 use safetensors::Safetensors;
@@ -17,10 +18,14 @@ use safetensors::Safetensors;
 /// The content of a weights file.
 #[derive(Default)]
 pub(super) struct Content {
-    /// The tensors by their published names.
+    /// The tensors by name, those of nested dictionaries with the dictionaries' keys before them.
     pub(super) tensors: BTreeMap<String, burn_pack::Tensor>,
     /// Texts by name, if the format has them.
     pub(super) metadata: BTreeMap<String, String>,
+    /// Lists of class names, if the format has them beside the metadata.
+    pub(super) class_names: Vec<ClassNames>,
+    /// The keys of the dictionaries that tensors may be nested in.
+    pub(super) dictionaries: Vec<String>,
 }
 
 /// A file format.
@@ -28,11 +33,11 @@ pub(super) trait Container {
     /// Whether a file that begins with `start` has this format.
     fn recognises(&self, start: &[u8]) -> bool;
 
-    /// Reads the file `path`.
+    /// Reads the file `path`, which begins with `start`.
     ///
     /// # Errors
     /// If it cannot be read, or is not a valid file of this format.
-    fn read(&self, path: &Path) -> Result<Content, CheckpointError>;
+    fn read(&self, path: &Path, start: &[u8]) -> Result<Content, CheckpointError>;
 }
 
 /// The formats, in the order in which they are tried.

@@ -9,21 +9,31 @@ use burn::tensor::DType;
 use safetensors::SafeTensors;
 
 use super::{Container, Content};
-use crate::weights::CheckpointError;
+use crate::weights::{CheckpointError, ClassNames};
 
 /// The length of a JSON header, the header, and the tensors' data.
 pub(super) struct Safetensors;
 
 impl Container for Safetensors {
     fn recognises(&self, start: &[u8]) -> bool {
-        start.get(8) == Some(&b'{')
+        // The length of the header has eight bytes, and no header has 2^40.
+        start.get(8) == Some(&b'{') && start[5..8] == [0; 3]
     }
 
-    fn read(&self, path: &Path) -> Result<Content, CheckpointError> {
+    fn read(&self, path: &Path, _: &[u8]) -> Result<Content, CheckpointError> {
         let bytes =
             fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
         content(path, &bytes)
     }
+}
+
+/// The class names in the metadata of other programs' files: JSON arrays of texts.
+fn class_names(metadata: &BTreeMap<String, String>) -> Vec<ClassNames> {
+    let list = |(key, text): (&String, &String)| {
+        let names = serde_json::from_str(text).ok().filter(|_| ClassNames::is_key(key))?;
+        Some(ClassNames { key: key.clone(), names })
+    };
+    metadata.iter().filter_map(list).collect()
 }
 
 /// The content of a safetensors file; `path` is for error messages.
@@ -31,7 +41,8 @@ pub(super) fn content(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointEr
     let invalid = |error| CheckpointError::Safetensors(path.to_owned(), error);
     let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
-    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let metadata: BTreeMap<String, String> =
+        header.metadata().clone().unwrap_or_default().into_iter().collect();
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
         use safetensors::Dtype;
@@ -56,5 +67,6 @@ pub(super) fn content(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointEr
             burn_pack::Tensor::new(name.clone(), dtype, view.shape().to_vec(), None, bytes);
         tensors.insert(name, tensor);
     }
-    Ok(Content { tensors, metadata })
+    let class_names = class_names(&metadata);
+    Ok(Content { tensors, metadata, class_names, ..Content::default() })
 }

@@ -1,0 +1,133 @@
+//! Finds the head of a network in a file: the linear layer after its features, whatever its name.
+
+use std::collections::BTreeMap;
+
+use super::layout::Tensors;
+use crate::backbone::Architecture;
+
+/// What programs call the module with the last layer, which may be a `Sequential`.
+const NAMES: [&str; 16] = [
+    "fc",
+    "_fc",
+    "head",
+    "heads",
+    "classifier",
+    "linear",
+    "last_linear",
+    "output",
+    "out",
+    "logits",
+    "cls",
+    "clf",
+    "lin",
+    "final",
+    "cls_head",
+    "classification_head",
+];
+
+/// The form of a head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum HeadForm {
+    /// The published one, or none.
+    #[default]
+    Published,
+    /// One linear layer with this name in the file.
+    Renamed(String),
+    /// Something else than one linear layer: these tensors.
+    Other(Vec<String>),
+}
+
+/// The most tensors of another head that an error names.
+const SHOWN: usize = 4;
+
+/// Finds the head of the network whose tensors have these `names` (published name to name in the
+/// file) and this `prefix`: under the prefix itself, or in what it is nested in. The head's tensors
+/// in `names` get their published names; those of a head that cannot be used are removed. `others`
+/// are the prefixes of other networks in the file.
+pub(super) fn find(
+    tensors: &Tensors,
+    prefix: &str,
+    names: &mut BTreeMap<String, String>,
+    architecture: &Architecture,
+    others: &[&str],
+) -> HeadForm {
+    let naming = architecture.naming();
+    let published = ["fc.weight", "fc.bias"].map(|name| naming.published(name));
+    if published.iter().all(|name| names.contains_key(name)) {
+        return HeadForm::Published;
+    }
+    let mut level = prefix;
+    loop {
+        let groups = groups(tensors, level, prefix, others);
+        let found: Vec<&String> = groups.values().flatten().collect();
+        if !found.is_empty() {
+            names.retain(|_, name| !found.contains(&&*name));
+            let linear = match groups.len() {
+                1 => linear(tensors, &found, architecture.features()),
+                _ => None,
+            };
+            return match linear {
+                Some(layer) => {
+                    for (published, part) in published.into_iter().zip(["weight", "bias"]) {
+                        names.insert(published, format!("{layer}.{part}"));
+                    }
+                    HeadForm::Renamed(layer)
+                }
+                None => HeadForm::Other(described(tensors, &found)),
+            };
+        }
+        if level.is_empty() {
+            return HeadForm::Published;
+        }
+        let outer = level.trim_end_matches('.').rfind('.');
+        level = outer.map_or("", |dot| &level[..=dot]);
+    }
+}
+
+/// The tensors of each module below `level` that may be a head: full names by module.
+fn groups(
+    tensors: &Tensors,
+    level: &str,
+    prefix: &str,
+    others: &[&str],
+) -> BTreeMap<String, Vec<String>> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in tensors.range(level.to_owned()..).map(|(name, _)| name) {
+        let Some(rest) = name.strip_prefix(level) else { break };
+        let Some((module, _)) = rest.split_once('.') else { continue };
+        let elsewhere = level != prefix && name.starts_with(prefix)
+            || others.iter().any(|other| other.len() > level.len() && name.starts_with(other));
+        if NAMES.contains(&module) && !elsewhere {
+            groups.entry(module.to_owned()).or_default().push(name.clone());
+        }
+    }
+    groups
+}
+
+/// The name of the linear layer that the tensors are, if they are one that takes the features.
+fn linear(tensors: &Tensors, names: &[&String], features: usize) -> Option<String> {
+    let [bias, weight] = names else { return None };
+    let layer = weight.strip_suffix(".weight")?;
+    if bias.strip_suffix(".bias")? != layer {
+        return None;
+    }
+    match (&tensors.get(*weight)?.shape.to_vec()[..], &tensors.get(*bias)?.shape.to_vec()[..]) {
+        ([classes, width], [biases]) if width == &features && classes == biases => {
+            Some(layer.to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn described(tensors: &Tensors, names: &[&String]) -> Vec<String> {
+    let shape = |name: &String| tensors.get(name).map(|tensor| tensor.shape.to_vec());
+    let mut described: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("{name} {:?}", shape(name).unwrap_or_default()))
+        .collect();
+    if names.len() > SHOWN {
+        described.push(format!("and {} more", names.len() - SHOWN));
+    }
+    described
+}
