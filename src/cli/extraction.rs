@@ -11,10 +11,11 @@ use kindling::device::DeviceInfo;
 use kindling::engine::EngineError;
 use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor};
-use kindling::photos::{PassedOver, Preprocessing};
+use kindling::photos::{DEFAULT_DECODE_MEMORY, PassedOver, Preprocessing, set_decode_memory};
 use serde::{Serialize, Serializer};
 
 use super::cache;
+use super::memory_size::MemorySize;
 use super::terminal::{counted, error_text, photo_bar, text, warn, warn_skipped};
 
 /// Skipped files with the reasons.
@@ -46,6 +47,13 @@ pub struct FeaturesArg {
     #[arg(long, value_name = "PRECISION", default_value_t = Precision::F32)]
     #[serde(serialize_with = "as_text")]
     precision: Precision,
+
+    /// Memory that decoding photos may take in all, such as 512MiB or 2GB
+    ///
+    /// Photos wait for each other if they need more together. A photo that needs more by itself
+    /// is skipped.
+    #[arg(long, value_name = "SIZE", default_value_t = MemorySize(DEFAULT_DECODE_MEMORY))]
+    decode_memory: MemorySize,
 }
 
 fn as_text<S: Serializer>(precision: &Precision, serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,6 +87,7 @@ pub fn extractor<'a>(
     (info, device): (&DeviceInfo, &'a Device),
     args: &FeaturesArg,
 ) -> Result<Extractor<'a>> {
+    set_decode_memory(args.decode_memory.0);
     let uncached = || {
         Extractor::new(backbone, preprocessing, device, 1)
             .on(info, args.precision)

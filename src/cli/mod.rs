@@ -10,6 +10,7 @@ mod evaluate;
 mod evaluated;
 mod export;
 mod extraction;
+mod memory_size;
 mod opened;
 mod predict;
 mod pretrained;

@@ -28,6 +28,9 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
+    /// The largest crop, in pixels, for which an engine's best batch size is meant.
+    const USUAL_CROP: u32 = 320;
+
     /// An extractor that runs `backbone` with Burn's operations on its `device`, on `batch_size`
     /// photos at a time. The device is a plain one: on an autodiff device BatchNorm would update
     /// its statistics, and gradients would be recorded.
@@ -57,10 +60,14 @@ impl<'a> Extractor<'a> {
         Ok(Self { engine, unsupported, ..self })
     }
 
-    /// The same with the best batch size for its engine.
+    /// The same with the best batch size for its engine. Photos that are cropped larger than
+    /// networks usually see them come in smaller batches, which take the same memory.
     #[must_use]
     pub fn with_best_batch_size(self) -> Self {
-        Self { batch_size: self.engine.batch_size(), ..self }
+        let best = self.engine.batch_size();
+        let crop = self.target.preprocessing.crop.max(Self::USUAL_CROP) as usize;
+        let batch_size = (best * (Self::USUAL_CROP as usize).pow(2) / crop.pow(2)).max(1);
+        Self { batch_size, ..self }
     }
 
     /// The same with a feature cache in `folder`: known features are read from it, new ones are

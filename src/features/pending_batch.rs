@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cache::PhotoDigest;
 use super::shared_cache::SharedFeatureCache;
-use crate::photos::{DecodeError, Preprocessing, decode_bytes, read};
+use crate::photos::{DecodeError, PhotoFile, Preprocessing};
 
 /// Looks a file up in the cache, and decodes and preprocesses it if it is not there.
 pub fn prepare(
@@ -12,14 +12,14 @@ pub fn prepare(
     preprocessing: &Preprocessing,
     cache: Option<&SharedFeatureCache>,
 ) -> Result<Prepared, DecodeError> {
-    let bytes = read(path)?;
-    let digest = cache.map(|_| PhotoDigest::of(&bytes));
+    let file = PhotoFile::read(path)?;
+    let digest = cache.map(|_| PhotoDigest::of(file.bytes()));
     if let (Some(cache), Some(digest)) = (cache, &digest)
         && let Some(photo) = cache.get(digest)
     {
         return Ok(Prepared { digest: None, size: photo.size, content: Content::Row(photo.row) });
     }
-    let photo = decode_bytes(&bytes)?.photo;
+    let photo = file.decode()?;
     let size = photo.dimensions();
     Ok(Prepared { digest, size, content: Content::Pixels(preprocessing.crop(&photo)) })
 }

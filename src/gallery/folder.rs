@@ -17,7 +17,7 @@ use super::names::{folder_names, numbered, safe_name};
 #[cfg(not(feature = "captions"))]
 use super::no_captions::Captions;
 use crate::output::hidden_file;
-use crate::photos::{DecodeError, decode};
+use crate::photos::{DecodeError, Photo, decode};
 
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 90;
@@ -159,7 +159,7 @@ impl Gallery {
     /// Decodes each photo again, draws its class and probability on it and writes it as a JPEG to
     /// the folder of its class.
     ///
-    /// All cores work in parallel, with one photo in memory per thread. Returns the photos that
+    /// All cores work in parallel, with one photo in memory per thread at most. Returns the photos that
     /// could not be saved, as ascending indices into `shown`, with the reason. Photos with the same
     /// name are numbered in the order of `shown`.
     ///
@@ -238,7 +238,7 @@ impl Gallery {
         }
     }
 
-    fn captioned(&self, shown: &Shown) -> Result<RgbImage, SaveError> {
+    fn captioned(&self, shown: &Shown) -> Result<Photo, SaveError> {
         // A panic on one photo must not stop the others.
         let mut photo = catch_unwind(AssertUnwindSafe(|| decode(shown.photo)))
             .unwrap_or(Err(DecodeError::Panic))?;

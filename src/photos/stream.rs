@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 
-use image::RgbImage;
-
-use super::{DecodeError, Preprocessing, decode};
+use super::{DecodeError, Photo, Preprocessing, decode};
 
 /// A batch of preprocessed photos.
 #[derive(Debug, Default)]
@@ -74,7 +72,7 @@ where
     P: AsRef<Path> + Sync,
 {
     assert!(batch_size > 0, "a batch holds at least one photo");
-    let prepare = |photo: RgbImage| preprocessing.crop(&photo);
+    let prepare = |photo: Photo| preprocessing.crop(&photo);
     let mut batch = Batch::default();
     for_each_photo(paths, 2 * batch_size, prepare, |index, prepared| {
         match prepared {
@@ -103,7 +101,7 @@ where
 pub fn for_each_photo<P, T, E>(
     paths: &[P],
     ahead: usize,
-    prepare: impl Fn(RgbImage) -> T + Sync,
+    prepare: impl Fn(Photo) -> T + Sync,
     consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
 ) -> Result<(), E>
 where
@@ -147,6 +145,9 @@ where
                 return;
             }
             drop(state);
+            // This thread holds no decoding memory while it waits above, and `read` may wait for
+            // some here: the photo that the consumer waits for always gets it in the end.
+            //
             // Decoders read arbitrary bytes. A panic must not end the run, and the consumer waits
             // for every photo, so a panic becomes an error.
             let prepared = catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
@@ -182,6 +183,8 @@ where
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use image::RgbImage;
 
     use super::*;
 

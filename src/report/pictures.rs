@@ -11,7 +11,7 @@ use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use super::ActivationMap;
-use crate::photos::{Preprocessing, for_each_photo};
+use crate::photos::{Photo, Preprocessing, for_each_photo};
 use crate::printable::printable;
 
 /// Side length of a thumbnail, in pixels.
@@ -50,7 +50,7 @@ impl Thumbnails {
         let paths: Vec<_> = order.iter().map(|photo| path(*photo)).collect();
         let mut thumbnails = Self::default();
         let mut bytes = 0;
-        let encode = |photo: RgbImage| thumbnail(&photo, preprocessing);
+        let encode = |photo: Photo| thumbnail(&photo, preprocessing);
         let ended = for_each_photo(&paths, 64, encode, |index, thumbnail| {
             let photo = order[index];
             // The file was deleted or changed after the evaluation: no picture.

@@ -14,6 +14,7 @@ mod habits;
 mod job;
 #[cfg(feature = "captions")]
 mod layouts;
+mod memory;
 mod models;
 mod pictures;
 mod predict;

@@ -6,6 +6,7 @@ mod backbone;
 mod checkpoints;
 mod compiled;
 mod damaged_checkpoints;
+mod decode_memory;
 mod decoding;
 mod downloads;
 mod exports;

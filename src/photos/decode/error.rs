@@ -4,7 +4,6 @@ use std::{fmt, io};
 
 use image::ImageError;
 
-use super::MAX_BYTES;
 use crate::photos::format::Format;
 
 /// Why a file could not be decoded.
@@ -16,9 +15,19 @@ pub enum DecodeError {
     /// It is a folder, a pipe or a device: reading a pipe or a device might never end.
     #[error("is not a regular file")]
     NotAFile,
-    /// The file or its decoded pixels exceed the size limit; the size in MiB.
-    #[error("is too large: {0} MiB, and the limit is {max} MiB", max = MAX_BYTES >> 20)]
-    TooLarge(u64),
+    /// Decoding needs more memory than all photos together may take.
+    #[error(
+        "is too large: decoding it takes {needed} MiB, and --decode-memory allows {limit} MiB in all"
+    )]
+    TooLarge {
+        /// Memory that decoding takes, in MiB.
+        needed: u64,
+        /// Memory that all photos together may take, in MiB.
+        limit: u64,
+    },
+    /// Another program wrote the file while it was read.
+    #[error("was changed while it was read; try again")]
+    Changed,
     /// The content is not in a supported format.
     #[error("is not a JPEG, PNG, WebP, BMP, GIF or TIFF image")]
     UnknownFormat,

@@ -7,6 +7,7 @@ mod bmp;
 mod colour;
 mod error;
 mod exif;
+mod footprint;
 mod gif;
 mod jpeg;
 mod metadata;
@@ -15,62 +16,33 @@ mod panic;
 mod png;
 mod tiff;
 
-use std::fs;
 use std::io::Cursor;
-use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageFormat, ImageReader, RgbImage};
 
 pub use self::error::{DecodeError, DecodeWarning};
+pub(super) use self::footprint::footprint;
 use self::orientation::orientation;
 use super::format::Format;
-use crate::regular_file;
-
-/// Size limit of a file and of its decoded pixels, in bytes: 178 megapixels of RGB. A JPEG of one
-/// kilobyte can claim to be 65500 pixels square, and every core decodes a photo at the same time.
-const MAX_BYTES: u64 = 512 << 20;
-
-/// Reads and decodes a photo.
-///
-/// The format is detected from the content, not from the file name. Of an animation, the first
-/// frame is used. The orientation in EXIF or XMP is applied. CMYK and grey are converted to RGB, and the
-/// alpha channel is dropped, as PIL's `convert("RGB")` does.
-///
-/// # Errors
-/// If the file cannot be read, has an unknown format, is damaged or is too large.
-pub fn decode(path: &Path) -> Result<RgbImage, DecodeError> {
-    decode_bytes(&read(path)?).map(|decoded| decoded.photo)
-}
-
-/// Reads the bytes of an image file, for [`decode_bytes`].
-///
-/// # Errors
-/// If the file cannot be read, is not a regular file or is too large.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DecodeError> {
-    let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
-    if !metadata.is_file() {
-        return Err(DecodeError::NotAFile);
-    }
-    check_size(metadata.len())?;
-    regular_file::read(path, MAX_BYTES).map_err(DecodeError::Read)
-}
+use super::memory;
 
 /// Raised when a file decodes to other pixels: features that were cached before are not used.
 pub(crate) const VERSION: u32 = 2;
 
 /// A decoded photo.
-pub(crate) struct Decoded {
+pub(super) struct Decoded {
     /// The photo, upright.
     pub photo: RgbImage,
     /// What is wrong with it.
     pub warning: Option<DecodeWarning>,
 }
 
-/// Decodes the bytes of an image file, as [`decode`] does.
+/// Decodes the bytes of an image file, as [`decode`](super::decode) does. The caller holds the
+/// memory that this takes: see [`footprint`].
 ///
 /// # Errors
-/// If the bytes have an unknown format, are damaged or are too large.
-pub(crate) fn decode_bytes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+/// If the bytes have an unknown format or are damaged.
+pub(super) fn decode_bytes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let head = &bytes[..bytes.len().min(Format::HEAD)];
     let format = Format::of(head).ok_or(DecodeError::UnknownFormat)?;
     panic::caught(|| {
@@ -97,12 +69,12 @@ fn by_image(bytes: &[u8], format: ImageFormat) -> Result<Decoded, DecodeError> {
     let decoder = ImageReader::with_format(Cursor::new(bytes), format)
         .into_decoder()
         .map_err(DecodeError::Decode)?;
-    // The reader's own limits do not cover what `from_decoder` allocates.
-    check_size(decoder.total_bytes())?;
     let photo = DynamicImage::from_decoder(decoder).map_err(DecodeError::Decode)?;
     Ok(Decoded { photo: photo.into_rgb8(), warning: None })
 }
 
+/// Checks an allocation by what a decoder found in the file. [`footprint`] looked at the same
+/// headers, so this only fails if the two read them differently.
 fn check_size(bytes: u64) -> Result<(), DecodeError> {
-    if bytes > MAX_BYTES { Err(DecodeError::TooLarge(bytes >> 20)) } else { Ok(()) }
+    Ok(memory::check(bytes)?)
 }

@@ -10,7 +10,8 @@ use tiff::{ColorType, TiffError};
 
 use super::colour::{cmyk, ycbcr};
 use super::exif::Directory;
-use super::{DecodeError, Decoded, MAX_BYTES, check_size};
+use super::footprint::Pixels;
+use super::{DecodeError, Decoded, check_size, memory};
 
 const PHOTOMETRIC: u16 = 262;
 const FILL_ORDER: u16 = 266;
@@ -72,6 +73,26 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     Ok(Decoded { photo, warning: None })
 }
 
+/// What decoding takes: strips or tiles are decoded one by one, and one of them may be the whole
+/// image. The samples are then brought to 8 bits, and to RGB.
+pub(super) fn pixels(bytes: &[u8]) -> Option<Pixels> {
+    let mut decoder = Decoder::new(Cursor::new(bytes)).ok()?;
+    let (width, height) = decoder.dimensions().ok()?;
+    let colour = decoder.colortype().ok()?;
+    let count = u64::from(width).saturating_mul(u64::from(height));
+    let samples = u64::from(colour.num_samples());
+    let raw = count.saturating_mul(samples * u64::from(colour.bit_depth().div_ceil(8)));
+    let in_8_bits = count.saturating_mul(samples);
+    let rgb = count.saturating_mul(3);
+    Some(Pixels {
+        count,
+        // A file with a palette is copied.
+        decoding: raw.saturating_mul(2).saturating_add(bytes.len() as u64),
+        // Planes are interleaved into a copy.
+        converting: raw.max(in_8_bits).saturating_add(in_8_bits.max(rgb)),
+    })
+}
+
 /// The file with its palette's indices declared as grey values: the decoder knows no palettes.
 fn indices_as_grey(bytes: &[u8], directory: &Directory) -> Vec<u8> {
     const BLACK_IS_ZERO: u8 = 1;
@@ -97,8 +118,9 @@ impl Samples {
     fn read(bytes: &[u8], indices: bool) -> Result<Self, DecodeError> {
         let limits = {
             let mut limits = Limits::default();
-            limits.decoding_buffer_size = MAX_BYTES as usize;
-            limits.intermediate_buffer_size = MAX_BYTES as usize;
+            let most = usize::try_from(memory::limit()).unwrap_or(usize::MAX);
+            limits.decoding_buffer_size = most;
+            limits.intermediate_buffer_size = most;
             limits
         };
         let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits);
@@ -113,9 +135,7 @@ impl Samples {
         check_size(samples.saturating_mul(sample_bytes))?;
         let mut read = DecodingResult::U8(Vec::new());
         let layout = decoder.read_image_to_buffer(&mut read).map_err(failed)?;
-        if layout.complete_len > MAX_BYTES as usize {
-            return Err(DecodeError::TooLarge(layout.complete_len as u64 >> 20));
-        }
+        check_size(layout.complete_len as u64)?;
         let row = width as usize * count / layout.planes.max(1);
         let read = match read {
             // Colours as floating-point numbers lie between 0 and 1, grey ones anywhere.
@@ -177,7 +197,7 @@ fn in_8_bits(
 
 fn failed(error: TiffError) -> DecodeError {
     match error {
-        TiffError::LimitsExceeded => DecodeError::TooLarge(MAX_BYTES >> 20),
+        TiffError::LimitsExceeded => DecodeError::Damaged("a strip of the TIFF image is too large"),
         error => DecodeError::Tiff(error.to_string()),
     }
 }

@@ -6,7 +6,7 @@ mod rle;
 use image::{ImageFormat, RgbImage};
 
 use self::header::{Compression, Header, Pixels};
-use super::{DecodeError, DecodeWarning, Decoded, by_image, check_size};
+use super::{DecodeError, DecodeWarning, Decoded, by_image, check_size, footprint};
 
 /// Decodes a BMP.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
@@ -50,6 +50,25 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         header.pixels.decode(line, &colours, header.row(&mut photo, row));
     }
     Ok(Decoded { photo, warning: cut.then_some(DecodeWarning::Incomplete) })
+}
+
+/// What decoding takes: RGB, and indices that were compressed.
+pub(super) fn pixels(bytes: &[u8]) -> Option<footprint::Pixels> {
+    let (count, channels) = match Header::read(bytes) {
+        Some(header) => ((header.width as u64).saturating_mul(header.height as u64), 1),
+        // The `image` crate reads others: a size of two or four bytes each, perhaps with alpha.
+        None => {
+            let size =
+                |at: usize| Some(u64::from(i32::from_le_bytes(at4(bytes, at)?).unsigned_abs()));
+            (size(18)?.saturating_mul(size(22)?), 4)
+        }
+    };
+    Some(footprint::Pixels::new(count, channels, 0))
+}
+
+/// Four bytes of the file.
+fn at4(bytes: &[u8], at: usize) -> Option<[u8; 4]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
 
 impl Header {

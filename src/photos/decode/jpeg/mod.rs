@@ -12,12 +12,16 @@ mod upsample;
 use frame::Frame;
 pub(super) use segment::segments;
 
+use super::footprint::Pixels;
 use super::{DecodeError, Decoded, by_image};
+
+/// Bytes per column of the rows that `zune-jpeg` holds: coefficients and upsampled values of up to
+/// sixteen rows.
+const ROWS: u64 = 256;
 
 /// Decodes a JPEG. Of several pictures in a file (`.mpo`), the first one is decoded.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let frame = Frame::read(bytes)?;
-    super::check_size(3 * (frame.width * frame.height) as u64)?;
     match is_usual(&frame) {
         true => by_image(bytes, image::ImageFormat::Jpeg),
         false => decoder::decode(bytes, &frame),
@@ -38,4 +42,25 @@ fn is_usual(frame: &Frame) -> bool {
         _ => false,
     };
     usual_sampling && frame.interleaved && !frame.restarts && frame.ends
+}
+
+/// What decoding takes. Of a progressive frame both decoders hold all coefficients, of two bytes
+/// each; ours also holds a plane of samples for each component.
+pub(super) fn pixels(bytes: &[u8]) -> Option<Pixels> {
+    let frame = Frame::read(bytes).ok()?;
+    let (across, down) = frame.max_sampling();
+    let groups = frame.width.div_ceil(8 * across) * frame.height.div_ceil(8 * down);
+    let blocks: usize = frame.components.iter().map(|one| one.sampling.0 * one.sampling.1).sum();
+    let samples = (64 * groups * blocks) as u64;
+    let coefficients = if frame.progressive { 2 * samples } else { 0 };
+    let count = (frame.width * frame.height) as u64;
+    Some(match is_usual(&frame) {
+        true => {
+            let channels = if frame.components.len() == 1 { 1 } else { 3 };
+            // The decoder copies the file.
+            let internal = bytes.len() as u64 + ROWS * frame.width as u64;
+            Pixels::new(count, channels, coefficients + internal)
+        }
+        false => Pixels::new(count, 3, coefficients + samples),
+    })
 }

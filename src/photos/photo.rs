@@ -1,0 +1,113 @@
+//! A photo's file and its pixels in memory, each with its share of the decoding memory.
+
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+
+use super::decode::{DecodeError, decode_bytes, footprint};
+use super::memory::{self, Exceeded, Share};
+use crate::regular_file;
+
+/// Decoded pixels. Their memory counts as decoding memory until they are dropped: see
+/// [`set_decode_memory`](super::set_decode_memory).
+#[derive(Debug)]
+pub struct Photo {
+    pixels: RgbImage,
+    _share: Share,
+}
+
+impl Deref for Photo {
+    type Target = RgbImage;
+
+    fn deref(&self) -> &RgbImage {
+        &self.pixels
+    }
+}
+
+impl DerefMut for Photo {
+    fn deref_mut(&mut self) -> &mut RgbImage {
+        &mut self.pixels
+    }
+}
+
+/// Reads and decodes a photo.
+///
+/// The format is detected from the content, not from the file name. Of an animation, the first
+/// frame is used. The orientation in EXIF or XMP is applied. CMYK and grey are converted to RGB, and the
+/// alpha channel is dropped, as PIL's `convert("RGB")` does.
+///
+/// Waits while other photos take too much of the decoding memory.
+///
+/// # Errors
+/// If the file cannot be read, has an unknown format or is damaged, or if decoding it needs more
+/// memory than [`set_decode_memory`](super::set_decode_memory) allows.
+pub fn decode(path: &Path) -> Result<Photo, DecodeError> {
+    PhotoFile::read(path)?.decode()
+}
+
+/// The bytes of an image file.
+pub(crate) struct PhotoFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    share: Share,
+}
+
+impl PhotoFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not a regular file or is too large.
+    pub(crate) fn read(path: &Path) -> Result<Self, DecodeError> {
+        let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
+        if !metadata.is_file() {
+            return Err(DecodeError::NotAFile);
+        }
+        let share = memory::take(metadata.len())?;
+        let bytes = regular_file::read(path, metadata.len()).map_err(DecodeError::Read)?;
+        Ok(Self { path: path.to_owned(), bytes, share })
+    }
+
+    /// The content of the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Decodes the photo, as [`decode`] does.
+    ///
+    /// # Errors
+    /// If the file has an unknown format, is damaged or needs too much memory.
+    pub(crate) fn decode(self) -> Result<Photo, DecodeError> {
+        let Self { path, mut bytes, mut share } = self;
+        let mut needed = self::needed(&bytes);
+        if !share.try_grow(needed) {
+            // Other photos take the memory. Waiting for them while the file is in memory could
+            // block all threads, so the file is read again afterwards.
+            drop((bytes, share));
+            share = memory::take(needed)?;
+            bytes = regular_file::read(&path, needed).map_err(DecodeError::Read)?;
+            let now = self::needed(&bytes);
+            if now > needed && !share.try_grow(now) {
+                return Err(DecodeError::Changed);
+            }
+            needed = now;
+        }
+        log::trace!("decoding takes up to {needed} bytes");
+        let pixels = decode_bytes(&bytes)?.photo;
+        drop(bytes);
+        share.shrink(pixels.as_raw().len() as u64);
+        Ok(Photo { pixels, _share: share })
+    }
+}
+
+/// The bytes that decoding takes at its peak, the file included.
+fn needed(bytes: &[u8]) -> u64 {
+    footprint(bytes).saturating_add(bytes.len() as u64)
+}
+
+impl From<Exceeded> for DecodeError {
+    fn from(Exceeded { needed, limit }: Exceeded) -> Self {
+        Self::TooLarge { needed: needed.div_ceil(1 << 20), limit: limit >> 20 }
+    }
+}
