@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::printable::PathText;
 use crate::regular_file;
 
 /// Why a file cannot be written.
@@ -13,16 +14,16 @@ use crate::regular_file;
 pub enum OutputError {
     /// The file already exists.
     #[error(
-        "`{}` already exists; choose another file name, or pass --force to replace it", .0.display()
+        "`{}` already exists; choose another file name, or pass --force to replace it", .0.shown()
     )]
     Exists(PathBuf),
     /// The path exists and is not a regular file, so a file cannot replace it.
     #[error(
-        "`{}` already exists and is not a regular file; choose another file name", .0.display()
+        "`{}` already exists and is not a regular file; choose another file name", .0.shown()
     )]
     NotAFile(PathBuf),
     /// The file system returned an error.
-    #[error("`{}` cannot be written", .0.display())]
+    #[error("`{}` cannot be written", .0.shown())]
     Write(PathBuf, #[source] io::Error),
 }
 

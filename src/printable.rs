@@ -1,5 +1,62 @@
 //! Printable forms of file names, class names and bytes.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+/// Paths as text, a different one for each path.
+pub trait PathText {
+    /// The path as text, from which it can be found again.
+    ///
+    /// A path that is not UTF-8, or that holds `\x` and two hexadecimal digits, is escaped: each
+    /// byte that is not UTF-8 becomes `\x` and two digits, and each backslash becomes two. Any
+    /// other path is written as it is. So a text with `\x` and two digits is an escaped one.
+    ///
+    /// ```
+    /// use kindling::printable::PathText;
+    /// assert_eq!(r"a\b.jpg".shown().to_string(), r"a\b.jpg");
+    /// # #[cfg(unix)]
+    /// assert_eq!(r"a\x41.jpg".shown().to_string(), r"a\\x41.jpg");
+    /// ```
+    fn shown(&self) -> ShownPath<'_>;
+}
+
+impl<P: AsRef<Path> + ?Sized> PathText for P {
+    fn shown(&self) -> ShownPath<'_> {
+        let path = self.as_ref();
+        ShownPath(match path.to_str() {
+            // On Windows, backslashes separate folders, and `C:\x64` is no escape.
+            Some(text) if cfg!(windows) || !has_escape(text) => Cow::Borrowed(text),
+            _ => Cow::Owned(escaped(path)),
+        })
+    }
+}
+
+/// The text of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownPath<'a>(Cow<'a, str>);
+
+impl fmt::Display for ShownPath<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+fn has_escape(text: &str) -> bool {
+    text.as_bytes()
+        .windows(4)
+        .any(|bytes| bytes.starts_with(b"\\x") && bytes[2..].iter().all(u8::is_ascii_hexdigit))
+}
+
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text += &chunk.valid().replace('\\', r"\\");
+        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
+    }
+    text
+}
+
 /// Escapes the control characters of the text, which a terminal would execute.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, character| {
@@ -23,4 +80,62 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
 /// The bytes as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::collections::HashSet;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    /// The path that a text stands for: what docs/json.md says.
+    fn path_of(text: &str) -> Vec<u8> {
+        if !has_escape(text) {
+            return text.as_bytes().to_vec();
+        }
+        let mut bytes = Vec::new();
+        let mut rest = text.as_bytes();
+        while let [first, after @ ..] = rest {
+            let (byte, length) = match (first, after) {
+                (b'\\', [b'x', ..]) => {
+                    let digits = str::from_utf8(&after[1..3]).unwrap();
+                    (u8::from_str_radix(digits, 16).unwrap(), 4)
+                }
+                (b'\\', _) => (b'\\', 2),
+                _ => (*first, 1),
+            };
+            bytes.push(byte);
+            rest = &rest[length..];
+        }
+        bytes
+    }
+
+    #[test]
+    fn every_path_has_a_text_of_its_own_from_which_it_is_found_again() {
+        let parts: [&[u8]; 9] =
+            [b"a", b"\xff", b"\xe9", "é".as_bytes(), b"\\", b"x", b"f", b"\\xff", b" "];
+        let mut texts = HashSet::new();
+        let count = parts.len().pow(5);
+        for number in 0..count {
+            let digits = (0..5).map(|place| number / parts.len().pow(place) % parts.len());
+            let path: Vec<u8> = digits.flat_map(|digit| parts[digit]).copied().collect();
+            let text = OsStr::from_bytes(&path).shown().to_string();
+            assert_eq!(path_of(&text), path, "{text}");
+            // Different paths may be put together from different parts.
+            texts.insert((text, path));
+        }
+        let different: HashSet<&String> = texts.iter().map(|(text, _)| text).collect();
+        assert_eq!(different.len(), texts.len());
+    }
+
+    #[test]
+    fn an_ordinary_path_is_written_as_it_is() {
+        for path in ["photos/cat 1.jpg", "café", r"a\b", r"\server", ""] {
+            assert_eq!(path.shown().to_string(), path);
+        }
+        assert_eq!(OsStr::from_bytes(b"caf\xe9.jpg").shown().to_string(), r"caf\xe9.jpg");
+        assert_eq!(r"caf\xe9.jpg".shown().to_string(), r"caf\\xe9.jpg");
+    }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use kindling::demo::{Animal, Part, write_drawings};
 use kindling::device;
+use kindling::printable::PathText;
 
 use super::terminal::{counted, say, shell_command, text, this_program};
 use super::{Cli, DeviceArg};
@@ -51,7 +52,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     // in a run's configuration.
     device::resolve(args.device.device)?;
     if folder.to_str().is_none() {
-        bail!("`{}` has a name that is not UTF-8; give another --out", folder.display());
+        bail!("`{}` has a name that is not UTF-8; give another --out", folder.shown());
     }
     let folder = create(&folder)?;
     let (drawings, run) = (folder.join("drawings"), folder.join("run"));
@@ -106,10 +107,10 @@ fn default_folder() -> Result<PathBuf> {
 
 /// Creates the folder, which must be new or empty, so that no file of the user is touched.
 fn create(folder: &Path) -> Result<&Path> {
-    let failed = || format!("`{}` cannot be written; give another --out", folder.display());
+    let failed = || format!("`{}` cannot be written; give another --out", folder.shown());
     fs::create_dir_all(folder).with_context(failed)?;
     if fs::read_dir(folder).with_context(failed)?.next().is_some() {
-        bail!("`{}` is not empty; delete it or give another --out", folder.display());
+        bail!("`{}` is not empty; delete it or give another --out", folder.shown());
     }
     Ok(folder)
 }

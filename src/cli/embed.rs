@@ -8,6 +8,7 @@ use clap::Args;
 use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Part, every_photo};
+use kindling::printable::PathText;
 
 use super::extraction::{any_decoded, extract};
 use super::opened::ComputeArgs;
@@ -50,10 +51,7 @@ pub struct EmbedArgs {
 
 pub fn run(args: &EmbedArgs) -> Result<()> {
     let Some(format) = TableFormat::of_file(&args.out) else {
-        bail!(
-            "`{}` has no known extension: use .safetensors, .npy or .parquet",
-            args.out.display()
-        );
+        bail!("`{}` has no known extension: use .safetensors, .npy or .parquet", args.out.shown());
     };
     if !format.is_compiled_in() {
         bail!(
@@ -85,7 +83,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
     if lossy > 0 {
         warn(&format!(
-            "{} not UTF-8: invalid bytes are written as \u{fffd}",
+            "{} not UTF-8: invalid bytes are written as \\xNN (docs/json.md says how to read them)",
             if lossy == 1 { "1 path is".into() } else { format!("{lossy} paths are") }
         ));
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::evaluation::{ClassScores, Scores};
 use kindling::photos::{labelled_as, training_folder};
+use kindling::printable::PathText;
 use kindling::run::Model;
 use serde::Serialize;
 
@@ -85,7 +86,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if overlap_reported {
         warn(&format!(
             "the model was trained on photos of `{}`, so these scores are too optimistic",
-            set.folder.display()
+            set.folder.shown()
         ));
     }
     let folder = (set.folder != args.data).then(|| text(&set.folder));

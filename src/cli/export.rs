@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use kindling::device::{self, Backend, Choice};
 use kindling::export::{Format, Parts, Precision};
 use kindling::output::OutputFile;
+use kindling::printable::PathText;
 use kindling::run::Model;
 
 use super::pretrained::NetworkArg;
@@ -95,7 +96,7 @@ fn format(args: &ExportArgs) -> Result<Format> {
             Some(format) => Ok(format),
             None => bail!(
                 "`{}` has no known extension: use .safetensors, .onnx or .bpk, or give --format",
-                args.out.display()
+                args.out.shown()
             ),
         },
         Some(FormatArg::Pth) | None => {

@@ -12,6 +12,7 @@ use kindling::engine::EngineError;
 use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor};
 use kindling::photos::{DEFAULT_DECODE_MEMORY, PassedOver, Preprocessing, set_decode_memory};
+use kindling::printable::PathText;
 use serde::{Serialize, Serializer};
 
 use super::cache;
@@ -172,7 +173,7 @@ pub fn extract(
 /// If not.
 pub fn any_decoded(extraction: &Extraction, data: &Path) -> Result<()> {
     if extraction.photos.is_empty() {
-        bail!("no photo in `{}` could be decoded", data.display());
+        bail!("no photo in `{}` could be decoded", data.shown());
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use kindling::photos::PassedOver;
-use kindling::printable::printable;
+use kindling::printable::{PathText, printable};
 
 /// A progress bar on stderr, with photos per second and the time left. Hidden if `quiet` is set or
 /// stdout is not a terminal.
@@ -175,9 +175,9 @@ pub fn shortened(text: &str, length: usize) -> String {
     }
 }
 
-/// Converts a path to text, with replacement characters for invalid UTF-8.
+/// Converts a path to text, from which it can be found again: see [`PathText`].
 pub fn text(path: &Path) -> String {
-    path.display().to_string()
+    path.shown().to_string()
 }
 
 /// `1 photo`, `2 photos`; `1 class`, `2 classes`.
@@ -193,7 +193,11 @@ pub fn this_program() -> String {
 
 /// Quotes a path for a shell command.
 pub fn shell_word(path: &Path) -> String {
-    let mut text = text(path);
+    if path.to_str().is_none() {
+        // Bash, zsh and others read the escapes of the text between these quotes.
+        return format!("$'{}'", text(path).replace('\'', r"\'"));
+    }
+    let mut text = path.to_string_lossy().into_owned();
     if text.starts_with('-') {
         text.insert_str(0, "./");
     }
@@ -202,7 +206,10 @@ pub fn shell_word(path: &Path) -> String {
 
 /// Formats the command `program words...`, quoted for a shell.
 pub fn shell_command(program: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
-    let words = words.into_iter().map(|word| quoted(text(Path::new(&word))));
+    let words = words.into_iter().map(|word| match word.as_ref().to_str() {
+        Some(word) => quoted(word.to_owned()),
+        None => shell_word(Path::new(&word)),
+    });
     std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 

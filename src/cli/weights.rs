@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use kindling::backbone::Tensors;
 use kindling::device::{self, Backend, Choice};
+use kindling::printable::PathText;
 use kindling::weights::{
     self, Checkpoint, ImportError, Patience, Pretrained, PretrainedError, PublishedWeights,
     sha256_of_file,
@@ -197,7 +198,7 @@ fn fetch(weights: &'static PublishedWeights, stall: Duration, quiet: bool) -> Re
         }
     };
     match found.path() {
-        Some(path) => writeln!(io::stdout(), "{}", path.display())?,
+        Some(path) => writeln!(io::stdout(), "{}", path.shown())?,
         None => writeln!(io::stderr(), "{} is built in: there is nothing to fetch", weights.name)?,
     }
     Ok(())
@@ -206,7 +207,7 @@ fn fetch(weights: &'static PublishedWeights, stall: Duration, quiet: bool) -> Re
 fn path(weights: &'static PublishedWeights) -> Result<()> {
     match Pretrained::published(weights, &folders())? {
         Some(found) => match found.path() {
-            Some(path) => writeln!(io::stdout(), "{}", path.display())?,
+            Some(path) => writeln!(io::stdout(), "{}", path.shown())?,
             None => bail!("{} is built into this program, so it has no path", weights.name),
         },
         None => {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Animal, draw};
+use crate::printable::PathText;
 use crate::seed::{Purpose, generator};
 
 /// A split of the data set.
@@ -42,7 +43,7 @@ impl Part {
 
 /// A drawing that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the drawing `{}` cannot be written", .0.display())]
+#[error("the drawing `{}` cannot be written", .0.shown())]
 pub struct DrawingError(PathBuf, #[source] io::Error);
 
 /// Writes the drawings of every split to `folder/<part>/<animal>/<number>.png`. The same seed gives

@@ -18,6 +18,7 @@ use super::names::{folder_names, numbered, safe_name};
 use super::no_captions::Captions;
 use crate::output::hidden_file;
 use crate::photos::{DecodeError, Photo, decode};
+use crate::printable::PathText;
 
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 90;
@@ -42,13 +43,13 @@ pub enum GalleryError {
     #[error("this build cannot draw captions: rebuild with `--features captions`, or omit --save")]
     NoCaptions,
     /// The folder is not empty.
-    #[error("`{}` is not empty; give --save a new or an empty folder", .0.display())]
+    #[error("`{}` is not empty; give --save a new or an empty folder", .0.shown())]
     NotEmpty(PathBuf),
     /// The path exists and is not a folder.
-    #[error("`{}` is not a folder; give --save a new or an empty folder", .0.display())]
+    #[error("`{}` is not a folder; give --save a new or an empty folder", .0.shown())]
     NotAFolder(PathBuf),
     /// A folder or file cannot be read or written.
-    #[error("`{}` cannot be written", .0.display())]
+    #[error("`{}` cannot be written", .0.shown())]
     Write(PathBuf, #[source] io::Error),
 }
 
@@ -202,7 +203,7 @@ impl Gallery {
     /// Chooses a free file name for the photo.
     fn file(&mut self, shown: &Shown) -> Result<PhotoFile, GalleryError> {
         let folder = self.class_folder(shown.class)?;
-        let stem = shown.photo.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = shown.photo.file_stem().unwrap_or_default().shown().to_string();
         let stem = safe_name(&stem);
         let last = self.last.entry((shown.class, stem.to_lowercase())).or_default();
         let number = (*last + 1..)

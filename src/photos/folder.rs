@@ -1,5 +1,7 @@
 //! Finds the photos in a folder and reads their classes from folder and file names.
 
+use crate::printable::PathText;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -102,7 +104,7 @@ impl PhotoSet {
                 }
                 Some(class) => by_class.entry(class).or_default().push(path),
                 None => {
-                    let example = path.file_name().unwrap_or_default().to_string_lossy().into();
+                    let example = path.file_name().unwrap_or_default().shown().to_string();
                     return Err(FolderError::Unlabelled { folder: tree.path.clone(), example });
                 }
             }

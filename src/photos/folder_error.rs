@@ -1,5 +1,7 @@
 //! Errors in the layout of a folder of photos, with their remedies.
 
+use crate::printable::PathText;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,22 +14,22 @@ pub(super) const MAX_CLASSES: usize = 1000;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder does not exist or cannot be read.
-    #[error("`{}` cannot be opened", .0.display())]
+    #[error("`{}` cannot be opened", .0.shown())]
     Open(PathBuf, #[source] io::Error),
     /// The path is a file.
-    #[error("`{}` is not a folder; give the folder that holds the photos", .0.display())]
+    #[error("`{}` is not a folder; give the folder that holds the photos", .0.shown())]
     NotAFolder(PathBuf),
     /// There are no photos.
     #[error(
         "no photo in `{folder}`: looked for {folder}/<class>/*.jpg, {folder}/train/<class>/*.jpg, \
          and photos named <class>.<anything>.jpg; the formats are {formats}",
-        folder = .0.display(), formats = Format::READ
+        folder = .0.shown(), formats = Format::READ
     )]
     NoPhotos(PathBuf),
     /// Neither class folders nor file names give the photos a class.
     #[error(
         "`{}` has photos without a class, such as `{example}`: put each into a folder named after \
-         its class, or name it <class>.<anything>.jpg", .folder.display()
+         its class, or name it <class>.<anything>.jpg", .folder.shown()
     )]
     Unlabelled {
         /// The folder.
@@ -38,16 +40,16 @@ pub enum FolderError {
     /// A class folder has no photos.
     #[error(
         "the class folder `{}` holds no photo ({}); add some or remove the folder",
-        .0.display(), Format::READ
+        .0.shown(), Format::READ
     )]
     EmptyClass(PathBuf),
     /// A file or folder inside cannot be read, so photos may be missing.
-    #[error("`{}` {}", .0.path.display(), .0.reason)]
+    #[error("`{}` {}", .0.path.shown(), .0.reason)]
     Unreadable(PassedOver),
     /// There are pictures, none of which can be used.
     #[error(
-        "no photo in `{}` can be used: `{}` {}{}", .folder.display(),
-        .example.path.file_name().unwrap_or_default().display(), .example.reason, and_more(.more)
+        "no photo in `{}` can be used: `{}` {}{}", .folder.shown(),
+        .example.path.file_name().unwrap_or_default().shown(), .example.reason, and_more(.more)
     )]
     NothingUsable {
         /// The folder.
@@ -61,7 +63,7 @@ pub enum FolderError {
     #[error(
         "`{}`: {seen}; classes or parts of a data set? Train with `--train DIR` (its folders are \
          the classes), or `--train DIR --val DIR [--test DIR]`; give other commands one part",
-        .folder.display()
+        .folder.shown()
     )]
     Unclear {
         /// The folder.
@@ -71,13 +73,13 @@ pub enum FolderError {
     },
     /// A name cannot be a class name.
     #[error(
-        "the name of `{}` cannot be a class name: it must be UTF-8 text on one line", .0.display()
+        "the name of `{}` cannot be a class name: it must be UTF-8 text on one line", .0.shown()
     )]
     ClassName(PathBuf),
     /// There is only one class.
     #[error(
         "only one class, `{class}`, in `{}`: a classifier needs at least two, each in its own \
-         folder", .folder.display()
+         folder", .folder.shown()
     )]
     SingleClass {
         /// The folder.
@@ -86,7 +88,7 @@ pub enum FolderError {
         class: String,
     },
     /// There are too many classes.
-    #[error("{classes} classes in `{}`: at most {MAX_CLASSES} are supported", .folder.display())]
+    #[error("{classes} classes in `{}`: at most {MAX_CLASSES} are supported", .folder.shown())]
     TooManyClasses {
         /// The folder.
         folder: PathBuf,
@@ -96,13 +98,13 @@ pub enum FolderError {
     /// There are too few photos to hold one out.
     #[error(
         "no photo in `{}` can be held out for validation: each class has only one; add more photos",
-        .0.display()
+        .0.shown()
     )]
     NoValidation(PathBuf),
     /// A class has photos in only one of the train and val folders.
     #[error(
         "the class `{class}` has photos in `{}` but none in `{}`",
-        .present.display(), .absent.display()
+        .present.shown(), .absent.shown()
     )]
     OneSided {
         /// The class.
@@ -115,7 +117,7 @@ pub enum FolderError {
     /// The model does not know a class.
     #[error(
         "the class `{class}` in `{}` is not one of the model's classes: {}",
-        .folder.display(), first_of(.known)
+        .folder.shown(), first_of(.known)
     )]
     UnknownClass {
         /// The class.
@@ -127,7 +129,7 @@ pub enum FolderError {
     },
     /// A validation share was given, but the data has its own validation photos.
     #[error(
-        "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.display()
+        "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.shown()
     )]
     SplitTwice(PathBuf),
 }

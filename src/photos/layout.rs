@@ -5,6 +5,8 @@
 //! the folders beside it is none of the classes. If the roles stay unclear, reading fails: a wrong
 //! guess would give a classifier of `train` and `test`.
 
+use crate::printable::PathText;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +66,7 @@ impl<'a> Layout<'a> {
     pub fn in_words(&self, data: &Path) -> Option<String> {
         let below = |tree: &Tree| {
             let path = tree.path.strip_prefix(data).unwrap_or(&tree.path);
-            format!("`{}`", path.display())
+            format!("`{}`", path.shown())
         };
         let is_named =
             |tree: &Tree, names: &[&str]| names.iter().any(|name| data.join(name) == tree.path);
@@ -259,5 +261,5 @@ fn unclear(top: &Tree, parts: &[&PhotoFolder], repeated: Option<&PhotoFolder>) -
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name().unwrap_or_default().shown().to_string()
 }

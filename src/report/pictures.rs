@@ -12,7 +12,7 @@ use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use super::ActivationMap;
 use crate::photos::{Photo, Preprocessing, for_each_photo};
-use crate::printable::printable;
+use crate::printable::{PathText, printable};
 
 /// Side length of a thumbnail, in pixels.
 pub const SIDE: u32 = 160;
@@ -157,7 +157,7 @@ pub fn absolute(path: &Path) -> PathBuf {
 
 /// A path as one line of text without control characters, safe to print on a terminal.
 pub fn path_text(path: &Path) -> String {
-    printable(&path.display().to_string())
+    printable(&path.shown().to_string())
 }
 
 /// The `file:` URL of a file, percent-encoded.
@@ -175,7 +175,7 @@ pub fn file_url(path: &Path) -> String {
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec();
     #[cfg(not(unix))]
     let bytes =
-        format!("/{}", path.display().to_string().trim_start_matches(r"\\?\").replace('\\', "/"))
+        format!("/{}", path.shown().to_string().trim_start_matches(r"\\?\").replace('\\', "/"))
             .into_bytes();
     format!("file://{}", percent_encode(&bytes, ENCODED))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores};
+use crate::printable::PathText;
 use crate::weights::PublishedWeights;
 
 /// Marks a card as written by Kindling.
@@ -40,7 +41,7 @@ impl Card<'_> {
 
     fn data_set(&self) -> String {
         let folder = &self.config.data.folder;
-        folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+        folder.file_name().unwrap_or(folder.as_os_str()).shown().to_string()
     }
 
     fn header(&self, card: &mut String) -> std::fmt::Result {
@@ -93,7 +94,7 @@ impl Card<'_> {
             escaped(&config.backbone),
             match self.published() {
                 Some(published) => format!("was pretrained on ImageNet ({})", published.source),
-                None => format!("comes from {}", escaped(&config.weights.file.to_string_lossy())),
+                None => format!("comes from {}", escaped(&config.weights.file.shown().to_string())),
             },
             config.versions.kindling,
             summary.train_photos,

@@ -8,6 +8,7 @@ use crate::device::DeviceInfo;
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
 use crate::photos::{FolderError, Preprocessing, Split, split_of_parts, training_split};
+use crate::printable::PathText;
 
 /// The version of Burn that this crate uses.
 pub const BURN_VERSION: &str = "0.22.1";
@@ -136,11 +137,11 @@ pub enum SplitError {
     Folder(#[from] FolderError),
     /// The photos have changed since the run.
     #[error(
-        "the photos in `{}` have changed since the run: some were added, removed, renamed or moved", .0.display()
+        "the photos in `{}` have changed since the run: some were added, removed, renamed or moved", .0.shown()
     )]
     Changed(PathBuf),
     /// An older run that did not record the split.
-    #[error("the run did not record how the photos in `{}` were split into training and validation photos", .0.display())]
+    #[error("the run did not record how the photos in `{}` were split into training and validation photos", .0.shown())]
     NotRecorded(PathBuf),
 }
 
@@ -148,7 +149,7 @@ pub enum SplitError {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It is not valid TOML, or a required entry is missing.
-    #[error("`{}` is not a valid run configuration: {reason}", .file.display())]
+    #[error("`{}` is not a valid run configuration: {reason}", .file.shown())]
     Parse {
         /// The file.
         file: PathBuf,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::head::EpochMetrics;
 use crate::output::has_mark;
+use crate::printable::PathText;
 use crate::report::Report;
 
 /// All files that a run folder may contain, from any version.
@@ -51,15 +52,15 @@ pub struct FolderContent<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The folder already holds a run.
-    #[error("`{}` already holds a run; choose another --out, or use --force to replace it", .0.display())]
+    #[error("`{}` already holds a run; choose another --out, or use --force to replace it", .0.shown())]
     Exists(PathBuf),
     /// Something exists that is not a run and must not be replaced.
-    #[error("`{}` already exists and is not a run folder; choose another --out", .0.display())]
+    #[error("`{}` already exists and is not a run folder; choose another --out", .0.shown())]
     NotARun(PathBuf),
     /// The folder holds a run and other files of the user.
     #[error(
         "`{}` holds a run and also `{}`, which --force would delete; move it away or choose another --out",
-        .folder.display(), .other.display()
+        .folder.shown(), .other.shown()
     )]
     NotOnlyARun {
         /// The folder.
@@ -68,10 +69,10 @@ pub enum RunError {
         other: PathBuf,
     },
     /// The folder is the current folder or contains it.
-    #[error("a run needs its own folder, and `{}` is the current folder or contains it; choose another --out", .0.display())]
+    #[error("a run needs its own folder, and `{}` is the current folder or contains it; choose another --out", .0.shown())]
     WorkingFolder(PathBuf),
     /// The folder cannot be written.
-    #[error("the run folder `{}` cannot be written", .0.display())]
+    #[error("the run folder `{}` cannot be written", .0.shown())]
     Write(PathBuf, #[source] io::Error),
     /// The configuration cannot be serialised as TOML.
     #[error("the configuration cannot be written")]

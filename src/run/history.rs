@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{METRICS_FILE, SUMMARY_FILE, Summary};
 use crate::head::EpochMetrics;
+use crate::printable::PathText;
 use crate::regular_file::{self, MAX_TEXT_BYTES};
 
 /// The epochs and the summary of a run.
@@ -20,16 +21,16 @@ pub struct History {
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// A file of the run cannot be read.
-    #[error("`{}` cannot be read", .0.display())]
+    #[error("`{}` cannot be read", .0.shown())]
     Read(PathBuf, #[source] io::Error),
     /// The epochs are not valid CSV.
-    #[error("`{}` is not a valid table of epochs", .0.display())]
+    #[error("`{}` is not a valid table of epochs", .0.shown())]
     Metrics(PathBuf, #[source] csv::Error),
     /// The epochs are missing, out of order or out of range.
-    #[error("`{}` does not hold the epochs of a run: epochs are missing, out of order or out of range", .0.display())]
+    #[error("`{}` does not hold the epochs of a run: epochs are missing, out of order or out of range", .0.shown())]
     Implausible(PathBuf),
     /// The summary is not valid JSON.
-    #[error("`{}` is not a valid run summary", .0.display())]
+    #[error("`{}` is not a valid run summary", .0.shown())]
     Summary(PathBuf, #[source] serde_json::Error),
 }
 

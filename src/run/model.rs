@@ -12,6 +12,7 @@ use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Preprocessing, PreprocessingError};
+use crate::printable::PathText;
 use crate::weights::{
     self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
 };
@@ -46,10 +47,10 @@ pub struct FrozenBackbone {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The path does not exist.
-    #[error("there is no model at `{}`: give a run folder, a weights file or a name from `kindling weights list`", .0.display())]
+    #[error("there is no model at `{}`: give a run folder, a weights file or a name from `kindling weights list`", .0.shown())]
     NotThere(PathBuf),
     /// The folder is not a run.
-    #[error("`{}` is not a run folder: it has no {missing}", .folder.display())]
+    #[error("`{}` is not a run folder: it has no {missing}", .folder.shown())]
     NotARun {
         /// The folder.
         folder: PathBuf,
@@ -57,19 +58,19 @@ pub enum ModelError {
         missing: &'static str,
     },
     /// A file of the run cannot be read.
-    #[error("`{}` cannot be read", .0.display())]
+    #[error("`{}` cannot be read", .0.shown())]
     Read(PathBuf, #[source] io::Error),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The configuration names an unknown backbone.
-    #[error("`{}` names an unknown backbone", .0.display())]
+    #[error("`{}` names an unknown backbone", .0.shown())]
     Backbone(PathBuf, #[source] UnknownBackbone),
     /// The preprocessing in the configuration is invalid.
-    #[error("`{}` cannot be used", .0.display())]
+    #[error("`{}` cannot be used", .0.shown())]
     InvalidPreprocessing(PathBuf, #[source] PreprocessingError),
     /// The file's metadata are invalid or do not match its tensors.
-    #[error("`{}` cannot be used", .0.display())]
+    #[error("`{}` cannot be used", .0.shown())]
     Description(PathBuf, #[source] DescriptionError),
     /// The weights file cannot be read.
     #[error(transparent)]
@@ -80,7 +81,7 @@ pub enum ModelError {
     /// The files of the run are from different runs, or one was edited.
     #[error(
         "the files of the run `{}` do not belong together: {difference}; put the changed file back, or \
-         give {MODEL_FILE} alone, which has its own class names", .folder.display()
+         give {MODEL_FILE} alone, which has its own class names", .folder.shown()
     )]
     Mixed {
         /// The folder.
@@ -92,7 +93,7 @@ pub enum ModelError {
     #[error("the model's fc layer computes NaN or infinite logits for these photos")]
     NotFinite,
     /// The number of class names differs from the number of logits.
-    #[error("`{}` names {names} classes and the model has {classes}", .file.display())]
+    #[error("`{}` names {names} classes and the model has {classes}", .file.shown())]
     ClassCount {
         /// The file with the class names.
         file: PathBuf,
@@ -241,6 +242,6 @@ fn description(
 
 /// What the user should know about how the file was read.
 fn notes(checkpoint: &Checkpoint) -> Vec<String> {
-    let file = checkpoint.path().display();
+    let file = checkpoint.path().shown();
     checkpoint.choice().map(|choice| format!("`{file}`: {choice}")).into_iter().collect()
 }

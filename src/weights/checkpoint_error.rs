@@ -8,19 +8,19 @@ use safetensors::SafeTensorError;
 
 use super::Foreign;
 use super::layout::LONGEST_PREFIX;
-use crate::printable::shortened;
+use crate::printable::{PathText, shortened};
 
 /// Why a weights file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file does not exist or cannot be read.
-    #[error("the weights file `{}` cannot be read", .0.display())]
+    #[error("the weights file `{}` cannot be read", .0.shown())]
     Read(PathBuf, #[source] io::Error),
     /// It is a folder, a pipe or a device.
-    #[error("`{}` is not a regular file, so it cannot hold weights", .0.display())]
+    #[error("`{}` is not a regular file, so it cannot hold weights", .0.shown())]
     NotAFile(PathBuf),
     /// It begins like a PyTorch file and is not a valid one.
-    #[error("`{}` is not a valid PyTorch checkpoint: {reason}", .path.display())]
+    #[error("`{}` is not a valid PyTorch checkpoint: {reason}", .path.shown())]
     Pytorch {
         /// The file.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// It is a file of another kind, or holds its weights in a form that cannot be read.
-    #[error("`{}` is {}; {}", .path.display(), .kind.what, .kind.remedy)]
+    #[error("`{}` is {}; {}", .path.shown(), .kind.what, .kind.remedy)]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum CheckpointError {
     /// It holds several networks, and none of them is the obvious one.
     #[error(
         "`{}` holds different networks, {}: save one of them alone, in Python: {python}",
-        .path.display(), .prefixes.iter().take(3)
+        .path.shown(), .prefixes.iter().take(3)
             .map(|prefix| format!("`{}`", shortened(prefix, LONGEST_PREFIX)))
             .collect::<Vec<_>>().join(" and ")
     )]
@@ -53,7 +53,7 @@ pub enum CheckpointError {
     /// Its tensors would take far more memory than the file has bytes.
     #[error(
         "the tensors in `{}` would take {bytes} bytes of memory, and the file has {size}: it is \
-         damaged or made to exhaust memory", .path.display()
+         damaged or made to exhaust memory", .path.shown()
     )]
     TooLarge {
         /// The file.
@@ -64,19 +64,19 @@ pub enum CheckpointError {
         size: u64,
     },
     /// It begins like a safetensors file and is not a valid one.
-    #[error("`{}` is not a valid safetensors file", .0.display())]
+    #[error("`{}` is not a valid safetensors file", .0.shown())]
     Safetensors(PathBuf, #[source] SafeTensorError),
     /// It begins like a burnpack file and is not a valid one.
-    #[error("`{}` is not a valid burnpack file", .0.display())]
+    #[error("`{}` is not a valid burnpack file", .0.shown())]
     Burnpack(PathBuf, #[source] burn_pack::Error),
     /// It has none of the known formats.
     #[error(
         "`{}` is not a weights file: expected a PyTorch checkpoint (.pth, .pt), safetensors or burnpack \
-         (.bpk)", .0.display()
+         (.bpk)", .0.shown()
     )]
     UnknownFormat(PathBuf),
     /// Its class names contradict each other or its head.
-    #[error("the class names in `{}` cannot be used: {reason}", .path.display())]
+    #[error("the class names in `{}` cannot be used: {reason}", .path.shown())]
     ClassNames {
         /// The file.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A tensor's values are missing, or are not numbers of a known type.
-    #[error("the tensor `{name}` in `{}` cannot be read", .path.display())]
+    #[error("the tensor `{name}` in `{}` cannot be read", .path.shown())]
     Tensor {
         /// The file.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum CheckpointError {
     },
     /// A number type that is not supported.
     #[error(
-        "the tensor `{name}` in `{}` holds {found}; f32, f16, bf16 and f64 can be used", .path.display()
+        "the tensor `{name}` in `{}` holds {found}; f32, f16, bf16 and f64 can be used", .path.shown()
     )]
     NumberType {
         /// The file.
@@ -107,7 +107,7 @@ pub enum CheckpointError {
         found: String,
     },
     /// NaN or infinite weights.
-    #[error("the tensor `{name}` in `{}` holds NaN or infinite values", .path.display())]
+    #[error("the tensor `{name}` in `{}` holds NaN or infinite values", .path.shown())]
     NotFinite {
         /// The file.
         path: PathBuf,

@@ -5,6 +5,8 @@
 //! published one. A file called `<file>` is therefore always complete. A second process waits for
 //! the lock on `<file>.lock` and then finds the downloaded file.
 
+use crate::printable::PathText;
+
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -178,7 +180,7 @@ impl Download<'_> {
                 // Some network file systems do not support locks. Two downloads may then overwrite
                 // each other's data, but the digest check rejects a corrupt file.
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    log::debug!("`{}` cannot be locked: {error}", path.display());
+                    log::debug!("`{}` cannot be locked: {error}", path.shown());
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }

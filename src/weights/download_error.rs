@@ -1,5 +1,7 @@
 //! Errors of downloading published weights. Addresses are shown without user names and passwords.
 
+use crate::printable::PathText;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +13,7 @@ use super::{CheckpointError, Digest};
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// The download folder or a file in it cannot be written.
-    #[error("`{}` cannot be written", .0.display())]
+    #[error("`{}` cannot be written", .0.shown())]
     Write(PathBuf, #[source] io::Error),
     /// The server answered with an error status.
     #[error("the server answered {status} for {url}")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::CheckpointError;
 use crate::backbone::Architecture;
-use crate::printable::shortened;
+use crate::printable::{PathText, shortened};
 
 /// Why weights could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum ImportError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The file holds another network.
-    #[error("`{}` does not hold {architecture}: {differences}", .path.display())]
+    #[error("`{}` does not hold {architecture}: {differences}", .path.shown())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum ImportError {
     /// The file holds an unknown network.
     #[error(
         "`{}` does not hold a known network ({names}): {reason}",
-        .path.display(), names = Architecture::names().collect::<Vec<_>>().join(", ")
+        .path.shown(), names = Architecture::names().collect::<Vec<_>>().join(", ")
     )]
     UnknownNetwork {
         /// The file.
@@ -37,7 +37,7 @@ pub enum ImportError {
     #[error(
         "`{}` has no fc layer for {features} features ({layer}.weight [classes, {features}], \
          {layer}.bias [classes]), so it predicts no classes; found {layer}.weight {}, \
-         {layer}.bias {}", .path.display(), found(.weight), found(.bias)
+         {layer}.bias {}", .path.shown(), found(.weight), found(.bias)
     )]
     NoHead {
         /// The file.
@@ -55,7 +55,7 @@ pub enum ImportError {
     #[error(
         "`{}` has a head that is not one linear layer for {features} features, so it predicts no \
          classes here: it holds {tensors}; its backbone can be trained on (`train --weights`)",
-        .path.display()
+        .path.shown()
     )]
     OtherHead {
         /// The file.
@@ -69,7 +69,7 @@ pub enum ImportError {
     #[error(
         "`{}` has one output (`{layer}`), a sigmoid or a regression, and a classifier needs one for \
          each class: train on it with `train --weights`, or, if it is a sigmoid, put a row of zeros \
-         before the row of `{layer}.weight` and of `{layer}.bias`", .path.display()
+         before the row of `{layer}.weight` and of `{layer}.bias`", .path.shown()
     )]
     OneLogit {
         /// The file.
@@ -78,7 +78,7 @@ pub enum ImportError {
         layer: String,
     },
     /// A tensor with the right name and shape could not be loaded.
-    #[error("`{}`: {reason}", .path.display())]
+    #[error("`{}`: {reason}", .path.shown())]
     Apply {
         /// The file.
         path: PathBuf,

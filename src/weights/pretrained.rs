@@ -1,5 +1,7 @@
 //! Finds pretrained weights on this machine: built in, in a folder, or in a file given by the user.
 
+use crate::printable::PathText;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +36,7 @@ pub enum PretrainedError {
     #[error(
         "`{}` is damaged or not the file that its name says: its SHA-256 is {found} instead of \
          {expected}; delete it to download the right one, or rename it to use it as it is",
-        .file.display()
+        .file.shown()
     )]
     Damaged {
         /// The file.
@@ -149,7 +151,7 @@ impl fmt::Display for Pretrained {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::BuiltIn(weights, _) => write!(formatter, "{} (built in)", weights.file),
-            Origin::File(path) => write!(formatter, "{}", path.display()),
+            Origin::File(path) => write!(formatter, "{}", path.shown()),
         }
     }
 }

@@ -12,10 +12,10 @@ mod exports;
 mod fixtures;
 mod habits;
 mod job;
-#[cfg(feature = "captions")]
 mod layouts;
 mod memory;
 mod models;
+#[cfg(feature = "captions")]
 mod pictures;
 mod predict;
 #[path = "../library/reference.rs"]

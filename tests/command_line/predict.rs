@@ -65,27 +65,46 @@ fn the_header_has_no_more_guesses_than_there_are_classes() {
 
 #[cfg(unix)]
 #[test]
-fn a_path_that_is_no_text_is_told_with_replacement_characters() {
+fn paths_that_are_no_text_are_escaped_so_that_each_can_be_told_and_found() {
     use std::ffi::{OsStr, OsString};
     use std::os::unix::ffi::OsStrExt;
 
     let folder = trained(1);
     let place = folder.path();
-    let name = OsStr::from_bytes(b"caf\xe9.png");
-    // Some file systems reject this name.
-    if fs::copy(place.join("photos/val/discs/000.png"), place.join(name)).is_err() {
-        println!("skipped: the file system rejects names that are not UTF-8");
-        return;
+    let photo = place.join("photos/val/discs/000.png");
+    let names: [&[u8]; 4] = [b"caf\xe9.png", b"caf\xea.png", br"caf\xe9.png", br"caf\e.png"];
+    fs::create_dir(place.join("odd")).unwrap();
+    for name in names {
+        // Some file systems reject such names.
+        if fs::copy(&photo, place.join("odd").join(OsStr::from_bytes(name))).is_err() {
+            println!("skipped: the file system rejects names that are not UTF-8");
+            return;
+        }
     }
     let saved = if cfg!(feature = "captions") { &["--save", "out"][..] } else { &[] };
-    let args = [&["predict", "run", "--csv", "--device", CPU], saved].concat();
-    let args = args.into_iter().map(OsString::from).chain([name.to_owned()]);
-    let message = stdout(&run_in(place, args));
-    assert!(message.contains("\ncaf\u{fffd}.png,"), "{message}");
+    let args = [&["predict", "run", "odd", "--csv", "--device", CPU], saved].concat();
+    let message = stdout(&run_in(place, args.into_iter().map(OsString::from)));
+    let rows: Vec<&str> =
+        message.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+    let expected = [r"odd/caf\e.png", r"odd/caf\\xe9.png", r"odd/caf\xe9.png", r"odd/caf\xea.png"];
+    assert_eq!(rows, expected);
+    let lines = run_in(place, ["predict", "run", "odd", "--json", "--device", CPU]);
+    let lines = json_lines(&stdout(&lines));
+    assert_eq!(
+        lines.iter().map(|line| line["path"].as_str().unwrap()).collect::<Vec<_>>(),
+        expected
+    );
     if cfg!(feature = "captions") {
         let class = message.lines().nth(1).unwrap().split(',').nth(1).unwrap();
-        assert!(place.join("out").join(class).join("caf\u{fffd}.jpg").exists());
+        assert_eq!(fs::read_dir(place.join("out").join(class)).unwrap().count(), 4);
+        assert!(place.join("out").join(class).join("caf_xea.jpg").exists());
     }
+    // A file that is not there is named alike.
+    let absent = OsStr::from_bytes(b"odd/gone\xfe.png");
+    let args = ["predict", "run", "--json", "--device", CPU].map(OsString::from);
+    let output = run_in(place, args.into_iter().chain([absent.to_owned()]));
+    let lines = json_lines(std::str::from_utf8(&output.stdout).unwrap());
+    assert_eq!(lines[0]["path"], r"odd/gone\xfe.png");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling::device::DeviceInfo;
 use kindling::gallery::Gallery;
+use kindling::printable::PathText;
 use serde::Serialize;
 
 use crate::cli::terminal::{counted, one_line, text, warn};
@@ -81,7 +82,7 @@ impl<W: Write> Format for People<W> {
     }
 
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
-        warn(&format!("`{}` {error}", path.display()));
+        warn(&format!("`{}` {error}", path.shown()));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use kindling::evaluation::probabilities;
 use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryDir, Shown};
 use kindling::photos::{self, walk};
+use kindling::printable::PathText;
 
 use super::extraction::{advised, warn_of};
 use super::opened::ComputeArgs;
@@ -135,7 +136,7 @@ fn save<'a>(
         .collect();
     let failed = gallery.save(&shown)?;
     for (index, error) in &failed {
-        warn(&format!("not saved: `{}` {}", shown[*index].photo.display(), error_text(error)));
+        warn(&format!("not saved: `{}` {}", shown[*index].photo.shown(), error_text(error)));
     }
     Ok(failed.len())
 }
@@ -160,7 +161,7 @@ fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
         unreadable += walked.unreadable.len();
         let candidates = walked.candidates();
         if candidates.is_empty() {
-            bail!("no photo in `{}` ({})", path.display(), photos::Format::READ);
+            bail!("no photo in `{}` ({})", path.shown(), photos::Format::READ);
         }
         paths.extend(candidates);
     }

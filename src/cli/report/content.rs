@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use kindling::device::DeviceInfo;
 use kindling::features::Extractor;
 use kindling::output::OutputFile;
+use kindling::printable::PathText;
 use kindling::report::{Content, Report};
 use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
 
@@ -69,7 +70,7 @@ impl NewReport<'_> {
                     .as_ref()
                     .map(|history| (history.epochs.as_slice(), history.summary.best_epoch.epoch)),
                 source: match (self.data, &model.config) {
-                    (Some(data), _) => format!("{} photos in {}", photos.len(), data.display()),
+                    (Some(data), _) => format!("{} photos in {}", photos.len(), data.shown()),
                     (None, config) => source(photos.len(), config.as_ref()),
                 },
                 photos: &photos,
@@ -117,7 +118,7 @@ impl ReportFile {
             None => return Ok(None),
         };
         if file.symlink_metadata().is_ok() && !Report::is_one(&file) {
-            bail!("`{}` exists and is not a Kindling report: choose another file", file.display());
+            bail!("`{}` exists and is not a Kindling report: choose another file", file.shown());
         }
         let page = OutputFile::reserve(&file, true)?;
         // Leave a curves.svg alone that Kindling did not draw.
@@ -140,7 +141,7 @@ impl ReportFile {
 /// Describes the validation photos of a run.
 pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
     match config {
-        Some(config) => format!("{photos} validation photos in {}", config.data.folder.display()),
+        Some(config) => format!("{photos} validation photos in {}", config.data.folder.shown()),
         None => format!("{photos} photos"),
     }
 }
@@ -148,7 +149,7 @@ pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
 /// A model's display name: the last component of its path.
 pub fn name(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    absolute.file_name().unwrap_or(path.as_os_str()).shown().to_string()
 }
 
 /// The number of photos in each class.

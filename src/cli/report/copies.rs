@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kindling::photos::{self, LabelledPhoto, exact_duplicates};
+use kindling::printable::PathText;
 use kindling::report::{Leaked, ReportPhoto};
 
 use crate::cli::terminal::{counted, warn};
@@ -80,8 +81,8 @@ pub fn warn_leaked(leaked: &Leaked, which: &str, evaluated: usize) {
         warn(&format!(
             "{} {which} {are}, so {they} the scores: `{}` equals `{}`{}",
             copies.len(),
-            evaluated.display(),
-            trained.display(),
+            evaluated.shown(),
+            trained.shown(),
             if copies.len() > 1 { ", ... (the report lists them)" } else { "" },
         ));
     }
@@ -94,9 +95,9 @@ pub fn warn_in_two_classes(groups: &[Vec<LabelledPhoto>], classes: &[String]) {
     warn(&format!(
         "{} {are} in more than one class: `{}` ({}) equals `{}` ({}){}",
         counted(groups.len(), "photo"),
-        one.path.display(),
+        one.path.shown(),
         classes[one.label],
-        other.path.display(),
+        other.path.shown(),
         classes[other.label],
         if groups.len() > 1 { ", ... (the report lists them)" } else { "" },
     ));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::photos::{PhotoSet, labelled_as};
+use kindling::printable::PathText;
 use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
 use serde::Serialize;
@@ -69,7 +70,7 @@ impl GalleryArg {
 
 pub fn run(args: &ReportArgs) -> Result<()> {
     let report_file = ReportFile::of(&args.run, args.out.as_deref())?.ok_or_else(|| {
-        let message = format!("`{}` is not a run folder", args.run.display());
+        let message = format!("`{}` is not a run folder", args.run.shown());
         Hinted::new(message, vec!["give a file with --out".into()])
     })?;
     let opened = args.compute.model(&args.run, args.quiet)?;
@@ -78,7 +79,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         (Some(data), _) => (labelled_as(data, &model.classes)?, data.clone()),
         (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
         (None, None) => {
-            let message = format!("`{}` does not record its validation photos", args.run.display());
+            let message = format!("`{}` does not record its validation photos", args.run.shown());
             return Err(Hinted::new(message, vec!["give a folder of photos".into()]).into());
         }
     };

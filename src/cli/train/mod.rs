@@ -18,6 +18,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use kindling::photos::{Split, split_of_parts, training_split};
+use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
 use super::terminal::{counted, one_line, shell_word, this_program};
@@ -72,7 +73,7 @@ fn photos(args: &TrainArgs, console: &Console) -> Result<Split> {
 fn print(saved: &Saved, console: &Console) {
     let Saved { folder, summary, skipped, has_report } = saved;
     if console.quiet {
-        let _ = writeln!(io::stdout(), "{}", folder.display());
+        let _ = writeln!(io::stdout(), "{}", folder.shown());
         return;
     }
     if !skipped.is_empty() {
@@ -80,12 +81,12 @@ fn print(saved: &Saved, console: &Console) {
     }
     console.line(format_args!(
         "model     {} (epoch {} of {})",
-        folder.display(),
+        folder.shown(),
         summary.best_epoch.epoch,
         summary.epochs
     ));
     if *has_report {
-        console.line(format_args!("report    {}", folder.join(REPORT_FILE).display()));
+        console.line(format_args!("report    {}", folder.join(REPORT_FILE).shown()));
     }
     console.line(format_args!("validation accuracy {:.4}", summary.best_epoch.val_accuracy));
     if let Some(test) = &summary.test {

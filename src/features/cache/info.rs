@@ -1,5 +1,7 @@
 //! Inspects and empties a cache folder.
 
+use crate::printable::PathText;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -62,7 +64,7 @@ impl SpaceInfo {
                     width = Some(head.space.width as usize);
                     photos.extend(head.photos);
                 }
-                Err(fault) => log::debug!("`{}`: {fault:?}", file.path.display()),
+                Err(fault) => log::debug!("`{}`: {fault:?}", file.path.shown()),
             }
         }
         Some(Self {

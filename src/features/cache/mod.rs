@@ -23,6 +23,8 @@ mod record;
 mod segment;
 mod upkeep;
 
+use crate::printable::PathText;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -47,19 +49,19 @@ const EXTENSION: &str = "features";
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The cache's path is not a folder.
-    #[error("the feature cache `{}` is not a folder; name another with --cache", .0.display())]
+    #[error("the feature cache `{}` is not a folder; name another with --cache", .0.shown())]
     NotAFolder(PathBuf),
     /// The folder exists but cannot be read.
-    #[error("the feature cache `{}` cannot be read", .0.display())]
+    #[error("the feature cache `{}` cannot be read", .0.shown())]
     Read(PathBuf, #[source] io::Error),
     /// The folder is not writable, or the disk is full.
-    #[error("the feature cache `{}` cannot be written", .0.display())]
+    #[error("the feature cache `{}` cannot be written", .0.shown())]
     Write(PathBuf, #[source] io::Error),
     /// The weights, which are part of the key, cannot be read from the device.
     #[error("the weights cannot be read from the device: {0}")]
     Weights(String),
     /// A file of the cache cannot be deleted.
-    #[error("the feature cache file `{}` cannot be deleted", .0.display())]
+    #[error("the feature cache file `{}` cannot be deleted", .0.shown())]
     Delete(PathBuf, #[source] io::Error),
 }
 
@@ -105,7 +107,7 @@ impl FeatureCache {
             cache.adopt(&file.path);
         }
         let photos = cache.index.len();
-        log::debug!("{photos} photos in the feature cache `{}`", space_folder.display());
+        log::debug!("{photos} photos in the feature cache `{}`", space_folder.shown());
         Ok(cache)
     }
 

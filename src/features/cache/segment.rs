@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use super::record::{self, CachedPhoto, DIGEST};
 use super::{EXTENSION, PhotoDigest, Space, VERSION};
 use crate::output::hidden_file;
+use crate::printable::PathText;
 use crate::sha256::Sha256;
 
 /// Bytes between the mark and the digests of the photos: space, width, number of photos.
@@ -50,10 +51,10 @@ impl Fault {
     pub(super) fn handle(self, path: &Path) {
         match self {
             Self::Damaged(why) => {
-                log::warn!("`{}`: {why}; deleted, its features are computed again", path.display());
+                log::warn!("`{}`: {why}; deleted, its features are computed again", path.shown());
                 let _ = fs::remove_file(path);
             }
-            Self::Unreadable(error) => log::debug!("`{}`: {error}", path.display()),
+            Self::Unreadable(error) => log::debug!("`{}`: {error}", path.shown()),
         }
     }
 }
@@ -190,7 +191,7 @@ impl Segment {
                 .open(&self.path)
                 .and_then(|file| file.set_modified(SystemTime::now()));
             if let Err(error) = touched {
-                log::debug!("`{}` cannot be marked as used: {error}", self.path.display());
+                log::debug!("`{}` cannot be marked as used: {error}", self.path.shown());
             }
         }
     }

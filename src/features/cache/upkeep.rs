@@ -1,6 +1,8 @@
 //! Keeps the cache small and tidy, after every write. If that fails, the cache is larger than it
 //! should be but still correct.
 
+use crate::printable::PathText;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -31,10 +33,10 @@ pub(super) fn evict(spaces: Vec<SpaceFolder>, limit: u64) {
         }
         match fs::remove_file(&file.path) {
             Ok(()) => {
-                log::debug!("`{}`: deleted, the cache was full", file.path.display());
+                log::debug!("`{}`: deleted, the cache was full", file.path.shown());
                 total -= file.bytes;
             }
-            Err(error) => log::debug!("`{}` cannot be deleted: {error}", file.path.display()),
+            Err(error) => log::debug!("`{}` cannot be deleted: {error}", file.path.shown()),
         }
     }
 }
@@ -104,7 +106,7 @@ pub(super) fn merge(folder: SpaceFolder, space: &Space, max_bytes: u64) -> Optio
         }
         // Nothing is lost: the files are left as they are until the next attempt.
         Err(error) => {
-            log::debug!("files of `{}` cannot be merged: {error}", folder.path.display());
+            log::debug!("files of `{}` cannot be merged: {error}", folder.path.shown());
             None
         }
     }
