@@ -12,7 +12,7 @@ use kindling::printable::PathText;
 
 use super::extraction::{any_decoded, extract};
 use super::opened::ComputeArgs;
-use super::terminal::{bytes, counted, one_line, text, warn};
+use super::terminal::{bytes, counted, one_line, printed_afterwards, text, warn};
 
 /// Write the features of every photo, for search or clustering
 ///
@@ -109,25 +109,29 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         staged.publish()?;
     }
 
-    let mut out = io::stdout().lock();
-    writeln!(out, "device    {}", opened.info)?;
-    writeln!(
-        out,
-        "photos    {}, {}{}",
-        counted(table.photos.len(), "photo"),
-        match table.classes.len() {
-            0 => "without labels (no classes found)".to_owned(),
-            count => counted(count, "class"),
-        },
-        match skipped.len() {
-            0 => String::new(),
-            count => format!(", {} skipped", counted(count, "file")),
-        }
-    )?;
-    let file = one_line(&text(&args.out));
-    writeln!(out, "features  {file} ({} each, {})", table.width, bytes(size))?;
-    if format == TableFormat::Npy {
-        writeln!(out, "paths     {}", one_line(&text(&csv)))?;
-    }
+    let lines = [
+        Some(format!("device    {}", opened.info)),
+        Some(format!(
+            "photos    {}, {}{}",
+            counted(table.photos.len(), "photo"),
+            match table.classes.len() {
+                0 => "without labels (no classes found)".to_owned(),
+                count => counted(count, "class"),
+            },
+            match skipped.len() {
+                0 => String::new(),
+                count => format!(", {} skipped", counted(count, "file")),
+            }
+        )),
+        Some(format!(
+            "features  {} ({} each, {})",
+            one_line(&text(&args.out)),
+            table.width,
+            bytes(size)
+        )),
+        (format == TableFormat::Npy).then(|| format!("paths     {}", one_line(&text(&csv)))),
+    ];
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    printed_afterwards(writeln!(io::stdout(), "{}", lines.join("\n")));
     Ok(())
 }

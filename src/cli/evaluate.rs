@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::{ClassScores, Scores};
 use kindling::photos::{labelled_as, training_folder};
@@ -73,10 +73,17 @@ struct SkippedFile<'a> {
 }
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    let mut unwritten = None;
     let report_file = match args.no_report {
         true => None,
-        false => ReportFile::of(&args.run, args.report.as_deref())
-            .or_else(|error| no_report(error, args))?,
+        false => ReportFile::of(&args.run, args.report.as_deref()).or_else(|error| {
+            // A file that the user named fails before the work.
+            if args.report.is_some() {
+                return Err(error);
+            }
+            unwritten = Some(error);
+            Ok(None)
+        })?,
     };
     let opened = args.compute.model(&args.run, args.json)?;
     let (model, info) = (&opened.model, &opened.info);
@@ -110,7 +117,10 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             };
             match report.draw().and_then(|report| report_file.write(&report)) {
                 Ok((file, _)) => Some(text(&file)),
-                Err(error) => no_report(error, args)?,
+                Err(error) => {
+                    unwritten = Some(error);
+                    None
+                }
             }
         }
     };
@@ -131,7 +141,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             report: report.as_deref(),
         };
         writeln!(out, "{}", serde_json::to_string(&evaluation)?)?;
-        return Ok(());
+        return complete(unwritten);
     }
     writeln!(out, "device    {info}")?;
     if let Some(folder) = folder {
@@ -153,16 +163,18 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;
     }
-    Ok(())
+    complete(unwritten)
 }
 
-/// Handles a report that cannot be written: an error if `--report` was given, otherwise a warning.
-fn no_report<T>(error: anyhow::Error, args: &EvaluateArgs) -> Result<Option<T>> {
-    if args.report.is_some() {
-        return Err(error);
+/// The error at the end if the report could not be written.
+fn complete(unwritten: Option<anyhow::Error>) -> Result<()> {
+    match unwritten {
+        None => Ok(()),
+        Some(error) => {
+            let why = error_text(error.as_ref());
+            bail!("no report was written: {why}; --no-report skips it")
+        }
     }
-    warn(&format!("no report was written: {}; --no-report skips it", error_text(error.as_ref())));
-    Ok(None)
 }
 
 /// Whether the class folders in `folder` are those that the run was trained on.

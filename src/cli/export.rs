@@ -13,7 +13,9 @@ use kindling::printable::PathText;
 use kindling::run::Model;
 
 use super::pretrained::NetworkArg;
-use super::terminal::{Hinted, bytes, one_line, shell_word, text, this_program};
+use super::terminal::{
+    Hinted, bytes, one_line, printed_afterwards, shell_word, text, this_program,
+};
 
 /// Export a trained model for other programs: PyTorch, ONNX Runtime, Burn
 ///
@@ -76,11 +78,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let parts = Parts { backbone: &model.backbone, head: &model.head, description: &description };
     let size = output.write(&format.write(parts, precision)?)?;
 
-    let mut out = io::stdout().lock();
     let file = one_line(&text(&args.out));
-    writeln!(out, "model     {file} ({format}, {precision}, {})", bytes(size))?;
-    let loading = loading(&args.out, format, precision, &model);
-    writeln!(out, "load it:  {}", one_line(&loading))?;
+    let loading = one_line(&loading(&args.out, format, precision, &model));
+    printed_afterwards(writeln!(
+        io::stdout(),
+        "model     {file} ({format}, {precision}, {})\nload it:  {loading}",
+        bytes(size)
+    ));
     Ok(())
 }
 

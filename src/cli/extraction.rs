@@ -10,12 +10,13 @@ use kindling::backbone::Backbone;
 use kindling::device::DeviceInfo;
 use kindling::engine::EngineError;
 use kindling::features::cache::CacheError;
-use kindling::features::{Extraction, Extractor};
+use kindling::features::{Extraction, Extractor, Stopped};
 use kindling::photos::{DEFAULT_DECODE_MEMORY, PassedOver, Preprocessing, set_decode_memory};
 use kindling::printable::PathText;
 use serde::{Serialize, Serializer};
 
 use super::cache;
+use super::interrupt;
 use super::memory_size::MemorySize;
 use super::terminal::{counted, error_text, photo_bar, text, warn, warn_skipped};
 
@@ -89,6 +90,7 @@ pub fn extractor<'a>(
     args: &FeaturesArg,
 ) -> Result<Extractor<'a>> {
     set_decode_memory(args.decode_memory.0);
+    interrupt::watch()?;
     let uncached = || {
         Extractor::new(backbone, preprocessing, device, 1)
             .on(info, args.precision)
@@ -154,10 +156,15 @@ pub fn extract(
     quiet: bool,
 ) -> Result<(Extraction, Skipped)> {
     let bar = photo_bar(paths.len(), what, quiet);
-    let extraction = extractor
-        .all(paths, |done| bar.set_position(done as u64))
-        .map_err(|error| advised(error, extractor))?;
+    let extraction = extractor.all_unless(paths, |done| {
+        bar.set_position(done as u64);
+        interrupt::check(extractor)
+    });
     bar.finish_and_clear();
+    let extraction = extraction.map_err(|stopped| match stopped {
+        Stopped::Receiver(interrupted) => interrupted,
+        Stopped::Extract(error) => advised(error, extractor),
+    })?;
     warn_of(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
     let failed =

@@ -10,6 +10,7 @@ mod evaluate;
 mod evaluated;
 mod export;
 mod extraction;
+mod interrupt;
 mod memory_size;
 mod opened;
 mod predict;
@@ -21,10 +22,12 @@ mod train;
 mod weights;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::sync::LazyLock;
 
 use anyhow::Result;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use interrupt::Interrupted;
 use kindling::device::{self, Backend, Choice, DeviceInfo};
 use kindling::run::BURN_VERSION;
 use kindling::weights::PublishedWeights;
@@ -98,7 +101,8 @@ impl Cli {
     pub fn read() -> Self {
         let color = color::asked(std::env::args_os());
         color::apply(color);
-        let matches = Self::command().color(color).get_matches();
+        let matches =
+            Self::command().color(color).try_get_matches().unwrap_or_else(|error| answer(error));
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self { words: std::env::args_os().collect(), ..cli }
     }
@@ -128,6 +132,20 @@ impl Cli {
             Command::Cache(args) => cache::run(&args),
             Command::Completions(args) => completions::run(&args),
         }
+    }
+}
+
+/// Prints the help, the version or a usage error, and exits.
+fn answer(answer: clap::Error) -> ! {
+    if answer.use_stderr() {
+        answer.exit();
+    }
+    match answer.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(&terminal::Unprinted(error));
+            std::process::exit(1)
+        }
+        _ => std::process::exit(0),
     }
 }
 

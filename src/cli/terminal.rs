@@ -79,6 +79,22 @@ pub fn say(text: &str) -> Result<()> {
     Ok(writeln!(io::stdout(), "{text}")?)
 }
 
+/// What the command prints cannot be written: the disk is full, for example.
+#[derive(Debug, thiserror::Error)]
+#[error("the output cannot be written")]
+pub struct Unprinted(#[source] pub io::Error);
+
+/// Handles the result of printing after the work was done and its files were written. What was
+/// asked has happened, so a failure is a warning.
+pub fn printed_afterwards(printed: io::Result<()>) {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            warn(&format!("{}; the file was written", error_text(&Unprinted(error))));
+        }
+        _ => {}
+    }
+}
+
 /// Maximum number of skipped files to list.
 const LISTED: usize = 20;
 

@@ -182,7 +182,11 @@ impl<'a> Extractor<'a> {
             }
             Ok(())
         });
-        // Whatever happened, the computed features are kept.
+        // Whatever happened, the computed features are kept: those of the batch that the device is
+        // computing, too.
+        if let Some(launched) = launched.filter(|_| result.is_err()) {
+            let _ = self.read(launched);
+        }
         if let Some(cache) = cache {
             cache.flush();
         }
@@ -198,19 +202,34 @@ impl<'a> Extractor<'a> {
         paths: &[P],
         mut progress: impl FnMut(usize),
     ) -> Result<Extraction, EngineError> {
+        let result = self.all_unless(paths, |done| -> Result<(), Infallible> {
+            progress(done);
+            Ok(())
+        });
+        match result {
+            Ok(extraction) => Ok(extraction),
+            Err(Stopped::Extract(error)) => Err(error),
+        }
+    }
+
+    /// The features of all of `paths`, as [`all`](Self::all), unless `progress` returns an error.
+    ///
+    /// # Errors
+    /// If the device fails, or the first error of `progress`.
+    pub fn all_unless<P: AsRef<Path> + Sync, E>(
+        &self,
+        paths: &[P],
+        mut progress: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Extraction, Stopped<E>> {
         let mut extraction = Extraction::default();
-        let result = self.for_each(paths, |batch| -> Result<(), Infallible> {
+        self.for_each(paths, |batch| {
             extraction.photos.extend(batch.photos);
             extraction.rows.extend(batch.rows);
             extraction.sizes.extend(batch.sizes);
             extraction.failed.extend(batch.failed);
-            progress(extraction.photos.len() + extraction.failed.len());
-            Ok(())
-        });
-        match result {
-            Ok(()) => Ok(extraction),
-            Err(Stopped::Extract(error)) => Err(error),
-        }
+            progress(extraction.photos.len() + extraction.failed.len())
+        })?;
+        Ok(extraction)
     }
 
     /// The last feature maps of some preprocessed photos, `[photos, crop, crop, 3]`. The features

@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::cache::{CacheError, CachedPhoto, FeatureCache, PhotoDigest};
 
-/// Photos that are held in memory before they are written: what an interrupted run loses.
+/// Photos that are held in memory before they are written.
 const WRITE_AFTER: usize = 1024;
+/// Time after which they are written in any case: what a killed run loses.
+const WRITE_EVERY: Duration = Duration::from_secs(3);
 
 /// A feature cache in use. It never stops the work: a cache that cannot be written is closed.
 pub struct SharedFeatureCache {
@@ -17,6 +20,7 @@ pub struct SharedFeatureCache {
     found: AtomicUsize,
     /// Photos whose features this run added.
     added: Mutex<HashSet<PhotoDigest>>,
+    written: Mutex<Instant>,
 }
 
 impl SharedFeatureCache {
@@ -27,6 +31,7 @@ impl SharedFeatureCache {
             problem: Mutex::default(),
             found: AtomicUsize::new(0),
             added: Mutex::default(),
+            written: Mutex::new(Instant::now()),
         }
     }
 
@@ -48,7 +53,7 @@ impl SharedFeatureCache {
             let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
             let Some(cache) = cache.as_mut() else { return };
             cache.insert(photo, size, row);
-            cache.pending() >= WRITE_AFTER
+            cache.pending() >= WRITE_AFTER || self.written().elapsed() >= WRITE_EVERY
         };
         if full {
             self.flush();
@@ -62,6 +67,8 @@ impl SharedFeatureCache {
             *cache = None;
             *self.problem() = Some(error);
         }
+        // The time that writing takes does not count.
+        *self.written() = Instant::now();
     }
 
     /// How many photos were found in the cache.
@@ -76,6 +83,10 @@ impl SharedFeatureCache {
 
     fn added(&self) -> MutexGuard<'_, HashSet<PhotoDigest>> {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Instant> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn problem(&self) -> MutexGuard<'_, Option<CacheError>> {

@@ -89,6 +89,8 @@ pub enum Next {
     GoOn,
     /// Stop at the end of the current epoch, or now if it has just ended.
     Stop,
+    /// Stop now, without a result.
+    Abandon,
 }
 
 impl From<()> for Next {
@@ -111,6 +113,9 @@ pub struct Fitted {
 /// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
+    /// The observer returned [`Next::Abandon`].
+    #[error("training was abandoned")]
+    Abandoned,
     /// The loss is NaN or infinite.
     #[error(
         "training diverged in epoch {epoch}: the loss is {loss}; try a lower --lr than \
@@ -134,7 +139,7 @@ pub enum FitError {
 /// epoch, and the best epoch so far is kept.
 ///
 /// # Errors
-/// If the loss becomes NaN or infinite.
+/// If the loss becomes NaN or infinite, or `observe` abandons the training.
 ///
 /// # Panics
 /// If there are no training or validation examples, `epochs` or `batch_size` is 0, or the widths of
@@ -175,7 +180,11 @@ pub fn fit<R: Into<Next>>(
             let gradients = GradientsParams::from_grads(loss.backward(), &head);
             head = optimizer.step(options.learning_rate, head, gradients);
             let progress = Progress::Step { epoch, done: step + 1, of: steps };
-            stop |= observe(progress).into() == Next::Stop;
+            match observe(progress).into() {
+                Next::GoOn => {}
+                Next::Stop => stop = true,
+                Next::Abandon => return Err(FitError::Abandoned),
+            }
         }
         let plain = head.valid();
         let (train_scores, val_scores) = (train.scores(&plain, device), val.scores(&plain, device));
@@ -194,7 +203,11 @@ pub fn fit<R: Into<Next>>(
                 learning_rate: options.learning_rate,
             });
         }
-        stop |= observe(Progress::Epoch(&metrics)).into() == Next::Stop;
+        match observe(Progress::Epoch(&metrics)).into() {
+            Next::GoOn => {}
+            Next::Stop => stop = true,
+            Next::Abandon => return Err(FitError::Abandoned),
+        }
         epochs.push(metrics);
         if best.as_ref().is_none_or(|(best, _)| metrics.is_better_than(best)) {
             best = Some((metrics, plain));

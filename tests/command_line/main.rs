@@ -11,6 +11,7 @@ mod errors;
 mod exports;
 mod fixtures;
 mod habits;
+mod interrupts;
 mod job;
 mod layouts;
 mod memory;

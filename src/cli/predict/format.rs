@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling::device::DeviceInfo;
 use kindling::gallery::Gallery;
-use kindling::printable::PathText;
+use kindling::printable::{PathText, printable};
 use serde::Serialize;
 
 use crate::cli::terminal::{counted, one_line, text, warn};
@@ -178,7 +178,7 @@ impl<W: Write> Format for Csv<W> {
         // `to_string` writes enough digits to read the same number back.
         let cells = guesses
             .iter()
-            .flat_map(|guess| [guess.class.to_owned(), guess.probability.to_string()]);
+            .flat_map(|guess| [printable(guess.class), guess.probability.to_string()]);
         self.row([text(path)].into_iter().chain(cells).chain([String::new()]))
     }
 

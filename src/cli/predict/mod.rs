@@ -14,6 +14,7 @@ use kindling::photos::{self, walk};
 use kindling::printable::PathText;
 
 use super::extraction::{advised, warn_of};
+use super::interrupt;
 use super::opened::ComputeArgs;
 use super::terminal::{counted, error_text, text, warn, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, People};
@@ -98,7 +99,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
             let photos = batch.photos.iter().map(|index| &*paths[*index]);
             unsaved += save(gallery, photos.zip(&guesses))?;
         }
-        Ok(())
+        interrupt::check(&extractor)
     });
     warn_of(&extractor);
     match printed {

@@ -3,6 +3,7 @@
 mod content;
 mod copies;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -15,7 +16,9 @@ use serde::Serialize;
 
 use super::evaluated::Evaluated;
 use super::opened::ComputeArgs;
-use super::terminal::{Hinted, bytes, counted, error_text, one_line, say, text};
+use super::terminal::{
+    Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
+};
 pub use content::{NewReport, ReportFile, counts, making, name, source};
 pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
 
@@ -99,13 +102,14 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     if args.quiet {
         return say(&text(&file));
     }
-    say(&format!("device    {info}"))?;
-    say(&format!(
-        "report    {} ({}, {})",
+    printed_afterwards(writeln!(
+        io::stdout(),
+        "device    {info}\nreport    {} ({}, {})",
         one_line(&text(&file)),
         counted(evaluated.labels.len(), "photo"),
         bytes(size)
-    ))
+    ));
+    Ok(())
 }
 
 /// The validation photos of a run.

@@ -6,13 +6,14 @@ use anyhow::Result;
 use burn::tensor::Device;
 use kindling::device;
 use kindling::evaluation::Scores;
-use kindling::head::{self, FitOptions};
+use kindling::head::{self, FitOptions, Next};
 
 use super::TrainArgs;
 use super::console::Console;
 use super::extract::Extracted;
 use super::load::Loaded;
 use super::watch::Watch;
+use crate::cli::interrupt;
 
 /// A trained head and its predictions for the validation photos.
 pub struct Fitted {
@@ -51,8 +52,15 @@ pub fn fit(
     let device = head_device(loaded);
     let start = Instant::now();
     let fitted = watch.training(console, options.epochs, |observe| {
-        head::fit(train, val, classes, &options, &device, observe)
-    })?;
+        head::fit(train, val, classes, &options, &device, |progress| {
+            let next = observe(progress);
+            if interrupt::received() { Next::Abandon } else { next }
+        })
+    });
+    if let Some(interrupted) = interrupt::error(&extracted.extractor) {
+        return Err(interrupted);
+    }
+    let fitted = fitted?;
     let seconds = start.elapsed().as_secs_f64();
     let logits = fitted.head.logits(&val.rows, &device);
     let scores = Scores::of(classes, &logits, &val.labels);

@@ -14,8 +14,6 @@ mod scarce;
 mod test;
 mod watch;
 
-use std::io::{self, Write};
-
 use anyhow::{Context, Result};
 use kindling::photos::{Split, split_of_parts, training_split};
 use kindling::printable::PathText;
@@ -34,7 +32,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let run_dir = NewRunDir::reserve(args.out.as_deref(), args.force)?;
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
-    let console = Console { quiet: args.quiet };
+    let console = Console::new(args.quiet);
     let split = photos(args, &console)?;
     let test_set = test::read(args.test.as_deref(), &split.classes)?;
 
@@ -48,7 +46,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         Trained { loaded: &loaded, extracted, split: &split, fitted, test, options, typed };
     let saved = trained.save(args, run_dir)?;
     print(&saved, &console);
-    Ok(())
+    // The run is there; but its name and its accuracy, which the user asked for, are not.
+    console.check().with_context(|| format!("`{}` is complete", saved.folder.shown()))
 }
 
 /// The photos to train and to validate on.
@@ -73,8 +72,7 @@ fn photos(args: &TrainArgs, console: &Console) -> Result<Split> {
 fn print(saved: &Saved, console: &Console) {
     let Saved { folder, summary, skipped, has_report } = saved;
     if console.quiet {
-        let _ = writeln!(io::stdout(), "{}", folder.shown());
-        return;
+        return console.always(format_args!("{}", folder.shown()));
     }
     if !skipped.is_empty() {
         console.line(format_args!("skipped   {}", counted(skipped.len(), "file")));
