@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use super::cache;
 use super::interrupt;
 use super::memory_size::MemorySize;
-use super::terminal::{counted, error_text, photo_bar, text, warn, warn_skipped};
+use super::terminal::{counted, error_text, photo_bar, text, warn, warn_damaged, warn_skipped};
 
 /// Skipped files with the reasons.
 pub type Skipped = Vec<(String, String)>;
@@ -171,6 +171,8 @@ pub fn extract(
         extraction.failed.iter().map(|(index, error)| (text(paths[*index]), error_text(error)));
     let skipped: Skipped = passed_over.chain(failed).collect();
     warn_skipped(&skipped);
+    let damaged = extraction.warnings.iter();
+    warn_damaged(damaged.map(|(index, warning)| (text(paths[*index]), warning.to_string())));
     Ok((extraction, skipped))
 }
 

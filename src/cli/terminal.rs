@@ -161,6 +161,18 @@ pub fn warn_skipped(skipped: &[(String, String)]) {
     }
 }
 
+/// Warns of photos that were read though their files are damaged: lists the first `LISTED` of them
+/// and counts the rest.
+pub fn warn_damaged(damaged: impl ExactSizeIterator<Item = (String, String)>) {
+    let rest = damaged.len().saturating_sub(LISTED);
+    for (path, reason) in damaged.take(LISTED) {
+        warn(&format!("`{path}` {reason}"));
+    }
+    if rest > 0 {
+        warn(&format!("... and {rest} more damaged photos"));
+    }
+}
+
 /// Formats an error with its causes, joined by `: `. A cause that the text already contains is not
 /// repeated.
 pub fn error_text(error: &(dyn Error + 'static)) -> String {

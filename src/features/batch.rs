@@ -1,7 +1,7 @@
 //! What an extractor returns.
 
 use crate::engine::EngineError;
-use crate::photos::DecodeError;
+use crate::photos::{DecodeError, DecodeWarning};
 
 /// Features of a batch of photos.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub struct FeatureBatch {
     pub rows: Vec<f32>,
     /// Width and height of each photo in its file, upright, in pixels.
     pub sizes: Vec<(u32, u32)>,
+    /// Photos that were decoded though their files are damaged or incomplete.
+    pub warnings: Vec<(usize, DecodeWarning)>,
     /// Files since the last batch that could not be decoded.
     pub failed: Vec<(usize, DecodeError)>,
 }
@@ -25,6 +27,8 @@ pub struct Extraction {
     pub rows: Vec<f32>,
     /// Width and height of each photo in its file, upright, in pixels.
     pub sizes: Vec<(u32, u32)>,
+    /// Photos that were decoded though their files are damaged or incomplete.
+    pub warnings: Vec<(usize, DecodeWarning)>,
     /// Files that could not be decoded.
     pub failed: Vec<(usize, DecodeError)>,
 }

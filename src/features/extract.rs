@@ -226,6 +226,7 @@ impl<'a> Extractor<'a> {
             extraction.photos.extend(batch.photos);
             extraction.rows.extend(batch.rows);
             extraction.sizes.extend(batch.sizes);
+            extraction.warnings.extend(batch.warnings);
             extraction.failed.extend(batch.failed);
             progress(extraction.photos.len() + extraction.failed.len())
         })?;
@@ -258,7 +259,7 @@ impl<'a> Extractor<'a> {
     /// Reads a batch's features back, and adds them to the cache.
     fn read(&self, launched: Launched) -> Result<FeatureBatch, EngineError> {
         let Launched { batch, features } = launched;
-        let PendingBatch { photos, sizes, sources, failed, .. } = batch;
+        let PendingBatch { photos, sizes, sources, warnings, failed, .. } = batch;
         let cache = self.cache.as_ref().filter(|_| features.is_cacheable);
         let computed = engine::finite(features.wait()?)?;
         let width = self.target.backbone.architecture().features();
@@ -276,7 +277,7 @@ impl<'a> Extractor<'a> {
                 }
             }
         }
-        Ok(FeatureBatch { photos, rows, sizes, failed })
+        Ok(FeatureBatch { photos, rows, sizes, warnings, failed })
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::cache::PhotoDigest;
 use super::shared_cache::SharedFeatureCache;
-use crate::photos::{DecodeError, PhotoFile, Preprocessing};
+use crate::photos::{DecodeError, DecodeWarning, PhotoFile, Preprocessing};
 
 /// Looks a file up in the cache, and decodes and preprocesses it if it is not there.
 pub fn prepare(
@@ -17,11 +17,15 @@ pub fn prepare(
     if let (Some(cache), Some(digest)) = (cache, &digest)
         && let Some(photo) = cache.get(digest)
     {
-        return Ok(Prepared { digest: None, size: photo.size, content: Content::Row(photo.row) });
+        let content = Content::Row(photo.row);
+        return Ok(Prepared { digest: None, size: photo.size, warning: None, content });
     }
     let photo = file.decode()?;
+    let warning = photo.warning();
     let size = photo.dimensions();
-    Ok(Prepared { digest, size, content: Content::Pixels(preprocessing.crop(&photo)) })
+    // The warning is repeated each time, so the features are not cached.
+    let digest = digest.filter(|_| warning.is_none());
+    Ok(Prepared { digest, size, warning, content: Content::Pixels(preprocessing.crop(&photo)) })
 }
 
 /// A file as a decoder's thread hands it over.
@@ -29,6 +33,7 @@ pub struct Prepared {
     /// The cache key of its features, if they are new and a cache is used.
     digest: Option<PhotoDigest>,
     size: (u32, u32),
+    warning: Option<DecodeWarning>,
     content: Content,
 }
 
@@ -60,6 +65,8 @@ pub struct PendingBatch {
     new: usize,
     /// Pixels of the new photos.
     pub pixels: Vec<u8>,
+    /// Photos whose files are damaged or incomplete.
+    pub warnings: Vec<(usize, DecodeWarning)>,
     /// Files that are not photos.
     pub failed: Vec<(usize, DecodeError)>,
 }
@@ -71,11 +78,12 @@ impl PendingBatch {
 
     /// Adds a file.
     pub fn push(&mut self, index: usize, prepared: Result<Prepared, DecodeError>) {
-        let Prepared { digest, size, content } = match prepared {
+        let Prepared { digest, size, warning, content } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return self.failed.push((index, error)),
         };
         self.photos.push(index);
+        self.warnings.extend(warning.map(|warning| (index, warning)));
         self.sizes.push(size);
         self.sources.push(match content {
             Content::Row(row) => FeatureSource::Cached(row),

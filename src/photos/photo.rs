@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use super::decode::{DecodeError, decode_bytes, footprint};
+use super::decode::{DecodeError, DecodeWarning, Decoded, decode_bytes, footprint};
 use super::memory::{self, Exceeded, Share};
 use crate::regular_file;
 
@@ -15,7 +15,15 @@ use crate::regular_file;
 #[derive(Debug)]
 pub struct Photo {
     pixels: RgbImage,
+    warning: Option<DecodeWarning>,
     _share: Share,
+}
+
+impl Photo {
+    /// What is wrong with the file, if it was damaged or incomplete.
+    pub fn warning(&self) -> Option<DecodeWarning> {
+        self.warning
+    }
 }
 
 impl Deref for Photo {
@@ -35,8 +43,11 @@ impl DerefMut for Photo {
 /// Reads and decodes a photo.
 ///
 /// The format is detected from the content, not from the file name. Of an animation, the first
-/// frame is used. The orientation in EXIF or XMP is applied. CMYK and grey are converted to RGB, and the
-/// alpha channel is dropped, as PIL's `convert("RGB")` does.
+/// frame is used. The orientation in EXIF or XMP is applied. CMYK and grey are converted to RGB, and
+/// the alpha channel is dropped, as PIL's `convert("RGB")` does. Of a damaged file, what is there is
+/// decoded: see [`Photo::warning`].
+///
+/// The first call sets a panic hook: a panic inside a decoder is an error and prints nothing.
 ///
 /// Waits while other photos take too much of the decoding memory.
 ///
@@ -94,10 +105,10 @@ impl PhotoFile {
             needed = now;
         }
         log::trace!("decoding takes up to {needed} bytes");
-        let pixels = decode_bytes(&bytes)?.photo;
+        let Decoded { photo: pixels, warning } = decode_bytes(&bytes)?;
         drop(bytes);
         share.shrink(pixels.as_raw().len() as u64);
-        Ok(Photo { pixels, _share: share })
+        Ok(Photo { pixels, warning, _share: share })
     }
 }
 

@@ -16,7 +16,7 @@ use kindling::printable::PathText;
 use super::extraction::{advised, warn_of};
 use super::interrupt;
 use super::opened::ComputeArgs;
-use super::terminal::{counted, error_text, text, warn, warn_skipped};
+use super::terminal::{counted, error_text, text, warn, warn_damaged, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, People};
 
 /// Predict the class of photos
@@ -95,6 +95,8 @@ pub fn run(args: &PredictArgs) -> Result<()> {
             format.prediction(&paths[index], guesses)?;
         }
         format.flush()?;
+        let damaged = batch.warnings.iter();
+        warn_damaged(damaged.map(|(index, warning)| (text(&paths[*index]), warning.to_string())));
         if let Some(gallery) = &mut gallery {
             let photos = batch.photos.iter().map(|index| &*paths[*index]);
             unsaved += save(gallery, photos.zip(&guesses))?;
