@@ -234,7 +234,7 @@ impl Bits {
         self.put(bits, size);
         let mut run = 0;
         let last = block.iter().rposition(|value| *value != 0).unwrap_or(0);
-        for value in &block[1..=last.max(0)] {
+        for value in &block[1..=last] {
             if *value == 0 {
                 run += 1;
                 continue;
@@ -254,7 +254,7 @@ impl Bits {
     }
 
     fn flush(&mut self, file: &mut Vec<u8>) {
-        while self.0.len() % 8 != 0 {
+        while !self.0.len().is_multiple_of(8) {
             self.0.push(true);
         }
         for byte in self.0.chunks(8) {

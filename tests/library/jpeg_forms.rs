@@ -227,7 +227,7 @@ fn after_damage_decoding_goes_on_at_the_next_restart_marker() {
 #[test]
 fn of_a_jpeg_that_is_cut_off_the_first_rows_are_used() {
     let whole = strips();
-    let marker = (1..whole.len()).filter(|at| whole[at - 1] == 0xff && whole[*at] == 0xd4).next();
+    let marker = (1..whole.len()).find(|at| whole[at - 1] == 0xff && whole[*at] == 0xd4);
     let cut = &whole[..marker.unwrap() + 1];
     assert_strips_equal(cut, 0..5, "cut");
     let photo = decoded(cut);

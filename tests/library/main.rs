@@ -13,15 +13,12 @@ mod exports;
 mod folders;
 #[cfg(feature = "captions")]
 mod gallery;
-mod layouts;
-<<<<<<< HEAD
-mod mixed_runs;
-=======
 mod jpeg_encoder;
 mod jpeg_forms;
+mod layouts;
+mod mixed_runs;
 mod odd_pictures;
 mod orientations;
->>>>>>> 64a882c (Read TIFF, and odd and damaged pictures as PIL does)
 #[cfg(feature = "parquet")]
 mod parquet_tables;
 mod plans;

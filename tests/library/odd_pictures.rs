@@ -278,7 +278,7 @@ fn bit_fields_of_bmp_are_read() {
         assert_shows(&file, &["p"], &expected, what);
     }
     // PIL: 31 levels spread over 255.
-    let grey = decoded(&masked(16, [0xf800, 0x7e0, 0x1f], 0b10000_100000_10000)).unwrap();
+    let grey = decoded(&masked(16, [0xf800, 0x7e0, 0x1f], 0x8410)).unwrap();
     assert_eq!(grey.get_pixel(0, 0).0, [131, 129, 131]);
 }
 

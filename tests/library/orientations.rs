@@ -195,8 +195,8 @@ fn xmp_decides_if_exif_says_nothing() {
     let plain = jpeg(&[]);
     let attribute = xmp_segment("<x tiff:Orientation=\"6\"/>");
     let element = xmp_segment("<tiff:Orientation>8</tiff:Orientation>");
-    assert_turned(&jpeg(&[attribute.clone()]), &plain, 6, "attribute");
-    assert_turned(&jpeg(&[element.clone()]), &plain, 8, "element");
+    assert_turned(&jpeg(std::slice::from_ref(&attribute)), &plain, 6, "attribute");
+    assert_turned(&jpeg(std::slice::from_ref(&element)), &plain, 8, "element");
     assert_turned(&jpeg(&[element.clone(), attribute.clone()]), &plain, 6, "the last packet");
     for other in ["tiff:Orientation='6'", "tiff:Orientation=\"\"", "Orientation=\"6\""] {
         assert_turned(&jpeg(&[xmp_segment(other)]), &plain, 1, other);
@@ -254,7 +254,7 @@ fn png_chunks_and_texts_turn_a_photo_before_and_after_the_pixels() {
         let (end, pixels) = rest.split_last().unwrap();
         let chunk = (*name, data);
         let before = [&[header.clone(), chunk.clone()], rest].concat();
-        let after = [&[header.clone()], pixels, &[chunk, end.clone()]].concat();
+        let after = [std::slice::from_ref(header), pixels, &[chunk, end.clone()]].concat();
         assert_turned(&png(&before), &plain, 6, what);
         assert_turned(&png(&after), &plain, 6, &format!("{what}, after the pixels"));
     }
