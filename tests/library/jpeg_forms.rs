@@ -15,7 +15,7 @@ fn decoded(file: &[u8]) -> RgbImage {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("photo");
     std::fs::write(&path, file).unwrap();
-    decode(&path).unwrap()
+    decode(&path).unwrap().clone()
 }
 
 /// Noise for components that have a sample for every pixel, and one value a block for the others:

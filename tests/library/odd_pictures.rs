@@ -4,7 +4,9 @@ use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 use image::RgbImage;
-use kindling::photos::decode;
+use kindling::photos::{DecodeWarning, decode};
+
+use crate::jpeg_encoder::{Form, encode};
 
 type Chunk = ([u8; 4], Vec<u8>);
 
@@ -12,7 +14,14 @@ fn decoded(file: &[u8]) -> Result<RgbImage, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("photo");
     std::fs::write(&path, file).unwrap();
-    decode(&path).map_err(|error| error.to_string())
+    decode(&path).map(|photo| photo.clone()).map_err(|error| error.to_string())
+}
+
+fn warning(file: &[u8]) -> Option<DecodeWarning> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo");
+    std::fs::write(&path, file).unwrap();
+    decode(&path).unwrap().warning()
 }
 
 /// Asserts the pixels, as rows of one text per pixel in `colours`.
@@ -128,6 +137,30 @@ fn missing_rows_of_a_png_are_black() {
     chunks[2].1.truncate(7 + 2 * 5 + 1);
     let cut = ["gggg", "gggg", "rrrr", "rrrr", "rrrr", "rrrr"];
     assert_shows(&png(&chunks), &cut, &COLOURS, "index 0 of a palette");
+}
+
+#[test]
+fn photos_with_missing_or_doubtful_pixels_have_a_warning_and_others_none() {
+    let chunks = png_of((4, 6), 8, 2, 0, &red_and_green());
+    assert_eq!(warning(&png(&chunks)), None);
+    assert_eq!(warning(&png(&chunks[..2])), None, "all pixels are there");
+    let file = png_with(&chunks, |name| name == b"IDAT");
+    assert_eq!(warning(&file), Some(DecodeWarning::Damaged));
+    let mut cut = chunks;
+    cut[1].1.truncate(40);
+    assert_eq!(warning(&png(&cut)), Some(DecodeWarning::Incomplete));
+    let whole = bmp(24, 0, (4, 4), &[], &[9; 48]);
+    assert_eq!(warning(&whole), None);
+    assert_eq!(warning(&whole[..70]), Some(DecodeWarning::Incomplete));
+    let form = Form::interleaved((64, 64), &[(1, 1)]);
+    let form = Form { restart_interval: 8, ..form };
+    let (jpeg, _) = encode(&form, |_, x, y| ((x * 7) ^ (y * 5)) as f64);
+    assert_eq!(warning(&jpeg), None);
+    assert_eq!(warning(&jpeg[..jpeg.len() - 2]), None, "only the end marker is missing");
+    assert_eq!(warning(&jpeg[..jpeg.len() / 2]), Some(DecodeWarning::Incomplete));
+    let marker = jpeg.windows(2).position(|pair| pair == [0xff, 0xd2]).unwrap();
+    let without = [&jpeg[..marker], &jpeg[marker + 2..]].concat();
+    assert_eq!(warning(&without), Some(DecodeWarning::Damaged));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn decoded(file: &[u8]) -> RgbImage {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("photo");
     std::fs::write(&path, file).unwrap();
-    decode(&path).unwrap()
+    decode(&path).unwrap().clone()
 }
 
 /// Asserts how a file is turned, compared with the plain file of the format.
