@@ -77,6 +77,11 @@ pub(crate) fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
+/// The shape of a tensor, cut if it has far more axes than a layer's.
+pub(crate) fn shape_text(shape: &[usize]) -> String {
+    shortened(&format!("{shape:?}"), 48)
+}
+
 /// The bytes as lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,7 +3,7 @@
 /// A list of class names in a weights file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassNames {
-    /// What the file calls it.
+    /// What the file calls it, after the keys of the dictionaries that it lies deep in.
     pub key: String,
     /// The names, in the order of the logits.
     pub names: Vec<String>,
@@ -21,7 +21,8 @@ const SHOWN: usize = 3;
 impl ClassNames {
     /// Whether programs save class names under `key`.
     pub(super) fn is_key(key: &str) -> bool {
-        CERTAIN.contains(&key) || POSSIBLE.contains(&key)
+        let key = key.to_ascii_lowercase();
+        CERTAIN.contains(&key.as_str()) || POSSIBLE.contains(&key.as_str())
     }
 
     /// The class names among `lists` for a network with `logits` logits.

@@ -67,6 +67,9 @@ impl Foreign {
         if is_onnx(start) || name.ends_with(".onnx") {
             return new("an ONNX model", EXPORTED);
         }
+        if name.contains(".ckpt.") || name.contains(".data-0000") {
+            return new("a part of a TensorFlow checkpoint", EXPORTED);
+        }
         if name.ends_with(".pb") || name.ends_with(".pbtxt") {
             return new("a TensorFlow graph", EXPORTED);
         }

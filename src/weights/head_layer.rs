@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layout::Tensors;
 use crate::backbone::Architecture;
+use crate::printable::shape_text;
 
 /// What programs call the module with the last layer, which may be a `Sequential`.
 const NAMES: [&str; 16] = [
@@ -24,6 +25,31 @@ const NAMES: [&str; 16] = [
     "cls_head",
     "classification_head",
 ];
+
+/// What self-supervised training and losses keep beside a network. It is not part of the network.
+const AUXILIARY: [&str; 16] = [
+    "projector",
+    "projection",
+    "projection_head",
+    "proj_head",
+    "prediction_head",
+    "predictor",
+    "prototypes",
+    "contrastive_head",
+    "mlp",
+    "queue",
+    "queue_ptr",
+    "criterion",
+    "loss",
+    "loss_fn",
+    "aux_classifier",
+    "n_averaged",
+];
+
+/// Whether the tensor `name` belongs to a module that is used in training alone.
+pub(super) fn is_auxiliary(name: &str) -> bool {
+    AUXILIARY.contains(&name.split('.').next().unwrap_or(name))
+}
 
 /// The form of a head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,7 +150,7 @@ fn described(tensors: &Tensors, names: &[&String]) -> Vec<String> {
     let mut described: Vec<String> = names
         .iter()
         .take(SHOWN)
-        .map(|name| format!("{name} {:?}", shape(name).unwrap_or_default()))
+        .map(|name| format!("{name} {}", shape_text(&shape(name).unwrap_or_default())))
         .collect();
     if names.len() > SHOWN {
         described.push(format!("and {} more", names.len() - SHOWN));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::CheckpointError;
 use crate::backbone::Architecture;
-use crate::printable::{PathText, shortened};
+use crate::printable::{PathText, shape_text, shortened};
 
 /// Why weights could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub enum ImportError {
 }
 
 fn found(shape: &Option<Vec<usize>>) -> String {
-    shape.as_ref().map_or("nothing".to_owned(), |shape| format!("{shape:?}"))
+    shape.as_ref().map_or("nothing".to_owned(), |shape| shape_text(shape))
 }
 
 /// How a file differs from the expected network.
@@ -125,7 +125,8 @@ impl std::fmt::Display for Differences {
                     .take(NAMED)
                     .map(|(name, expected, found)| {
                         let name = shortened(name, LONGEST_NAME);
-                        format!("{name}: expected {expected:?}, found {found:?}")
+                        let found = shape_text(found);
+                        format!("{name}: expected {expected:?}, found {found}")
                     })
                     .collect(),
             ),
@@ -146,7 +147,9 @@ impl std::fmt::Display for Differences {
                 self.extra
                     .iter()
                     .take(NAMED)
-                    .map(|(name, found)| format!("{} {found:?}", shortened(name, LONGEST_NAME)))
+                    .map(|(name, found)| {
+                        format!("{} {}", shortened(name, LONGEST_NAME), shape_text(found))
+                    })
                     .collect(),
             ),
         ];

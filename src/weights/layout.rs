@@ -19,11 +19,15 @@ use crate::printable::shortened;
 /// Tensors by name.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
-/// Parts of names that wrappers insert anywhere: DataParallel and SWA, torch.compile, FSDP,
-/// activation checkpointing.
+/// Parts that wrappers of single layers insert into names: DataParallel, torch.compile, FSDP,
+/// activation checkpointing. At the beginning of a name they are prefixes like any other.
 const WRAPPERS: [&str; 4] =
     ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
+/// Limits of what is tried as a prefix: parts, bytes, and prefixes in a file.
+const MAX_PARTS: usize = 16;
+const MAX_PREFIX: usize = 512;
+const MAX_PREFIXES: usize = 50_000;
 /// The most characters of a prefix in a message.
 pub(super) const LONGEST_PREFIX: usize = 48;
 
@@ -87,6 +91,11 @@ impl Layout {
         });
         let others: Vec<&str> = others.iter().map(|other| other.prefix.as_str()).collect();
         let mut names = first.names;
+        let nested = |other: &&&str| other.len() > first.prefix.len();
+        names.retain(|published, name| {
+            let elsewhere = others.iter().filter(nested).any(|other| name.starts_with(other));
+            !elsewhere && !head_layer::is_auxiliary(published)
+        });
         let head =
             head_layer::find(&tensors, &first.prefix, &mut names, &first.architecture, &others);
         let mut found = Tensors::new();
@@ -103,8 +112,10 @@ impl Layout {
 /// Removes the wrappers from names, unless two names would become equal.
 fn without_wrappers(tensors: Tensors) -> Tensors {
     let canonical = |name: &str| {
-        let parts: Vec<&str> = name.split('.').filter(|part| !WRAPPERS.contains(part)).collect();
-        parts.join(".")
+        let mut parts = name.split('.');
+        let first = parts.next();
+        let inner = parts.filter(|part| !WRAPPERS.contains(part));
+        first.into_iter().chain(inner).collect::<Vec<_>>().join(".")
     };
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for name in tensors.keys() {
@@ -122,10 +133,15 @@ fn without_wrappers(tensors: Tensors) -> Tensors {
 
 /// Everything that a name may begin with, up to a dot.
 fn prefixes(tensors: &Tensors) -> BTreeSet<String> {
-    let dots = |name: &String| -> Vec<String> {
-        name.match_indices('.').map(|(dot, _)| name[..=dot].to_owned()).collect()
-    };
-    tensors.keys().flat_map(dots).chain([String::new()]).collect()
+    let mut prefixes = BTreeSet::from([String::new()]);
+    for name in tensors.keys() {
+        for (dot, _) in name.match_indices('.').take(MAX_PARTS) {
+            if dot < MAX_PREFIX && prefixes.len() < MAX_PREFIXES {
+                prefixes.insert(name[..=dot].to_owned());
+            }
+        }
+    }
+    prefixes
 }
 
 fn under<'a>(tensors: &'a Tensors, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -178,17 +194,16 @@ fn unknown(tensors: Tensors, prefixes: &BTreeSet<String>) -> Layout {
 
 /// Which of several networks is taken: the lower, the sooner.
 fn rank(prefix: &str) -> u8 {
-    let begins = |part: &str, words: &[&str]| words.iter().any(|word| part.starts_with(word));
-    let parts = || prefix.split('.').map(str::to_ascii_lowercase);
-    let averaged =
-        |part: String| part.split('_').any(|word| ["ema", "swa", "averaged"].contains(&word));
-    if parts().any(averaged) {
+    let prefix = prefix.to_ascii_lowercase();
+    let has = |words: &[&str]| prefix.split(['.', '_', '-']).any(|word| words.contains(&word));
+    let part = |name: &str| prefix.split('.').any(|part| part == name);
+    if has(&["ema", "swa", "averaged"]) {
         return 0;
     }
-    if parts().any(|part| begins(&part, &["encoder_q", "base_encoder", "online", "teacher"])) {
+    if part("encoder_q") || part("base_encoder") || has(&["online", "teacher", "query"]) {
         return 1;
     }
-    match parts().any(|part| begins(&part, &["encoder_k", "momentum", "target", "student"])) {
+    match part("encoder_k") || has(&["momentum", "target", "student", "key"]) {
         true => 3,
         false => 2,
     }

@@ -118,6 +118,23 @@ fn compressed_zeros_that_would_take_gigabytes_are_refused() {
 }
 
 #[test]
+fn names_and_shapes_without_end_are_refused_in_a_short_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.pth");
+    let mut save = Save::default();
+    let long = "a.".repeat(100_000);
+    let tensors: Vec<(String, Py)> =
+        (0..100).map(|index| (format!("{index}"), save.tensor(&[1], vec![0.0]))).collect();
+    save.write(&path, &dict([(long.as_str(), root(&tensors))]));
+    assert!(refusal(&path).contains("its names are longer or more than a network's"));
+    let mut save = Save::default();
+    let mut tensors = narrow(&mut save);
+    replace(&mut tensors, "bn1.bias", save.tensor(&[1; 500], vec![0.0]));
+    save.write(&path, &root(&tensors));
+    assert!(refusal(&path).contains("bn1.bias: expected [4], found [1, 1, 1"));
+}
+
+#[test]
 fn two_tensors_of_one_name_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.pth");

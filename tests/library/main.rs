@@ -3,6 +3,7 @@
 
 mod architectures;
 mod backbone;
+mod checkpoint_heads;
 mod checkpoints;
 mod compiled;
 mod damaged_checkpoints;

@@ -16,6 +16,7 @@ use burn::tensor::{Device, Tensor};
 use crate::backbone::family::{Family, Shapes};
 use crate::backbone::{Architecture, Digest, Forward, Naming, PublishedWeights};
 use crate::photos::Preprocessing;
+use crate::printable::shape_text;
 use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 /// ResNet-18 and ResNet-34 as published, and of other widths.
@@ -83,7 +84,8 @@ fn config(name: &str) -> Option<ResNetConfig> {
 fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
     let stem = shape("conv1.weight")?;
     let [width, _, _, _] = stem[..] else {
-        return Some(Err(format!("its conv1.weight has the shape {stem:?}")));
+        let stem = shape_text(&stem);
+        return Some(Err(format!("its conv1.weight has the shape {stem}")));
     };
     if shape("layer1.0.conv3.weight").is_some() {
         return Some(Err("its blocks have three convolutions (ResNet-50 and deeper)".into()));
@@ -101,7 +103,11 @@ fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
     let (wide, features) = ("layer4.0.conv2.weight", config.features());
     Some(architecture.and_then(|architecture| match shape(wide) {
         Some(found) if found == [features, features, 3, 3] => Ok(architecture),
-        found => Err(format!("its stem has {width} channels, and its {wide} the shape {found:?}")),
+        Some(found) => {
+            let found = shape_text(&found);
+            Err(format!("its stem has {width} channels, and its {wide} the shape {found}"))
+        }
+        None => Err(format!("it has no {wide}")),
     }))
 }
 

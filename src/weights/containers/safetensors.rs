@@ -53,6 +53,11 @@ pub(super) fn content(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointEr
             Dtype::BF16 => DType::BF16,
             Dtype::I64 => DType::I64,
             Dtype::I32 => DType::I32,
+            Dtype::I16 => DType::I16,
+            Dtype::I8 => DType::I8,
+            Dtype::U64 => DType::U64,
+            Dtype::U32 => DType::U32,
+            Dtype::U16 => DType::U16,
             Dtype::U8 => DType::U8,
             found => {
                 return Err(CheckpointError::NumberType {

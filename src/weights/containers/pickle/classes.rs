@@ -1,21 +1,35 @@
 //! Class names that a training script saved beside the weights.
 
+use std::collections::VecDeque;
+
 use super::{Id, Node, Pickle};
 use crate::weights::ClassNames;
 
+/// How deep a list may lie: mmpretrain's is `meta.dataset_meta.classes`.
+const MAX_DEPTH: usize = 2;
+/// The most lists that are read.
+const MAX_LISTS: usize = 16;
+/// The most dictionaries that are searched, in the order of their depth.
+const MAX_DICTIONARIES: usize = 1000;
+
 impl Pickle {
-    /// The lists of class names in the root dictionary and in the dictionaries right below it, such
-    /// as Lightning's `hyper_parameters`.
+    /// The lists of class names in the root dictionary and in those below it, such as Lightning's
+    /// `hyper_parameters`. The keys of deeper ones begin with the keys on the way.
     pub(in crate::weights::containers) fn class_names(&self) -> Vec<ClassNames> {
         let mut found = Vec::new();
-        let below = self.entries(self.root()).unwrap_or_default().iter().map(|(_, value)| *value);
-        for dictionary in std::iter::once(self.root()).chain(below) {
+        let mut open = VecDeque::from([(String::new(), self.root(), 0)]);
+        for _ in 0..MAX_DICTIONARIES {
+            let Some((path, dictionary, depth)) = open.pop_front() else { break };
             for (key, value) in self.entries(dictionary).unwrap_or_default() {
                 let Node::Text(key) = self.node(*key) else { continue };
                 if ClassNames::is_key(key)
+                    && found.len() < MAX_LISTS
                     && let Some(names) = self.names(*value)
                 {
-                    found.push(ClassNames { key: key.clone(), names });
+                    let key = if depth > 1 { format!("{path}{key}") } else { key.clone() };
+                    found.push(ClassNames { key, names });
+                } else if depth < MAX_DEPTH && self.entries(*value).is_some() {
+                    open.push_back((format!("{path}{key}."), *value, depth + 1));
                 }
             }
         }

@@ -28,7 +28,9 @@ const MAX_REPEATED: u128 = 1 << 16;
 /// The most names that are followed in search of tensors: a pickle may share its dictionaries.
 const MAX_NAMES: usize = 200_000;
 /// Most nested dictionaries on the way to a tensor.
-const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 64;
+/// The longest name of a tensor, in bytes.
+const MAX_NAME: usize = 1024;
 /// The most characters of a class's name in an error.
 const LONGEST_CLASS: usize = 80;
 
@@ -155,19 +157,20 @@ impl Inspection<'_> {
         })
     }
 
-    /// The names of the tensors in the dictionaries and lists of the root.
+    /// The names of the tensors in the dictionaries, lists and modules of the root.
     ///
     /// # Errors
-    /// If two tensors get the same name: `{"a": {"b": x}, "a.b": y}`.
+    /// If two tensors get the same name (`{"a": {"b": x}, "a.b": y}`), or the names take far more
+    /// memory than those of a network.
     fn names(&self) -> Result<HashMap<Id, String>, CheckpointError> {
         let mut names = HashMap::new();
         let mut seen = HashSet::new();
-        let mut visited = 0;
         let mut open = vec![(String::new(), self.pickle.root(), 0)];
+        let mut visited = 0;
         while let Some((path, id, depth)) = open.pop() {
             visited += 1;
-            if visited > MAX_NAMES {
-                break;
+            if visited > MAX_NAMES || path.len() > MAX_NAME || depth > MAX_DEPTH {
+                return Err(invalid(self.path, &"its names are longer or more than a network's"));
             }
             if self.is_tensor(id) {
                 if !seen.insert(path.clone()) {
@@ -177,29 +180,50 @@ impl Inspection<'_> {
                 names.extend(self.with_inner_tensors(id).map(|id| (id, path.clone())));
                 continue;
             }
-            if depth >= MAX_DEPTH {
-                continue;
-            }
-            let below = |name: &str| match path.is_empty() {
-                true => name.to_owned(),
-                false => format!("{path}.{name}"),
-            };
-            match self.pickle.node(id) {
-                Node::Dict(entries) => {
-                    let unique: BTreeMap<String, Id> = entries
-                        .iter()
-                        .filter_map(|(key, value)| Some((self.pickle.text(*key)?, *value)))
-                        .collect();
-                    open.extend(unique.iter().map(|(key, id)| (below(key), *id, depth + 1)));
-                }
-                Node::Sequence(entries) => {
-                    let entries = entries.iter().enumerate();
-                    open.extend(entries.map(|(at, id)| (below(&at.to_string()), *id, depth + 1)));
-                }
-                _ => {}
+            for (key, id) in self.below(id) {
+                let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+                open.push((path, id, depth + 1));
             }
         }
         Ok(names)
+    }
+
+    /// What may hold tensors in the dictionary, list or module at `id`, each with its key.
+    fn below(&self, id: Id) -> Vec<(String, Id)> {
+        let holds = |id: &Id| match self.pickle.node(*id) {
+            Node::Dict(_) | Node::Sequence(_) => true,
+            Node::Object { .. } => self.is_tensor(*id) || self.is_module(*id),
+            _ => false,
+        };
+        let keyed = |entries: &[(Id, Id)]| -> BTreeMap<String, Id> {
+            let named = entries.iter().filter(|(_, value)| holds(value));
+            // As in Python, the last of equal keys counts.
+            named.filter_map(|(key, value)| Some((self.key(*key)?, *value))).collect()
+        };
+        match self.pickle.node(id) {
+            Node::Dict(entries) => keyed(entries).into_iter().collect(),
+            Node::Sequence(entries) => {
+                let holding = entries.iter().enumerate().filter(|(_, id)| holds(id));
+                holding.map(|(index, id)| (index.to_string(), *id)).collect()
+            }
+            Node::Object { .. } if self.is_module(id) => {
+                let tables = keyed(self.pickle.entries(id).unwrap_or_default());
+                let tables = ["_parameters", "_buffers", "_modules"].map(|name| tables.get(name));
+                let entries = tables.into_iter().flatten();
+                entries
+                    .flat_map(|table| keyed(self.pickle.entries(*table).unwrap_or_default()))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The key at `id`, cut after what a name may have: a pickle may repeat a long text.
+    fn key(&self, id: Id) -> Option<String> {
+        match self.pickle.node(id) {
+            Node::Text(text) => Some(text.chars().take(MAX_NAME + 1).collect()),
+            _ => self.pickle.text(id),
+        }
     }
 
     fn with_inner_tensors(&self, id: Id) -> impl Iterator<Item = Id> {

@@ -17,7 +17,7 @@ use burn::store::{bridge, pytorch_reader::PytorchReader};
 use super::pickle::{Pickle, PickleError};
 use super::{Container, Content};
 use crate::printable::shortened;
-use crate::weights::CheckpointError;
+use crate::weights::{CheckpointError, Foreign};
 use inspection::Inspection;
 
 /// PyTorch's three containers: a zip archive, a bare pickle, a tar archive.
@@ -36,7 +36,13 @@ impl Container for Pytorch {
 
     fn read(&self, path: &Path, start: &[u8]) -> Result<Content, CheckpointError> {
         let pickle = inspected(path, start)?;
-        let reader = PytorchReader::new(path).map_err(|error| invalid(path, &error))?;
+        let reader = PytorchReader::new(path).map_err(|error| match is_tar(start) {
+            true => {
+                let kind = Foreign::new("a tar archive without PyTorch's tensors", "unpack it");
+                CheckpointError::Foreign { path: path.to_owned(), kind }
+            }
+            false => invalid(path, &error),
+        })?;
         let tensors = reader.into_tensors().into_iter();
         let tensors = tensors.map(|(name, tensor)| (name, bridge::from_pytorch(tensor))).collect();
         let class_names = pickle.as_ref().map(Pickle::class_names).unwrap_or_default();
