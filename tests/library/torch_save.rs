@@ -1,7 +1,7 @@
 //! Writes PyTorch checkpoints as `torch.save` does, and some as it never would.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use kindling::weights::Checkpoint;
@@ -49,6 +49,8 @@ pub struct Save {
     /// Storages that are left out.
     pub missing: Vec<usize>,
     pub deflated: bool,
+    /// The archive's folder if it is not `archive`: `torch.save` takes the name of the file.
+    pub folder: Option<&'static str>,
 }
 
 impl Save {
@@ -97,9 +99,10 @@ impl Save {
             false => CompressionMethod::Stored,
         };
         let options = SimpleFileOptions::default().compression_method(method);
-        let mut archive = ZipWriter::new(File::create(path).unwrap());
+        let folder = self.folder.unwrap_or("archive");
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         let mut add = |name: &str, bytes: &[u8]| {
-            archive.start_file(format!("archive/{name}"), options).unwrap();
+            archive.start_file(format!("{folder}/{name}"), options).unwrap();
             archive.write_all(bytes).unwrap();
         };
         add("data.pkl", pickle);
@@ -114,7 +117,8 @@ impl Save {
                 add(&format!("data/{index}"), &bytes);
             }
         }
-        archive.finish().unwrap();
+        let bytes = archive.finish().unwrap().into_inner();
+        fs::write(path, with_zip64_end(bytes)).unwrap();
     }
 
     fn pickle(&self, object: &Py, out: &mut Vec<u8>) {
@@ -167,4 +171,25 @@ impl Save {
             }
         }
     }
+}
+
+/// An archive as PyTorch ends it: with the ZIP64 end records, however small it is.
+fn with_zip64_end(mut archive: Vec<u8>) -> Vec<u8> {
+    let end = archive.split_off(archive.len() - 22);
+    let u32_at = |at: usize| u32::from_le_bytes(end[at..at + 4].try_into().unwrap());
+    let files = u64::from(u16::from_le_bytes(end[10..12].try_into().unwrap()));
+    let record = archive.len() as u64;
+    archive.extend(b"PK\x06\x06");
+    archive.extend(44u64.to_le_bytes());
+    archive.extend([0x1e, 3, 45, 0]);
+    archive.extend([0; 8]);
+    for number in [files, files, u64::from(u32_at(12)), u64::from(u32_at(16))] {
+        archive.extend(number.to_le_bytes());
+    }
+    archive.extend(b"PK\x06\x07");
+    archive.extend([0; 4]);
+    archive.extend(record.to_le_bytes());
+    archive.extend(1u32.to_le_bytes());
+    archive.extend(end);
+    archive
 }

@@ -60,6 +60,18 @@ pub fn assert_narrow(path: &Path, with_head: bool) {
     }
 }
 
+/// zip 9.1 to 9.8.2 take the second file's header for the first if the first has 76 bytes.
+#[test]
+fn a_checkpoint_reads_whatever_the_length_of_its_file_name_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut save = Save::default();
+    let root = prefixed("", &save.narrow(0.0));
+    for name in ["f", "narrow-network-number", "narrow-network-number-2"] {
+        save.folder = Some(name);
+        assert_narrow(&written(folder.path(), &save, &root), true);
+    }
+}
+
 #[test]
 fn whatever_a_networks_names_begin_with_it_reads_as_the_plain_file() {
     let folder = tempfile::tempdir().unwrap();
