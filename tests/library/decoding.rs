@@ -34,6 +34,7 @@ fn colour_photos_of_every_format_keep_their_colours() {
     for name in [
         "rgb.jpg",
         "progressive.JPG",
+        "progressive_restarts.jpg",
         "cmyk.jpg",
         "rgb.png",
         "palette.png",
