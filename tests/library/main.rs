@@ -3,6 +3,7 @@
 
 mod architectures;
 mod backbone;
+mod bmp_files;
 mod checkpoint_heads;
 mod checkpoints;
 mod compiled;
@@ -14,15 +15,16 @@ mod exports;
 mod folders;
 #[cfg(feature = "captions")]
 mod gallery;
+mod gif_files;
 mod jpeg_encoder;
 mod jpeg_forms;
 mod layouts;
 mod mixed_runs;
-mod odd_pictures;
 mod orientations;
 #[cfg(feature = "parquet")]
 mod parquet_tables;
 mod plans;
+mod png_files;
 mod preprocessing;
 mod random_plans;
 mod reference;
@@ -30,8 +32,10 @@ mod reports;
 mod run_folder;
 mod server;
 mod shared;
+mod shown;
 mod stages;
 mod tables;
+mod tiff_files;
 mod torch_save;
 mod training;
 mod unsupported;

@@ -6,7 +6,8 @@ use flate2::write::ZlibEncoder;
 use image::{ImageFormat, RgbImage};
 use kindling::photos::decode;
 
-use crate::odd_pictures::{png, png_chunks, tiff};
+use crate::png_files::{png, png_chunks};
+use crate::tiff_files::tiff;
 
 const SIZE: (u32, u32) = (24, 16);
 
