@@ -9,7 +9,7 @@ like every photo, so that only the decoding differs:
 
 The features of both go through the weights of the network's last layer. A photo is reported if the
 total variation distance of the two softmax outputs (half the sum of the differences) is above 0.1,
-if Kindling cannot read what PIL reads, or the reverse.
+or if Kindling cannot read what PIL reads. What only Kindling reads is listed too.
 
     cargo build --release
     pip install pillow numpy torch
@@ -145,7 +145,7 @@ def main():
             elif index in theirs:
                 report(name, "only PIL reads it" + (" in part" if errors[index] else ""))
             elif index in ours:
-                report(name, f"only Kindling reads it: {errors[index]}")
+                print(f"{name}\tonly Kindling reads it\tPIL: {errors[index]}")
     print(f"{compared} photos compared, {unexplained} differences without a reason")
     return 1 if unexplained else 0
 
