@@ -10,6 +10,7 @@ use kindling::device::{self, Backend, Choice};
 use kindling::export::{Format, Parts, Precision};
 use kindling::output::OutputFile;
 use kindling::printable::PathText;
+use kindling::photos::Preprocessing;
 use kindling::run::Model;
 
 use super::pretrained::NetworkArg;
@@ -82,10 +83,20 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let loading = one_line(&loading(&args.out, format, precision, &model));
     printed_afterwards(writeln!(
         io::stdout(),
-        "model     {file} ({format}, {precision}, {})\nload it:  {loading}",
-        bytes(size)
+        "model     {file} ({format}, {precision}, {})\nload it:  {loading}\nphotos:   {}",
+        bytes(size),
+        preparation(&description.preprocessing)
     ));
     Ok(())
+}
+
+/// How a photo becomes the model's input.
+fn preparation(preprocessing: &Preprocessing) -> String {
+    let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
+    format!(
+        "short side {resize} ({filter}), centre {crop} x {crop}, RGB from 0 to 1, minus {mean:?}, \
+         divided by {std:?} (also in the file's metadata)"
+    )
 }
 
 /// The format that `--format` or the file extension selects.

@@ -36,7 +36,11 @@ fn an_exported_model_predicts_what_its_run_does_wherever_it_was_moved_to() {
     for (out, format) in [("m.safetensors", "safetensors"), ("m.bpk", "burnpack")] {
         let message = stdout(&run_in(place, ["export", "run", "--out", out]));
         assert!(message.contains(&format!("model     {out} ({format}, f32, ")), "{message}");
-        assert_eq!(message.lines().count(), 2, "{message}");
+        assert_eq!(message.lines().count(), 3, "{message}");
+        // ImageNet's preprocessing, as the file's metadata and PyTorch's documentation have it.
+        let photos = "photos:   short side 256 (bilinear), centre 224 x 224, RGB from 0 to 1, \
+                      minus [0.485, 0.456, 0.406], divided by [0.229, 0.224, 0.225]";
+        assert!(message.lines().nth(2).unwrap().starts_with(photos), "{message}");
         assert!(message.lines().nth(1).unwrap().starts_with("load it:  "), "{message}");
         fs::rename(place.join(out), place.join("elsewhere/moved")).unwrap();
         assert_eq!(predictions("elsewhere/moved"), expected, "{format}");
@@ -227,16 +231,15 @@ fn a_path_that_is_no_text_is_written_with_escapes_and_warned_about() {
     assert!(fs::read_to_string(place.join("f.csv")).unwrap().contains("odd-\\xff"));
 }
 
-/// The Python interpreter, if it has the packages that the checks need. Otherwise prints that the
+/// The Python interpreter, if it has the packages. Otherwise prints that the
 /// test is skipped and returns `None`.
-fn python() -> Option<OsString> {
-    const NEEDED: &str =
-        "import numpy, onnx, onnxruntime, pandas, PIL, pyarrow, safetensors, torch, torchvision";
+pub fn python(packages: &str) -> Option<OsString> {
+    let needed = format!("import {packages}");
     let python = std::env::var_os("KINDLING_PYTHON").unwrap_or("python3".into());
-    match Command::new(&python).args(["-c", NEEDED]).output() {
+    match Command::new(&python).args(["-c", &needed]).output() {
         Ok(output) if output.status.success() => Some(python),
         _ => {
-            println!("skipped: {} cannot {NEEDED}", python.display());
+            println!("skipped: {} cannot {needed}", python.display());
             None
         }
     }
@@ -244,7 +247,9 @@ fn python() -> Option<OsString> {
 
 #[test]
 fn other_programs_read_what_was_written_and_get_the_same_numbers() {
-    let Some(python) = python() else { return };
+    const PACKAGES: &str =
+        "numpy, onnx, onnxruntime, pandas, PIL, pyarrow, safetensors, torch, torchvision";
+    let Some(python) = python(PACKAGES) else { return };
     let folder = trained();
     let check = |model: &Path, photos: &Path| {
         let output = Command::new(&python)

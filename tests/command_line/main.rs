@@ -19,6 +19,7 @@ mod models;
 #[cfg(feature = "captions")]
 mod pictures;
 mod predict;
+mod readme;
 #[path = "../library/reference.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod reference;
