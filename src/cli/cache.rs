@@ -101,6 +101,7 @@ struct InfoJson {
 #[derive(Serialize)]
 struct SpaceJson {
     space: String,
+    network: Option<String>,
     features: Option<usize>,
     photos: usize,
     files: usize,
@@ -112,6 +113,7 @@ impl InfoJson {
     fn of(folder: &Path, info: &CacheInfo) -> Self {
         let space = |space: &SpaceInfo| SpaceJson {
             space: space.space.clone(),
+            network: space.label.clone(),
             features: space.width,
             photos: space.photos,
             files: space.files,
@@ -149,9 +151,10 @@ fn info(folder: &Path, json: bool) -> Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    let heading = ["NETWORK AND PREPROCESSING", "FEATURES", "PHOTOS", "SIZE", "LAST USED"];
+    let heading = ["NETWORK", "SPACE", "FEATURES", "PHOTOS", "SIZE", "LAST USED"];
     let rows = info.spaces.iter().map(|space| {
         [
+            space.label.clone().unwrap_or_else(|| "-".into()),
             // A prefix long enough to be unique.
             space.space.chars().take(16).collect(),
             space.width.map_or_else(|| "-".into(), |width| width.to_string()),

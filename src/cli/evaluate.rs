@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::evaluated::Evaluated;
 use super::opened::ComputeArgs;
 use super::report::{GalleryArg, NewReport, ReportFile};
-use super::terminal::{counted, error_text, one_line, text, warn};
+use super::terminal::{counted, error_text, interval, one_line, text, warn};
 
 /// Score a trained model on labelled photos
 ///
@@ -151,14 +151,15 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     write_confusion(&mut out, &model.classes, &scores.confusion)?;
     writeln!(
         out,
-        "accuracy {:.4}  loss {:.4}  {}{}",
+        "accuracy {:.4}  loss {:.4}  {}{}  ({})",
         scores.accuracy,
         scores.loss,
         counted(scores.images, "photo"),
         match skipped.len() {
             0 => String::new(),
             count => format!(", {} skipped", counted(count, "file")),
-        }
+        },
+        interval(scores.accuracy, scores.images)
     )?;
     if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;

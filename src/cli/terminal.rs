@@ -9,6 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use kindling::evaluation::accuracy_interval;
 use kindling::photos::PassedOver;
 use kindling::printable::{PathText, printable};
 
@@ -212,6 +213,13 @@ pub fn text(path: &Path) -> String {
 pub fn counted(count: usize, what: &str) -> String {
     let plural = if what.ends_with('s') { "es" } else { "s" };
     format!("{count} {what}{}", if count == 1 { "" } else { plural })
+}
+
+/// How far an accuracy can be trusted that was measured on `photos` photos.
+pub fn interval(accuracy: f64, photos: usize) -> String {
+    let right = (accuracy * photos as f64).round() as usize;
+    let (low, high) = accuracy_interval(right, photos);
+    format!("95 % interval {low:.4} to {high:.4}")
 }
 
 /// The program as the user invoked it, for commands to paste into a shell.

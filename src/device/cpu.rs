@@ -36,7 +36,8 @@ fn described(backend: Backend, name: &str, device: &Device) -> DeviceInfo {
         driver: None,
         memory_bytes: None,
         f16: device.supports_dtype(burn::tensor::FloatDType::F16),
-        kernels: false,
+        // Burn's CPU backends run Burn's operations.
+        kernels: backend == Backend::Cpu,
     }
 }
 

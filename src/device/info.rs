@@ -58,7 +58,7 @@ pub struct DeviceInfo {
     pub memory_bytes: Option<u64>,
     /// Whether it supports 16-bit floating point.
     pub f16: bool,
-    /// Whether it runs Kindling's own kernels; other GPUs run Burn's operations. Absent in runs
+    /// Whether it runs Kindling's own kernels; other devices run Burn's operations. Absent in runs
     /// that are older than these kernels.
     #[serde(default)]
     pub kernels: bool,

@@ -82,7 +82,9 @@ impl<'a> Extractor<'a> {
             backbone.sha256().map_err(|error| CacheError::Weights(engine::one_line(&error)))?;
         let width = backbone.architecture().features();
         let space = Space::new(&weights, &preprocessing, width, &self.engine.fingerprint());
-        let cache = SharedFeatureCache::new(FeatureCache::open(folder, space)?);
+        let label = format!("{} ({})", backbone.architecture(), self.engine.fingerprint());
+        let cache = FeatureCache::open(folder, space)?.with_label(label);
+        let cache = SharedFeatureCache::new(cache);
         Ok(Self { cache: Some(cache), ..self })
     }
 

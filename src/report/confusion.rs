@@ -13,6 +13,8 @@ const MAX_SPACIOUS: usize = 10;
 const MAX_SMALL: usize = 3;
 /// From this number of rows, a table scrolls in a window of its own.
 pub const MIN_TALL: usize = 40;
+/// A class with fewer photos has scores that say little.
+const MIN_SUPPORT: usize = 10;
 /// Maximum number of confused pairs listed instead of the matrix.
 const MAX_PAIRS: usize = 50;
 
@@ -21,6 +23,7 @@ pub fn section(findings: &Findings) -> Markup {
     let classes = findings.content.classes;
     let per_class = findings.scores.per_class(classes);
     let score = |value: f64| format!("{value:.4}");
+    let scarce = per_class.iter().filter(|one| one.support < MIN_SUPPORT).count();
     // With many classes, list only those that have photos.
     let rows: Vec<_> =
         per_class.iter().filter(|one| one.support > 0 || classes.len() <= 20).collect();
@@ -36,7 +39,9 @@ pub fn section(findings: &Findings) -> Markup {
                     tbody { @for one in rows {
                         tr {
                             th scope="row" { bdi { (one.class) } }
-                            td { (score(one.precision)) } td { (score(one.recall)) } td { (score(one.f1)) }
+                            @for value in [one.precision, one.recall, one.f1] {
+                                td { @if one.support > 0 { (score(value)) } @else { "n/a" } }
+                            }
                             td { (one.support) }
                         }
                     } }
@@ -45,6 +50,12 @@ pub fn section(findings: &Findings) -> Markup {
             p .note {
                 "Precision: of the photos predicted as this class, the share that are. "
                 "Recall: of the photos of this class, the share that were predicted as it. F1: the harmonic mean of the two."
+            }
+            @if scarce > 0 {
+                p .warning {
+                    "Classes with fewer than " (MIN_SUPPORT) " evaluated photos: " (scarce)
+                    ". Their scores say little."
+                }
             }
         }
         section #confusion {

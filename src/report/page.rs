@@ -95,9 +95,14 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
 /// The headline figures.
 fn figures(findings: &Findings) -> Markup {
     let scores = &findings.scores;
+    let (low, high) = scores.accuracy_interval();
     html! {
         dl #figures {
-            (figure("accuracy", &format!("{:.4}", scores.accuracy)))
+            div {
+                dt { "accuracy" }
+                dd data-figure="accuracy" { (format!("{:.4}", scores.accuracy)) }
+                dd .interval { "95 %: " (format!("{low:.4} to {high:.4}")) }
+            }
             @if let Some(top5) = findings.top5 { (figure("top-5 accuracy", &format!("{top5:.4}"))) }
             @if let Some(roc) = &findings.roc { (figure("AUC", &format!("{:.4}", roc.auc))) }
             (figure("loss", &format!("{:.4}", scores.loss)))

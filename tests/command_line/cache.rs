@@ -210,6 +210,29 @@ fn kept_features_serve_every_command_and_other_preprocessing_gets_none_of_them()
     with(&["embed", "efficientnet-lite0", "photos", "--out", "a.npy"]);
     let message = json(&run(place, &["info", "--json", "--cache", "kept"]));
     assert_eq!((&message["photos"], message["spaces"].as_array().unwrap().len()), (&48.into(), 2));
+
+    // The networks are named, and a cache of an older version once it is used again.
+    let names = || {
+        let message = json(&run(place, &["info", "--json", "--cache", "kept"]));
+        let spaces = message["spaces"].as_array().unwrap();
+        let mut names: Vec<_> = spaces.iter().map(|space| space["network"].clone()).collect();
+        names.sort_by_key(ToString::to_string);
+        names
+    };
+    let named = names();
+    assert!(named[0].as_str().unwrap().starts_with("efficientnet-lite0 ("), "{named:?}");
+    assert!(named[1].as_str().unwrap().starts_with("resnet18-w4 ("), "{named:?}");
+    let table = stdout(&run(place, &["info", "--cache", "kept"]));
+    assert!(named.iter().all(|name| table.contains(name.as_str().unwrap())), "{table}");
+    for space in fs::read_dir(place.join("kept")).unwrap() {
+        fs::remove_file(space.unwrap().path().join("network.txt")).unwrap();
+    }
+    assert_eq!(names(), [serde_json::Value::Null, serde_json::Value::Null]);
+    with(&["embed", "efficientnet-lite0", "photos", "--out", "b.npy"]);
+    assert_eq!(names()[0], named[0]);
+    assert_eq!(names()[1], serde_json::Value::Null);
+    stdout(&run(place, &["clear", "--cache", "kept"]));
+    assert_eq!(fs::read_dir(place.join("kept")).unwrap().count(), 0, "nothing is left");
 }
 
 #[test]
@@ -218,7 +241,8 @@ fn a_damaged_cache_is_never_trusted() {
     let place = folder.path();
     stdout(&train(place, "first", &["--cache", "kept"]));
     let space = fs::read_dir(place.join("kept")).unwrap().next().unwrap().unwrap().path();
-    let file = fs::read_dir(space).unwrap().next().unwrap().unwrap().path();
+    let files = fs::read_dir(space).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.into_iter().find(|file| file.extension().unwrap() == "features").unwrap();
     let good = fs::read(&file).unwrap();
     for (name, damage) in [("flipped", good.len() / 2), ("cut", good.len() - 1)] {
         let mut bytes = good.clone();

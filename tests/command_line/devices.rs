@@ -14,6 +14,12 @@ fn devices_tells_whose_kernels_run() {
     assert!(line("DEVICE").ends_with("KERNELS"));
     assert!(line("cpu").ends_with("own"));
     assert!(line(CPU).ends_with("Burn's"));
+    // JSON agrees with the table.
+    let devices = json(&run_in(folder.path(), ["devices", "--json"]));
+    for device in devices.as_array().unwrap() {
+        let own = line(device["device"].as_str().unwrap()).ends_with("own");
+        assert_eq!(device["kernels"], own, "{device}");
+    }
 }
 
 #[test]

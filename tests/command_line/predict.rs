@@ -131,3 +131,28 @@ fn columns_for_people_are_aligned_whatever_is_predicted() {
     let expected = widest + 2 + 26 + 2 + 6;
     assert!(columns.iter().all(|(_, percent)| *percent == expected), "{message}");
 }
+
+#[test]
+fn the_photos_of_a_folder_are_counted_by_class_at_the_end() {
+    let folder = trained(3);
+    let place = folder.path();
+    let predict = |paths: &[&str], more: &[&str]| {
+        run_in(place, [&["predict", "run", "--device", CPU], paths, more].concat())
+    };
+    let lines = json_lines(&stdout(&predict(&["photos/val"], &["--json"])));
+    let count = |class: &str| lines.iter().filter(|line| line["class"] == class).count();
+    let message = stdout(&predict(&["photos/val"], &[]));
+    let total = message.lines().last().unwrap();
+    assert!(total.starts_with("total     9 photos: "), "{message}");
+    let listed = total.split_once(": ").unwrap().1;
+    let counts: Vec<(usize, &str)> = listed
+        .split(", ")
+        .map(|part| part.split_once(' ').unwrap())
+        .map(|(count, class)| (count.parse().unwrap(), class))
+        .collect();
+    assert!(counts.iter().all(|(number, class)| *number == count(class)), "{total}");
+    assert!(counts.is_sorted_by(|one, next| one.0 >= next.0), "the most frequent first: {total}");
+    assert_eq!(counts.iter().map(|(number, _)| number).sum::<usize>(), lines.len());
+    let single = stdout(&predict(&["photos/val/discs/000.png"], &[]));
+    assert!(!single.contains("total"), "{single}");
+}

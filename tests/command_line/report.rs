@@ -376,6 +376,31 @@ fn a_report_on_the_training_photos_says_so_once() {
 }
 
 #[test]
+fn an_accuracy_on_a_few_photos_comes_with_their_number_and_its_interval() {
+    let folder = photos(2);
+    let place = folder.path();
+    for class in ["checks", "discs", "stripes"] {
+        fs::remove_file(place.join("photos/val").join(class).join("001.png")).unwrap();
+    }
+    let message = stdout(&train(place, &[]));
+    let right = (0..=3).find(|right| {
+        message.contains(&format!("validation accuracy {:.4} on 3 photos (", *right as f64 / 3.0))
+    });
+    // Wilson's intervals for 0 to 3 right photos of 3.
+    let intervals =
+        [("0.0000", "0.5615"), ("0.0615", "0.7923"), ("0.2077", "0.9385"), ("0.4385", "1.0000")];
+    let (low, high) = intervals[right.unwrap_or_else(|| panic!("{message}"))];
+    assert!(message.contains(&format!("(95 % interval {low} to {high})")), "{message}");
+    let card = fs::read_to_string(place.join("run/README.md")).unwrap();
+    assert!(card.contains(&format!("(95 % interval {low} to {high})")), "{card}");
+    assert!(card.contains("Classes with fewer than 10 validation photos: 3."), "{card}");
+    let page = report(place);
+    assert!(page.contains(&format!("95 %: {low} to {high}")));
+    let classes = section(&page, "classes");
+    assert!(classes.contains("Classes with fewer than 10 evaluated photos: 3."), "{classes}");
+}
+
+#[test]
 fn a_model_card_tells_what_was_measured() {
     let folder = photos(5);
     let place = folder.path();

@@ -93,7 +93,6 @@ fn row(info: &DeviceInfo) -> [String; 7] {
             .map_or_else(unknown, |bytes| format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)),
         if info.f16 { "yes" } else { "no" }.to_owned(),
         match info.backend {
-            Backend::Cpu => "own",
             _ if info.kernels => "own",
             _ if info.is_usable() => "Burn's",
             _ => "none",

@@ -9,7 +9,7 @@ use kindling::device::DeviceInfo;
 /// of wrong kernels.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<usize> {
-    let tested = devices.iter().filter(|info| info.kernels);
+    let tested = devices.iter().filter(|info| info.kind.is_gpu() && info.kernels);
     let reports: Vec<Report> = tested.map(Report::of).collect::<Result<_>>()?;
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;

@@ -1,5 +1,6 @@
 //! Output formats of `kindling predict`: columns for people, JSON lines or CSV for programs.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use kindling::gallery::Gallery;
 use kindling::printable::{PathText, printable};
 use serde::Serialize;
 
-use crate::cli::terminal::{counted, one_line, text, warn};
+use crate::cli::terminal::{counted, one_line, shortened, text, warn};
 
 /// A class and its probability.
 #[derive(Serialize)]
@@ -28,6 +29,11 @@ pub trait Format {
     /// Writes why a photo has no prediction.
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()>;
 
+    /// Writes how many photos each class has.
+    fn counts(&mut self, _counts: &[(&str, usize)]) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Writes where the photos were saved.
     fn saved(&mut self, _gallery: &Gallery) -> io::Result<()> {
         Ok(())
@@ -41,6 +47,8 @@ pub trait Format {
 const WIDEST_PATH: usize = 60;
 /// Maximum width of the class column, in characters. Some ImageNet class names have a hundred.
 const WIDEST_CLASS: usize = 30;
+/// Maximum number of classes whose photos are counted at the end: the most frequent ones.
+const MAX_COUNTS: usize = 8;
 
 /// One line per photo, in columns whose widths are known in advance.
 pub struct People<W> {
@@ -84,6 +92,22 @@ impl<W: Write> Format for People<W> {
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
         warn(&format!("`{}` {error}", path.shown()));
         Ok(())
+    }
+
+    fn counts(&mut self, counts: &[(&str, usize)]) -> io::Result<()> {
+        let mut counts: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
+        counts.sort_by_key(|(_, count)| Reverse(*count));
+        let photos = counts.iter().map(|(_, count)| count).sum();
+        write!(self.out, "total     {}: ", counted(photos, "photo"))?;
+        let class = |(class, count): &&(&str, usize)| {
+            format!("{count} {}", shortened(&one_line(class), WIDEST_CLASS))
+        };
+        let listed: Vec<String> = counts.iter().take(MAX_COUNTS).map(class).collect();
+        write!(self.out, "{}", listed.join(", "))?;
+        match counts.len().saturating_sub(MAX_COUNTS) {
+            0 => writeln!(self.out),
+            more => writeln!(self.out, ", and {}", counted(more, "other class")),
+        }
     }
 
     fn saved(&mut self, gallery: &Gallery) -> io::Result<()> {

@@ -77,12 +77,15 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         _ => Box::new(People::begin(out, info, &paths, &model.classes)?),
     };
     let mut failures = 0;
+    let mut counts: Vec<(&str, usize)> =
+        model.classes.iter().map(|class| (class.as_str(), 0)).collect();
     let mut unsaved = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
         let logits = model.logits(&batch.rows, &opened.device)?;
         let rows = logits.chunks(model.classes.len());
         let guesses: Vec<_> = rows.map(|row| guesses(row, &model.classes, args.top)).collect();
+        guesses.iter().for_each(|guesses| counts[guesses[0].index].1 += 1);
         let mut predicted = batch.photos.iter().copied().zip(&guesses).peekable();
         // Merge failures and predictions, to keep the input order.
         for (failed, error) in &batch.failed {
@@ -109,6 +112,9 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         // Returned as it is, so that `main` recognises a broken pipe.
         Err(Stopped::Receiver(error)) => return Err(error),
         Err(Stopped::Extract(error)) => return Err(advised(error, &extractor)),
+    }
+    if args.paths.iter().any(|path| path.is_dir()) && failures < paths.len() {
+        format.counts(&counts)?;
     }
     if let Some(gallery) = &gallery {
         format.saved(gallery)?;

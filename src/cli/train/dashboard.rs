@@ -45,12 +45,13 @@ const DRAWING: &str = "train-renderer";
 pub fn watched(
     console: &Console,
     epochs: usize,
+    photos: usize,
     fit: impl FnOnce(&mut dyn FnMut(Progress) -> Next) -> Result<Fitted, FitError>,
 ) -> Result<Fitted> {
     let mut seen = Vec::new();
     let crashed = watch_for_crash();
     let silence = Silence::start();
-    let mut dashboard = Dashboard::open(epochs);
+    let mut dashboard = Dashboard::open(epochs, photos);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         fit(&mut |progress| {
             if let Progress::Epoch(metrics) = progress {
@@ -119,10 +120,12 @@ struct Dashboard {
     renderer: TuiMetricsRendererWrapper,
     interrupter: Interrupter,
     shown: Instant,
+    /// Number of training photos.
+    photos: usize,
 }
 
 impl Dashboard {
-    fn open(epochs: usize) -> Self {
+    fn open(epochs: usize, photos: usize) -> Self {
         let interrupter = Interrupter::new();
         let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
         for (metric, higher_is_better) in [(LOSS, false), (ACCURACY, true)] {
@@ -134,7 +137,7 @@ impl Dashboard {
             });
         }
         renderer.start(epochs, 1, None, Some("the new layer"));
-        Self { renderer, interrupter, shown: Instant::now() }
+        Self { renderer, interrupter, shown: Instant::now(), photos }
     }
 
     /// Shows the progress, and returns whether to continue.
@@ -145,13 +148,14 @@ impl Dashboard {
         match progress {
             Progress::Step { epoch, done, of } => {
                 if done == 1 {
-                    self.renderer.start_split("train", of);
+                    self.renderer.start_split("train", self.photos);
                 }
                 // An epoch may end before the next update is due, so its last step is always shown.
                 let first_of_all = epoch == 1 && done == 1;
                 if first_of_all || done == of || self.shown.elapsed() >= BETWEEN_STEPS {
                     self.shown = Instant::now();
-                    self.renderer.update_split(done);
+                    // Burn calls what it counts "items": photos, not steps.
+                    self.renderer.update_split(photos_after(done, of, self.photos));
                 }
             }
             Progress::Epoch(metrics) => self.epoch(metrics),
@@ -180,8 +184,16 @@ impl Dashboard {
     }
 }
 
-const LOSS: &str = "Loss";
-const ACCURACY: &str = "Accuracy";
+/// The names of the plots. Burn numbers their horizontal axis by ticks, of which an epoch takes
+/// three, and gives it no title, so the name says so.
+const LOSS: &str = "Loss (x: 3 per epoch)";
+const ACCURACY: &str = "Accuracy (x: 3 per epoch)";
+
+/// The number of photos that `done` of `steps` optimiser steps have trained on. All steps but the
+/// last take equally many.
+fn photos_after(done: usize, steps: usize, photos: usize) -> usize {
+    (done * photos.div_ceil(steps.max(1))).min(photos)
+}
 
 fn id(metric: &str) -> MetricId {
     MetricId::new(Arc::new(metric.to_owned()))

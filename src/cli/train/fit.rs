@@ -51,7 +51,7 @@ pub fn fit(
     };
     let device = head_device(loaded);
     let start = Instant::now();
-    let fitted = watch.training(console, options.epochs, |observe| {
+    let fitted = watch.training(console, options.epochs, train.labels.len(), |observe| {
         head::fit(train, val, classes, &options, &device, |progress| {
             let next = observe(progress);
             if interrupt::received() { Next::Abandon } else { next }

@@ -19,7 +19,7 @@ use kindling::photos::{Split, split_of_parts, training_split};
 use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
-use super::terminal::{counted, one_line, shell_word, this_program};
+use super::terminal::{counted, interval, one_line, shell_word, this_program};
 pub use args::TrainArgs;
 use console::Console;
 use new_run_dir::NewRunDir;
@@ -86,10 +86,17 @@ fn print(saved: &Saved, console: &Console) {
     if *has_report {
         console.line(format_args!("report    {}", folder.join(REPORT_FILE).shown()));
     }
-    console.line(format_args!("validation accuracy {:.4}", summary.best_epoch.val_accuracy));
+    let accuracy = summary.best_epoch.val_accuracy;
+    let photos = summary.val_photos;
+    console.line(format_args!(
+        "validation accuracy {accuracy:.4} on {} ({})",
+        counted(photos, "photo"),
+        interval(accuracy, photos)
+    ));
     if let Some(test) = &summary.test {
         let photos = counted(test.photos, "photo");
-        console.line(format_args!("test accuracy {:.4} on {photos}", test.accuracy));
+        let interval = interval(test.accuracy, test.photos);
+        console.line(format_args!("test accuracy {:.4} on {photos} ({interval})", test.accuracy));
     }
     let model = shell_word(folder);
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));

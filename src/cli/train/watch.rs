@@ -45,20 +45,25 @@ impl Watch {
         Ok(Self::Lines)
     }
 
-    /// Runs `fit` and shows its progress.
+    /// Runs `fit` for `epochs` epochs on `photos` photos, and shows its progress.
     ///
     /// # Errors
     /// Those of `fit`, and an error if the user killed the training.
+    #[cfg_attr(
+        not(feature = "tui"),
+        expect(unused_variables, reason = "only the dashboard counts photos")
+    )]
     pub fn training(
         self,
         console: &Console,
         epochs: usize,
+        photos: usize,
         fit: impl FnOnce(Observer) -> Result<Fitted, FitError>,
     ) -> Result<Fitted> {
         match self {
             Self::Lines => Ok(under_a_bar(console, epochs, fit)?),
             #[cfg(feature = "tui")]
-            Self::Dashboard => super::dashboard::watched(console, epochs, fit),
+            Self::Dashboard => super::dashboard::watched(console, epochs, photos, fit),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::CacheError;
 use super::inventory::{self, SpaceFolder};
+use super::label;
 use super::segment::Head;
 
 /// The contents of a feature cache.
@@ -23,6 +24,8 @@ pub struct CacheInfo {
 pub struct SpaceInfo {
     /// Digest of the space in hexadecimal, which is the name of its folder.
     pub space: String,
+    /// The network and what it ran on, in words. Absent in caches of older versions.
+    pub label: Option<String>,
     /// Features per photo, if any file is readable.
     pub width: Option<usize>,
     /// Distinct photos.
@@ -69,6 +72,7 @@ impl SpaceInfo {
         }
         Some(Self {
             space: space.name.clone(),
+            label: label::read(&space.path),
             width,
             photos: photos.len(),
             files: all().count(),
@@ -107,6 +111,7 @@ pub fn clear(folder: &Path) -> Result<CacheInfo, CacheError> {
                 failed.get_or_insert(CacheError::Delete(file.path, error));
             }
         }
+        let _ = fs::remove_file(space.path.join(label::FILE));
         // Fails if the folder contains other files, which are kept.
         let _ = fs::remove_dir(&space.path);
     }

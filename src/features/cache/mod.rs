@@ -10,6 +10,8 @@
 //! <folder>/<space, 64 hexadecimal digits>/<32 hexadecimal digits>.features
 //! ```
 //!
+//! Beside them, `network.txt` says for people what computed the features.
+//!
 //! A file is written under a hidden name, renamed when it is complete, and never changed. So any
 //! number of programs can use the folder at once without a lock, and a file that another program
 //! deletes is merely missing. Everything that is read is checked: each file's head and each row has
@@ -19,6 +21,7 @@
 mod info;
 mod inventory;
 mod key;
+mod label;
 mod record;
 mod segment;
 mod upkeep;
@@ -71,6 +74,8 @@ pub struct FeatureCache {
     /// Folder of all spaces.
     folder: PathBuf,
     space: Space,
+    /// What computes the features, for people.
+    label: Option<String>,
     /// Maximum size of all spaces in bytes.
     limit: u64,
     segments: Vec<Arc<Segment>>,
@@ -93,6 +98,7 @@ impl FeatureCache {
         let mut cache = Self {
             folder: folder.to_owned(),
             space,
+            label: None,
             limit: Self::DEFAULT_LIMIT,
             segments: Vec::new(),
             index: HashMap::new(),
@@ -116,6 +122,13 @@ impl FeatureCache {
     #[must_use]
     pub fn with_limit(self, limit: u64) -> Self {
         Self { limit, ..self }
+    }
+
+    /// Names what computes the features, such as `resnet18 (cpu, AVX2)`, for [`info`]. The next
+    /// [`flush`](Self::flush) writes it beside the features.
+    #[must_use]
+    pub fn with_label(self, label: String) -> Self {
+        Self { label: Some(label), ..self }
     }
 
     /// The features of a photo, if they were inserted or can be read from disk undamaged.
@@ -157,13 +170,25 @@ impl FeatureCache {
             segment.touch();
         }
         if self.pending.is_empty() {
+            self.name_space();
             return Ok(());
         }
         self.write().map_err(|error| CacheError::Write(self.folder.clone(), error))?;
+        self.name_space();
         if let Err(error) = self.tidy() {
             log::debug!("{error}");
         }
         Ok(())
+    }
+
+    /// Writes the label, which no result depends on: an error is only logged.
+    fn name_space(&self) {
+        let folder = self.space_folder();
+        if let (Some(label), true) = (&self.label, folder.is_dir())
+            && let Err(error) = label::write(&folder, label)
+        {
+            log::debug!("`{}` cannot be named: {error}", folder.display());
+        }
     }
 
     fn write(&mut self) -> io::Result<()> {
