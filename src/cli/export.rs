@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use kindling::device::{self, Backend, Choice};
 use kindling::export::{Format, Parts, Precision};
 use kindling::output::OutputFile;
-use kindling::printable::PathText;
 use kindling::photos::Preprocessing;
+use kindling::printable::PathText;
 use kindling::run::Model;
 
 use super::pretrained::NetworkArg;
