@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::errors::assert_error;
-use crate::fixtures::{CPU, json_lines, run_in, stderr, stdout, trained};
+use crate::fixtures::{CPU, json_lines, narrow, photos, run_in, stderr, stdout, trained};
 
 #[test]
 fn a_csv_row_says_for_each_photo_what_json_says() {
@@ -109,10 +109,18 @@ fn paths_that_are_no_text_are_escaped_so_that_each_can_be_told_and_found() {
 
 #[test]
 fn columns_for_people_are_aligned_whatever_is_predicted() {
-    let folder = trained(6);
+    let folder = photos(6);
     let place = folder.path();
-    fs::write(place.join("run/classes.txt"), "x\na class of more characters\nk\u{1b}[31ml\n")
-        .unwrap();
+    for part in ["train", "val"] {
+        for (class, name) in
+            [("checks", "x"), ("discs", "a class of more characters"), ("stripes", "k\u{1b}[31ml")]
+        {
+            let classes = place.join("photos").join(part);
+            fs::rename(classes.join(class), classes.join(name)).unwrap();
+        }
+    }
+    let args = ["train", "photos", "--out", "run", "--epochs", "5", "--quiet"].map(String::from);
+    stdout(&run_in(place, args.into_iter().chain(narrow())));
     let args = ["predict", "run", "photos", "--top", "2", "--device", CPU];
     let message = stdout(&run_in(place, args));
     assert!(!message.contains('\u{1b}'), "{message}");
