@@ -18,7 +18,7 @@ use super::terminal::{counted, error_text, interval, one_line, text, warn};
 
 /// Score a trained model on labelled photos
 ///
-/// Uses DATA/val if it exists, otherwise the class folders in DATA. Each folder name must be a
+/// Uses the validation part of DATA, otherwise its test part, otherwise its class folders, each a
 /// class of the model. If RUN is a run folder, its report.html is replaced by a report about these
 /// photos; `kindling report RUN` restores the one about the run's own validation photos.
 #[derive(Args)]

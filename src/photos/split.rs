@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::folder::read_tree;
 use super::layout::Layout;
+use super::tree::Tree;
 use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
 use crate::printable::hexadecimal;
 use crate::seed::{Purpose, generator};
@@ -72,8 +73,26 @@ pub fn training_split(
     val_split: Option<f64>,
     seed: u64,
 ) -> Result<Split, FolderError> {
-    let tree = read_tree(data)?;
-    let layout = Layout::of(&tree, &[])?;
+    split_by_layout(&read_tree(data)?, data, val_split, seed)
+}
+
+/// The splits of `data` that older versions of Kindling may have made: they found photos by suffix
+/// alone, and took folders for classes that are refused now.
+pub(crate) fn older_splits(data: &Path, val_split: Option<f64>, seed: u64) -> Vec<Split> {
+    let Ok(mut tree) = read_tree(data) else { return Vec::new() };
+    tree.keep_older_suffixes();
+    let by_layout = split_by_layout(&tree, data, val_split, seed);
+    let plain = PhotoSet::of(&tree, Vec::new()).and_then(|set| split(set, None, val_split, seed));
+    by_layout.into_iter().chain(plain).collect()
+}
+
+fn split_by_layout(
+    tree: &Tree,
+    data: &Path,
+    val_split: Option<f64>,
+    seed: u64,
+) -> Result<Split, FolderError> {
+    let layout = Layout::of(tree, &[])?;
     let roles = layout.in_words(data);
     let val = layout.val.map(|val| PhotoSet::of_part(val, &[]));
     if let (Some(val), Some(_)) = (layout.val, val_split) {

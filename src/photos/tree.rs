@@ -21,6 +21,8 @@ const OTHER_SUFFIXES: [&str; 23] = [
     "avif", "jxl", "heic", "heif", "hif", "jp2", "j2k", "jpf", "tga", "psd", "cr2", "cr3", "crw",
     "nef", "nrw", "arw", "sr2", "dng", "raf", "rw2", "orf", "pef", "srw",
 ];
+/// The suffixes by which versions up to 0.1 found photos, without a look inside.
+const OLDER_SUFFIXES: [&str; 8] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif"];
 /// Files that operating systems put next to photos, other than hidden files.
 const CLUTTER: [&str; 2] = ["thumbs.db", "desktop.ini"];
 
@@ -123,6 +125,19 @@ impl Tree {
         let tree = Self::walk(path, chain);
         chain.pop();
         Entry::Folder(tree)
+    }
+
+    /// Leaves out the photos that older versions did not find.
+    pub fn keep_older_suffixes(&mut self) {
+        for entry in &mut self.entries {
+            match entry {
+                Entry::Folder(tree) => tree.keep_older_suffixes(),
+                Entry::File(file) if !has_suffix(&file.path, &OLDER_SUFFIXES) => {
+                    file.kind = Kind::Other(NOT_A_PICTURE);
+                }
+                Entry::File(_) => {}
+            }
+        }
     }
 
     fn collect_unknown<'a>(&'a mut self, unknown: &mut Vec<&'a mut File>) {

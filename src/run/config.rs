@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceInfo;
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
-use crate::photos::{FolderError, Preprocessing, Split, split_of_parts, training_split};
+use crate::photos::{
+    FolderError, Preprocessing, Split, older_splits, split_of_parts, training_split,
+};
 use crate::printable::PathText;
 
 /// The version of Burn that this crate uses.
@@ -184,13 +186,20 @@ impl RunConfig {
         let val_split = self.options.get("val_split").and_then(toml::Value::as_float);
         let seed = self.options.get("seed").and_then(toml::Value::as_integer).unwrap_or_default();
         let seed = seed.unsigned_abs();
+        let is_recorded = |split: &Split| split.digest(folder) == *recorded;
         let split = match self.options.contains_key("train") {
-            true => split_of_parts(folder, self.data.val_folder.as_deref(), val_split, seed)?,
-            false => training_split(folder, val_split, seed)?,
+            true => split_of_parts(folder, self.data.val_folder.as_deref(), val_split, seed),
+            false => training_split(folder, val_split, seed),
         };
-        match split.digest(folder) == *recorded {
-            true => Ok(split),
-            false => Err(SplitError::Changed(folder.clone())),
+        if let Ok(split) = &split
+            && is_recorded(split)
+        {
+            return Ok(split.clone());
+        }
+        let mut older = older_splits(folder, val_split, seed).into_iter();
+        match older.find(is_recorded) {
+            Some(split) => Ok(split),
+            None => split.map_err(SplitError::from).and(Err(SplitError::Changed(folder.clone()))),
         }
     }
 }
@@ -198,6 +207,39 @@ impl RunConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_of_an_older_version_finds_its_photos_beside_those_that_are_photos_now() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path();
+        let write = |name: &str| {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"\xff\xd8\xff").unwrap();
+        };
+        let config = |digest: String| {
+            let text = format!(
+                "backbone = 'resnet18'\n[options]\nseed = 7\n[preprocessing]\nresize = 256\n\
+                 filter = 'bilinear'\ncrop = 224\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n\
+                 [data]\nfolder = {folder:?}\ntrain_photos = 1\nval_photos = 1\nskipped = 0\n\
+                 split_sha256 = '{digest}'\n[weights]\nfile = 'w'\nsha256 = ''\n[device]\n\
+                 device = 'cpu'\nbackend = 'cpu'\nname = ''\nkind = 'cpu'\nf16 = false\n[versions]\nkindling = ''\nburn = ''\n"
+            );
+            RunConfig::parse("config.toml".as_ref(), &text).unwrap()
+        };
+        for class in ["cat", "dog"] {
+            (0..9).for_each(|index| write(&format!("{class}/{index}.jpg")));
+        }
+        let older = training_split(folder, None, 7).unwrap();
+        write("cat/no-suffix");
+        write("dog/1.tiff");
+        assert_eq!(training_split(folder, None, 7).unwrap().train.len(), 16);
+        assert_eq!(config(older.digest(folder)).split().unwrap().val, older.val);
+        write("cat/9.jpg");
+        let changed = config(older.digest(folder)).split().unwrap_err();
+        assert!(matches!(changed, SplitError::Changed(_)), "{changed}");
+        assert!(matches!(config(String::new()).split(), Err(SplitError::Changed(_))));
+    }
 
     #[test]
     fn the_recorded_version_of_burn_is_the_one_that_is_built_on() {
