@@ -169,6 +169,8 @@ fn what_holds_no_readable_weights_is_named_with_a_way_out() {
     let saved =
         |name: &str, save: &Save, object: &Py| save.write(&folder.path().join(name), object);
 
+    let arrays = b"\x80\x02}X\x01\x00\x00\x00acnumpy._core.multiarray\n_reconstruct\n)Rs.";
+    save.write_pickle(&folder.path().join("arrays.pth"), arrays);
     let script = Save { files: vec![("constants.pkl", b"\x80\x02).".to_vec())], ..Save::default() };
     saved("script.pt", &script, &dict([]));
     saved("list.pth", &save, &Py::List(vec![Py::Int(1), tensors.clone()]));
@@ -199,11 +201,16 @@ fn what_holds_no_readable_weights_is_named_with_a_way_out() {
             "torch.save(torch.load('list.pth')[1], 'list-weights.pth')",
         ),
         ("values.pth", "is a Python list of 1 entries", "tensors need names"),
+        (
+            "arrays.pth",
+            "is a dictionary of NumPy arrays",
+            "torch.tensor(v) for k, v in torch.load('arrays.pth', weights_only=False).items()",
+        ),
         ("single.pth", "is a single tensor", "state_dict()"),
         (
             "learner.pkl",
             "is a pickled `fastai.learner.Learner`",
-            "torch.load('learner.pkl', weights_only=False)",
+            "torch.load('learner.pkl', weights_only=False).model.state_dict()",
         ),
         ("m-00001-of-00002.bin", "is file 1 of 2 of one network", "glob.glob('*-of-*.bin')"),
         ("plain.pkl", "is a Python pickle of a dictionary", "torch.save"),

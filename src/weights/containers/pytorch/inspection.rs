@@ -90,6 +90,10 @@ impl Inspection<'_> {
             Err(self.foreign(Foreign::python(what, self.path, expression)))
         };
         match self.pickle.node(root) {
+            Node::Dict(_) if self.holds_arrays_alone() => python(
+                "a dictionary of NumPy arrays".into(),
+                "{k: torch.tensor(v) for k, v in torch.load({file}, weights_only=False).items()}",
+            ),
             Node::Dict(_) => Ok(()),
             Node::Sequence(entries) => {
                 let dictionary =
@@ -108,6 +112,11 @@ impl Inspection<'_> {
                 "save the network's state_dict() with torch.save",
             ))),
             Node::Object { .. } if self.is_module(root) => Ok(()),
+            // A trainer that has its network as an attribute, such as fastai's.
+            Node::Object { .. } if self.has(root, "model") => python(
+                format!("a pickled {}", self.kind()),
+                "torch.load({file}, weights_only=False).model.state_dict()",
+            ),
             Node::Object { .. } => python(
                 format!("a pickled {}", self.kind()),
                 "torch.load({file}, weights_only=False).state_dict()",
@@ -143,11 +152,25 @@ impl Inspection<'_> {
 
     /// Whether the object is a `torch.nn.Module`, by its attributes.
     fn is_module(&self, id: Id) -> bool {
+        ["_parameters", "_buffers", "_modules"].iter().all(|name| self.has(id, name))
+    }
+
+    /// Whether the dictionary or object has this key or attribute.
+    fn has(&self, id: Id, name: &str) -> bool {
         let attributes = self.pickle.entries(id).unwrap_or_default();
-        let has = |name: &str| {
-            attributes.iter().any(|(key, _)| self.pickle.text(*key).as_deref() == Some(name))
+        attributes.iter().any(|(key, _)| self.pickle.text(*key).as_deref() == Some(name))
+    }
+
+    /// Whether there are NumPy's arrays and no tensors.
+    fn holds_arrays_alone(&self) -> bool {
+        let class = |found: fn(&str) -> bool| {
+            self.pickle.nodes().iter().any(|node| match node {
+                Node::Class(name) => found(name),
+                _ => false,
+            })
         };
-        has("_parameters") && has("_buffers") && has("_modules")
+        class(|name| name.starts_with("numpy.") && name.ends_with("_reconstruct"))
+            && !class(|name| name.starts_with("torch._"))
     }
 
     fn is_tensor(&self, id: Id) -> bool {
