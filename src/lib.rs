@@ -91,6 +91,7 @@ pub mod gallery;
 pub mod head;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub mod kernels;
+mod leftovers;
 pub mod output;
 pub mod photos;
 pub mod plan;

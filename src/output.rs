@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::leftovers;
+
 use crate::printable::PathText;
 use crate::regular_file;
 
@@ -70,6 +72,7 @@ impl OutputFile {
             return Err(OutputError::NotAFile(path.to_owned()));
         }
         fs::create_dir_all(reserved.folder()).map_err(failed)?;
+        leftovers::sweep(reserved.folder(), |_| false);
         reserved.hidden_file()?.close().map_err(failed)?;
         Ok(reserved)
     }
@@ -130,14 +133,16 @@ pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
 /// It is renamed when it is complete, and removed when it is dropped.
 pub(crate) fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".kindling-");
+    builder.prefix(leftovers::PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // Only the kind: the full error names the hidden file, which means nothing to the user.
-    builder.tempfile_in(folder).map_err(|error| error.kind().into())
+    let file = builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))?;
+    leftovers::lock(file.as_file());
+    Ok(file)
 }
 
 impl StagedFile {

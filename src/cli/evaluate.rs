@@ -12,7 +12,7 @@ use kindling::run::Model;
 use serde::Serialize;
 
 use super::evaluated::Evaluated;
-use super::opened::ComputeArgs;
+use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
 use super::terminal::{counted, error_text, interval, one_line, text, warn};
 
@@ -73,6 +73,7 @@ struct SkippedFile<'a> {
 }
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
+    put_back(&args.run);
     let mut unwritten = None;
     let report_file = match args.no_report {
         true => None,

@@ -9,11 +9,23 @@ use kindling::backbone::Backbone;
 use kindling::device::DeviceInfo;
 use kindling::features::Extractor;
 use kindling::photos::Preprocessing;
-use kindling::run::{FrozenBackbone, Model};
+use kindling::run::{FrozenBackbone, Model, restore_replaced};
 
 use super::DeviceArg;
 use super::extraction::{FeaturesArg, extractor};
 use super::pretrained::NetworkArg;
+use super::terminal::{text, warn};
+
+/// Puts the run `path` back if a program ended while it replaced it, and says so. Call it before a
+/// run folder is looked at.
+pub fn put_back(path: &Path) {
+    if restore_replaced(path) {
+        warn(&format!(
+            "`{}` was put back: a program ended before it had replaced this run",
+            text(path)
+        ));
+    }
+}
 
 /// The options of every command that runs an existing model.
 #[derive(Args)]

@@ -15,6 +15,7 @@ use kindling::weights::{
 };
 use serde::Serialize;
 
+use super::opened::put_back;
 use super::terminal::{Hinted, byte_bar, bytes, error_text, one_line, text, warn};
 
 /// Environment variable: base URL of a mirror to download from instead of the published URLs.
@@ -106,6 +107,7 @@ impl NetworkArg {
 
     /// Opens the model `source`: a run folder, a weights file, or the name of a published network.
     pub fn model(self, source: &Path, quiet: bool, device: &Device) -> Result<Model> {
+        put_back(source);
         let Some(name) = published(source) else {
             let model = Model::open(source, device)?;
             model.notes.iter().for_each(|note| warn(note));
@@ -119,6 +121,7 @@ impl NetworkArg {
 
     /// Opens the backbone of the model `source`, which needs no fc layer.
     pub fn backbone(self, source: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
+        put_back(source);
         let Some(name) = published(source) else {
             let frozen = FrozenBackbone::open(source, device)?;
             frozen.notes.iter().for_each(|note| warn(note));

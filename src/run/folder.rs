@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::card::CARD_MARK;
 use super::history::metrics_csv;
+use super::replace::{Step, replace};
 use super::{
     CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE,
     RunConfig, SUMMARY_FILE, Summary,
 };
 use crate::head::EpochMetrics;
+use crate::leftovers;
 use crate::output::has_mark;
 use crate::printable::PathText;
 use crate::report::Report;
@@ -124,6 +126,8 @@ impl RunDir {
         let run_dir = Self { requested: folder.to_owned(), folder: path, force };
         run_dir.occupant()?;
         fs::create_dir_all(run_dir.parent()).map_err(failed)?;
+        let belongs = |name: &OsStr| FILES.iter().any(|file| name == *file);
+        leftovers::sweep(run_dir.parent(), belongs);
         run_dir.hidden_folder()?.close().map_err(failed)?;
         Ok(run_dir)
     }
@@ -185,14 +189,12 @@ impl RunDir {
     /// If something else was created at the path in the meantime, or the file system fails. No
     /// partial run is left behind, and what existed before is kept.
     pub fn write(&self, content: &FolderContent) -> Result<(), RunError> {
-        let failed = |error| self.failed(error);
         let config = toml::to_string_pretty(content.config)?;
         let summary = serde_json::to_string_pretty(content.summary)? + "\n";
         let classes: String = content.classes.iter().map(|class| format!("{class}\n")).collect();
         let metrics = metrics_csv(content.epochs);
 
-        let staging = self.hidden_folder()?;
-        for (name, bytes) in [
+        let files = [
             (CLASSES_FILE, Some(classes.as_bytes())),
             (CONFIG_FILE, Some(config.as_bytes())),
             (METRICS_FILE, Some(metrics.as_bytes())),
@@ -201,16 +203,30 @@ impl RunDir {
             (CURVES_FILE, content.curves.map(str::as_bytes)),
             (CARD_FILE, Some(content.card.as_bytes())),
             (MODEL_FILE, Some(content.model)),
-        ] {
+        ];
+        self.write_files(&files, &mut |_| ())
+    }
+
+    /// Writes these files as a run, and calls `step` before each change of the file system.
+    fn write_files(&self, files: &[(&str, Option<&[u8]>)], step: Step) -> Result<(), RunError> {
+        let failed = |error| self.failed(error);
+        step("create a hidden folder");
+        let staging = self.hidden_folder()?;
+        step("lock it");
+        // The lock is on the folder, whatever its name is.
+        let lock = leftovers::lock_folder(staging.path());
+        for (name, bytes) in files {
             let Some(bytes) = bytes else { continue };
-            write_through(&staging.path().join(name), bytes).map_err(failed)?;
+            write_through(&staging.path().join(name), bytes, step).map_err(failed)?;
         }
         match self.occupant()? {
             Occupant::Nothing => {
                 // Windows cannot rename onto an existing folder, not even an empty one.
                 if self.folder.is_dir() {
+                    step("remove the empty folder");
                     fs::remove_dir(&self.folder).map_err(failed)?;
                 }
+                step("rename the hidden folder");
                 fs::rename(staging.path(), &self.folder).map_err(|error| match error.kind() {
                     // Another process created the folder in the meantime.
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
@@ -220,19 +236,14 @@ impl RunDir {
                 })?;
             }
             Occupant::Run => {
-                let aside = self.hidden_folder()?;
-                let old = aside.path().join("replaced");
-                fs::rename(&self.folder, &old).map_err(failed)?;
-                if let Err(error) = fs::rename(staging.path(), &self.folder) {
-                    // Restore the old run. If that fails too, keep `aside`, so that dropping it
-                    // does not delete the old run.
-                    if fs::rename(&old, &self.folder).is_err() {
-                        let _ = aside.keep();
-                    }
-                    return Err(failed(error));
-                }
+                let old = replace(staging.path(), &self.folder, step).map_err(failed)?;
+                step("delete the old run");
+                // What cannot be deleted now is swept later.
+                let _ = fs::remove_dir_all(old);
             }
         }
+        step("unlock it");
+        drop(lock);
         // The folder was renamed, so there is nothing to remove.
         let _ = staging.keep();
         Ok(())
@@ -242,7 +253,7 @@ impl RunDir {
     /// deleted when it is dropped.
     fn hidden_folder(&self) -> Result<tempfile::TempDir, RunError> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".kindling-");
+        builder.prefix(leftovers::PREFIX);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -254,8 +265,15 @@ impl RunDir {
 }
 
 /// Writes a new file and flushes it to disk.
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_through(path: &Path, bytes: &[u8], step: Step) -> io::Result<()> {
+    step("create a file");
     let mut file = File::create_new(path)?;
+    step("write it");
     file.write_all(bytes)?;
+    step("flush it");
     file.sync_all()
 }
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ mod files;
 mod folder;
 mod history;
 mod model;
+mod replace;
 
 pub use card::Card;
 pub use config::{
@@ -15,6 +16,7 @@ pub use config::{
 pub use folder::{FolderContent, RunDir, RunError};
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
+pub use replace::restore_replaced;
 
 /// The whole network, with the tensor names of the published weights.
 pub const MODEL_FILE: &str = "model.safetensors";

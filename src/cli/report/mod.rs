@@ -15,7 +15,7 @@ use kindling::run::Model;
 use serde::Serialize;
 
 use super::evaluated::Evaluated;
-use super::opened::ComputeArgs;
+use super::opened::{ComputeArgs, put_back};
 use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
@@ -72,6 +72,7 @@ impl GalleryArg {
 }
 
 pub fn run(args: &ReportArgs) -> Result<()> {
+    put_back(&args.run);
     let report_file = ReportFile::of(&args.run, args.out.as_deref())?.ok_or_else(|| {
         let message = format!("`{}` is not a run folder", args.run.shown());
         Hinted::new(message, vec!["give a file with --out".into()])

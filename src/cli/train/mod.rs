@@ -19,6 +19,7 @@ use kindling::photos::{Split, split_of_parts, training_split};
 use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
+use super::opened::put_back;
 use super::terminal::{counted, interval, one_line, shell_word, this_program};
 pub use args::TrainArgs;
 use console::Console;
@@ -29,6 +30,9 @@ use watch::Watch;
 /// Runs the command. `typed` is the command line as the user gave it, which the run records.
 pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let watch = Watch::asked(args.tui)?;
+    if let Some(out) = &args.out {
+        put_back(out);
+    }
     let run_dir = NewRunDir::reserve(args.out.as_deref(), args.force)?;
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
