@@ -4,27 +4,39 @@
 //! what can be locked belongs to nobody, and is deleted.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
 
 /// The start of every temporary name.
 pub(crate) const PREFIX: &str = ".kindling-";
 /// Length of the random part, as `tempfile` makes it.
 const RANDOM: usize = 6;
+/// Attempts to create something that no sweeping program deletes.
+const ATTEMPTS: usize = 10;
 
-/// Locks a temporary file or folder. If the file system has no locks, nobody can sweep there either.
-pub(crate) fn lock(file: &File) {
-    if let Err(error) = file.try_lock() {
-        log::debug!("a temporary file cannot be locked: {error}");
+/// Creates something temporary and locks it, until the file is dropped.
+///
+/// A program that sweeps may delete it before it is locked. Then another one is created.
+///
+/// # Errors
+/// If `create` fails, or all that it created was deleted.
+pub(crate) fn held<T>(
+    create: impl Fn() -> io::Result<T>,
+    open: impl Fn(&T) -> io::Result<File>,
+    path: impl Fn(&T) -> &Path,
+) -> io::Result<(T, Option<File>)> {
+    for _ in 0..ATTEMPTS {
+        let created = create()?;
+        // Windows does not open folders as files; nothing is swept there.
+        let Ok(file) = open(&created) else { return Ok((created, None)) };
+        // If the file system has no locks, nobody can sweep there either.
+        let is_locked = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if is_locked && path(&created).exists() {
+            return Ok((created, Some(file)));
+        }
     }
-}
-
-/// Opens and locks a temporary folder, until the file is dropped.
-pub(crate) fn lock_folder(folder: &Path) -> Option<File> {
-    // Windows does not open folders as files; nothing is swept there.
-    let opened = File::open(folder).ok()?;
-    lock(&opened);
-    Some(opened)
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Deletes the abandoned temporary files in `folder`, and abandoned temporary folders that hold
@@ -55,7 +67,7 @@ pub(crate) fn sweep(folder: &Path, belongs: impl Fn(&OsStr) -> bool) {
 }
 
 /// Deletes a folder, if all that it holds belongs to a run.
-fn remove_folder(folder: &Path, belongs: impl Fn(&OsStr) -> bool) -> std::io::Result<()> {
+fn remove_folder(folder: &Path, belongs: impl Fn(&OsStr) -> bool) -> io::Result<()> {
     let files: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
     let known = |file: &fs::DirEntry| {
         file.file_type().is_ok_and(|kind| kind.is_file()) && belongs(&file.file_name())
@@ -85,7 +97,8 @@ mod tests {
             fs::create_dir(place.join(name)).unwrap();
             fs::write(place.join(name).join(file), "text").unwrap();
         }
-        let locked = lock_folder(&place.join(".kindling-AAAAAA"));
+        let locked = File::open(place.join(".kindling-AAAAAA")).unwrap();
+        locked.try_lock().unwrap();
         let names = || {
             sweep(place, |name| name == "model");
             let mut names: Vec<_> =
@@ -107,5 +120,26 @@ mod tests {
         drop(held);
         expected.retain(|name| *name != held_name);
         assert_eq!(names(), expected);
+    }
+
+    #[test]
+    fn what_is_deleted_before_it_is_locked_is_created_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let deleted = std::cell::Cell::new(0);
+        let create = || tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder.path());
+        let open = |created: &tempfile::TempDir| {
+            let file = File::open(created.path());
+            // Another program sweeps at the worst moment, twice.
+            if deleted.get() < 2 {
+                deleted.set(deleted.get() + 1);
+                sweep(folder.path(), |_| false);
+            }
+            file
+        };
+        let (created, _lock) = held(create, open, tempfile::TempDir::path).unwrap();
+        assert_eq!(deleted.get(), 2);
+        assert!(created.path().is_dir());
+        sweep(folder.path(), |_| false);
+        assert!(created.path().is_dir());
     }
 }

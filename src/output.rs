@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::leftovers;
-
 use crate::printable::PathText;
 use crate::regular_file;
 
@@ -139,9 +138,11 @@ pub(crate) fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // Only the kind: the full error names the hidden file, which means nothing to the user.
-    let file = builder.tempfile_in(folder).map_err(|error| io::Error::from(error.kind()))?;
-    leftovers::lock(file.as_file());
+    // The clone shares the lock, which lasts until both are closed.
+    let open = |file: &NamedTempFile| file.as_file().try_clone();
+    let (file, _) = leftovers::held(|| builder.tempfile_in(folder), open, NamedTempFile::path)
+        // Only the kind: the full error names the hidden file, which means nothing to the user.
+        .map_err(|error| io::Error::from(error.kind()))?;
     Ok(file)
 }
 

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::card::CARD_MARK;
 use super::history::metrics_csv;
 use super::replace::{Step, replace};
@@ -128,7 +130,7 @@ impl RunDir {
         fs::create_dir_all(run_dir.parent()).map_err(failed)?;
         let belongs = |name: &OsStr| FILES.iter().any(|file| name == *file);
         leftovers::sweep(run_dir.parent(), belongs);
-        run_dir.hidden_folder()?.close().map_err(failed)?;
+        drop(run_dir.hidden_folder()?);
         Ok(run_dir)
     }
 
@@ -211,10 +213,8 @@ impl RunDir {
     fn write_files(&self, files: &[(&str, Option<&[u8]>)], step: Step) -> Result<(), RunError> {
         let failed = |error| self.failed(error);
         step("create a hidden folder");
-        let staging = self.hidden_folder()?;
-        step("lock it");
         // The lock is on the folder, whatever its name is.
-        let lock = leftovers::lock_folder(staging.path());
+        let (staging, lock) = self.hidden_folder()?;
         for (name, bytes) in files {
             let Some(bytes) = bytes else { continue };
             write_through(&staging.path().join(name), bytes, step).map_err(failed)?;
@@ -249,9 +249,9 @@ impl RunDir {
         Ok(())
     }
 
-    /// Creates a hidden folder with a unique name next to the target and default permissions. It is
-    /// deleted when it is dropped.
-    fn hidden_folder(&self) -> Result<tempfile::TempDir, RunError> {
+    /// Creates a hidden folder with a unique name next to the target and default permissions, and
+    /// its lock. It is deleted when it is dropped.
+    fn hidden_folder(&self) -> Result<(TempDir, Option<File>), RunError> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(leftovers::PREFIX);
         #[cfg(unix)]
@@ -259,8 +259,11 @@ impl RunDir {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
-        // Only the kind: the full error names the hidden folder, which means nothing to the user.
-        builder.tempdir_in(self.parent()).map_err(|error| self.failed(error.kind().into()))
+        let open = |folder: &TempDir| File::open(folder.path());
+        leftovers::held(|| builder.tempdir_in(self.parent()), open, TempDir::path)
+            // Only the kind: the full error names the hidden folder, which means nothing to the
+            // user.
+            .map_err(|error| self.failed(error.kind().into()))
     }
 }
 

@@ -96,7 +96,7 @@ fn a_run_is_there_before_and_after_each_step_of_its_replacement() {
 fn a_run_that_was_moved_away_is_put_back_by_the_next_command() {
     if let Some((stop, run)) = asked() {
         let dir = RunDir::reserve(&run, true).unwrap();
-        let staging = dir.hidden_folder().unwrap();
+        let (staging, _) = dir.hidden_folder().unwrap();
         for (name, bytes) in files("new") {
             fs::write(staging.path().join(name), bytes.unwrap()).unwrap();
         }

@@ -1,7 +1,7 @@
 //! `kindling devices`: the devices of the machine and the tests of their kernels.
 
 use crate::errors::assert_error;
-use crate::fixtures::{CPU, json, narrow, photos, run_in, stdout};
+use crate::fixtures::{CPU, json, kindling, narrow, photos, run_in, stdout};
 
 #[test]
 fn devices_tells_whose_kernels_run() {
@@ -20,6 +20,21 @@ fn devices_tells_whose_kernels_run() {
         let own = line(device["device"].as_str().unwrap()).ends_with("own");
         assert_eq!(device["kernels"], own, "{device}");
     }
+}
+
+/// Where there is no desktop, Mesa's device selection layer prints a line that looks like ours.
+#[test]
+fn no_line_of_a_driver_looks_like_an_error_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = kindling()
+        .current_dir(folder.path())
+        .arg("devices")
+        .env_remove("NODEVICE_SELECT")
+        .env_remove("XDG_RUNTIME_DIR")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 #[test]
