@@ -47,6 +47,7 @@ fn a_crop_of_4096_in_a_run_or_a_file_is_an_error_and_1024_is_computed() {
     stdout(&run_in(place, args.into_iter().chain(crate::fixtures::narrow())));
     let config = fs::read_to_string(place.join("run/config.toml")).unwrap();
     let evaluate = ["evaluate", "run", "photos", "--no-report", "--json", "--device", CPU];
+    let model = fs::read(place.join("run/model.safetensors")).unwrap();
     let with_crop = |crop: u32| {
         let resize = format!("resize = {crop}");
         let changed = config
@@ -54,10 +55,24 @@ fn a_crop_of_4096_in_a_run_or_a_file_is_an_error_and_1024_is_computed() {
             .replace("crop = 224", &format!("crop = {crop}"));
         assert!(changed.contains(&resize));
         fs::write(place.join("run/config.toml"), changed).unwrap();
+        fs::write(place.join("run/model.safetensors"), cropped(&model, crop)).unwrap();
         run_in(place, evaluate)
     };
     let refused = with_crop(4096);
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("preprocessing is invalid"), "{}", stderr(&refused));
     assert_eq!(json(&with_crop(1024))["images"], 12);
+}
+
+/// The model file of a run with another crop in its metadata.
+fn cropped(model: &[u8], crop: u32) -> Vec<u8> {
+    let (length, rest) = model.split_first_chunk().unwrap();
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let changed = String::from_utf8(header.to_vec())
+        .unwrap()
+        .replacen("resize\\\":256", &format!("resize\\\":{crop}"), 1)
+        .replacen("crop\\\":224", &format!("crop\\\":{crop}"), 1);
+    assert_ne!(changed.as_bytes(), header);
+    let length = changed.len() as u64;
+    [&length.to_le_bytes(), changed.as_bytes(), tensors].concat()
 }
