@@ -57,15 +57,23 @@ fn escaped(path: &Path) -> String {
     text
 }
 
-/// Escapes the control characters of the text, which a terminal would execute.
+/// Escapes the control characters of the text, which a terminal would execute, and those that
+/// change the direction of the text after them, which make a name look like another one.
 pub fn printable(text: &str) -> String {
     text.chars().fold(String::new(), |mut escaped, character| {
-        match character.is_control() {
-            true => escaped.extend(character.escape_default()),
-            false => escaped.push(character),
+        match is_printable(character) {
+            true => escaped.push(character),
+            false => escaped.extend(character.escape_default()),
         }
         escaped
     })
+}
+
+/// Whether a character may reach a terminal or a page as it is.
+pub(crate) fn is_printable(character: char) -> bool {
+    // Unicode's bidirectional formatting characters: <https://www.unicode.org/reports/tr9/>.
+    let turns_text = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !turns_text
 }
 
 /// The text on one line, cut to `limit` characters.
@@ -115,6 +123,13 @@ mod tests {
             rest = &rest[length..];
         }
         bytes
+    }
+
+    #[test]
+    fn what_a_terminal_would_execute_or_turn_around_is_escaped() {
+        assert_eq!(printable("cat\u{1b}[31m\n"), "cat\\u{1b}[31m\\n");
+        assert_eq!(printable("dog\u{202e}gpj.exe"), "dog\\u{202e}gpj.exe");
+        assert_eq!(printable("katze ä 猫 \u{5d0}"), "katze ä 猫 \u{5d0}");
     }
 
     #[test]

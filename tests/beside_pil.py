@@ -129,7 +129,9 @@ def main():
             os.symlink(path.resolve(), ours / f"{index}.jpg")
             photo, errors[index] = pil(path)
             if photo is not None:
-                photo.save(theirs / f"{index}.png", compress_level=1)
+                # Only the pixels: what else the file said may not fit a PNG.
+                pixels = Image.fromarray(np.asarray(photo))
+                pixels.save(theirs / f"{index}.png", compress_level=1)
         tables = [
             features(options.kindling, files, scratch, options.weights)
             for files in (ours, theirs)

@@ -9,6 +9,7 @@ use super::{
     ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data, explanations,
 };
 use crate::photos::Preprocessing;
+use crate::printable::{is_printable, printable};
 
 const STYLE: &str = include_str!("style.css");
 /// Content-Security-Policy: the page loads nothing and runs nothing.
@@ -29,7 +30,7 @@ pub struct Drawings<'a> {
 
 pub fn html(findings: &Findings, drawings: &Drawings) -> String {
     let content = findings.content;
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -68,8 +69,17 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                 }
             }
         }
+    };
+    with_printable_text(page.into_string())
+}
+
+/// Escapes what HTML does not allow in text: names of classes and files may hold any character.
+fn with_printable_text(page: String) -> String {
+    let is_allowed = |character: char| character == '\n' || is_printable(character);
+    match page.chars().all(is_allowed) {
+        true => page,
+        false => page.split('\n').map(printable).collect::<Vec<_>>().join("\n"),
     }
-    .into_string()
 }
 
 /// Anchor and title of each section on the page, in order.
@@ -190,5 +200,16 @@ fn probabilities(findings: &Findings) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_holds_no_control_characters() {
+        let page = "<p>cat\u{1b}[31m</p>\n<p>ä</p>\n".to_owned();
+        assert_eq!(with_printable_text(page), "<p>cat\\u{1b}[31m</p>\n<p>ä</p>\n");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores};
-use crate::printable::PathText;
+use crate::printable::{PathText, is_printable};
 use crate::weights::PublishedWeights;
 
 /// Marks a card as written by Kindling.
@@ -219,7 +219,7 @@ fn escaped(text: &str) -> String {
     // Some Markdown renderers turn anything that looks like an address into a link.
     let is_address = text.contains("www.") || text.contains("://") || text.contains('@');
     for character in text.chars() {
-        if character.is_control() {
+        if !is_printable(character) {
             escaped.extend(character.escape_default());
             continue;
         }
