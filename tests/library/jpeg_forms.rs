@@ -4,6 +4,7 @@ use image::RgbImage;
 use kindling::photos::decode;
 
 use crate::jpeg_encoder::{Form, Plane, encode};
+use crate::reference::fixture;
 
 /// A decoder rounds each sample (1), twice where it transforms, and red or blue is luma plus 1.772
 /// times a colour difference: 1 + 1.772 + rounding.
@@ -254,5 +255,25 @@ fn jpegs_that_are_not_read_are_named() {
         let error = decode(&path).unwrap_err().to_string();
         let expected = format!("is {named}, which is not read; convert it to a usual JPEG or PNG");
         assert_eq!(error, expected);
+    }
+}
+
+/// Frames of Motion JPEG films, and pictures of some webcams, have no Huffman tables.
+#[test]
+fn a_jpeg_without_huffman_tables_has_the_standard_ones() {
+    for name in ["rgb.jpg", "grey.jpeg", "cmyk.jpg"] {
+        let file = std::fs::read(fixture("formats").join(name)).unwrap();
+        let mut without = file[..2].to_vec();
+        let mut rest = &file[2..];
+        while rest[1] != 0xda {
+            let segment = 2 + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+            if rest[1] != 0xc4 {
+                without.extend(&rest[..segment]);
+            }
+            rest = &rest[segment..];
+        }
+        without.extend(rest);
+        assert!(without.len() < file.len() - 200, "{name} had tables");
+        assert_eq!(decoded(&without), decoded(&file), "{name}");
     }
 }

@@ -12,6 +12,7 @@ use super::frame::Frame;
 use super::huffman::{Bits, Table};
 use super::rgb::to_rgb;
 use super::segment::segments;
+use super::standard::STANDARD_TABLES;
 use super::transform;
 use super::upsample::Plane;
 use crate::photos::decode::{DecodeError, DecodeWarning, Decoded};
@@ -122,7 +123,7 @@ impl Decoder {
                 coefficients: vec![[0; 64]; stored],
             });
         }
-        Ok(Self {
+        let mut decoder = Self {
             components,
             ids: frame.components.iter().map(|component| component.id).collect(),
             progressive: frame.progressive,
@@ -132,7 +133,10 @@ impl Decoder {
             quantisation: [None; 4],
             restart_interval: 0,
             warning: None,
-        })
+        };
+        // For a file without tables, or with fewer than its scans need.
+        decoder.read_huffman(&STANDARD_TABLES)?;
+        Ok(decoder)
     }
 
     fn read_huffman(&mut self, mut data: &[u8]) -> Result<(), DecodeError> {

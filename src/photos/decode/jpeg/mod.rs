@@ -6,6 +6,7 @@ mod frame;
 mod huffman;
 mod rgb;
 mod segment;
+mod standard;
 mod transform;
 mod upsample;
 
