@@ -27,6 +27,8 @@ pub(super) struct Frame {
     pub interleaved: bool,
     /// Whether the data of scans is divided by restart markers.
     pub restarts: bool,
+    /// Whether Huffman tables are defined before the first scan.
+    pub tables: bool,
     /// Whether an end marker follows the first scan.
     pub ends: bool,
 }
@@ -50,13 +52,15 @@ impl Frame {
     /// If there is no frame with a scan, or one that PIL does not read either, or one that is
     /// coded arithmetically.
     pub fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (mut frame, mut jfif, mut adobe, mut restarts) = (None::<Self>, false, None, false);
+        let (mut frame, mut jfif, mut adobe) = (None::<Self>, false, None);
+        let (mut restarts, mut tables) = (false, false);
         for segment in segments(bytes) {
             match (segment.marker, segment.data) {
                 (0xe0, [b'J', b'F', b'I', b'F', 0, ..]) => jfif = true,
                 (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
                     adobe = Some(*transform);
                 }
+                (0xc4, _) => tables = true,
                 (0xdd, [high, low, ..]) => restarts = (*high, *low) != (0, 0),
                 (0xc0..=0xc2, data) => frame = Some(Self::parsed(segment.marker, data)?),
                 (0xc3 | 0xc7, _) => return Err(DecodeError::Unsupported("a lossless JPEG")),
@@ -70,7 +74,7 @@ impl Frame {
                     let interleaved =
                         frame.progressive || usize::from(*count) == frame.components.len();
                     let ends = bytes[segment.end..].windows(2).any(|pair| pair == [0xff, 0xd9]);
-                    return Ok(Self { jfif, adobe, restarts, interleaved, ends, ..frame });
+                    return Ok(Self { jfif, adobe, restarts, interleaved, tables, ends, ..frame });
                 }
                 (0xd9, _) => break,
                 _ => {}
@@ -124,6 +128,7 @@ impl Frame {
             adobe: None,
             interleaved: true,
             restarts: false,
+            tables: true,
             ends: true,
         })
     }

@@ -32,8 +32,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 /// Whether `zune-jpeg` 0.5.15 reads such a file as libjpeg does. It does not read scans with fewer
 /// components than the frame where chroma is halved vertically (zune-image issue 422), upsamples
 /// only the four usual forms, and not in the narrowest photos, guesses some colour spaces
-/// otherwise, does not go on at the next restart marker after damage, and does not say that a file
-/// is cut off.
+/// otherwise, does not go on at the next restart marker after damage, refuses files without Huffman
+/// tables, and does not say that a file is cut off.
 fn is_usual(frame: &Frame) -> bool {
     let sampling: Vec<(usize, usize)> =
         frame.components.iter().map(|component| component.sampling).collect();
@@ -42,7 +42,7 @@ fn is_usual(frame: &Frame) -> bool {
         [(1 | 2, 1 | 2), (1, 1), (1, 1)] => frame.is_plain_ycbcr() && frame.width > 16,
         _ => false,
     };
-    usual_sampling && frame.interleaved && !frame.restarts && frame.ends
+    usual_sampling && frame.interleaved && frame.tables && !frame.restarts && frame.ends
 }
 
 /// What decoding takes. Of a progressive frame both decoders hold all coefficients, of two bytes
