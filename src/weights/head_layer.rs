@@ -1,6 +1,6 @@
 //! Finds the head of a network in a file: the linear layer after its features, whatever its name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::Tensors;
 use crate::backbone::Architecture;
@@ -80,7 +80,14 @@ pub(super) fn find(
     let naming = architecture.naming();
     let published = ["fc.weight", "fc.bias"].map(|name| naming.published(name));
     if published.iter().all(|name| names.contains_key(name)) {
-        return HeadForm::Published;
+        let rivals = rivals(tensors, prefix, names, architecture, others);
+        if rivals.is_empty() {
+            return HeadForm::Published;
+        }
+        // Which of them the network ends with is nowhere in the file.
+        let own = published.iter().filter_map(|name| names.remove(name));
+        let all: Vec<String> = own.chain(rivals).collect();
+        return HeadForm::Other(described(tensors, &all.iter().collect::<Vec<_>>()));
     }
     let mut level = prefix;
     loop {
@@ -108,6 +115,48 @@ pub(super) fn find(
         let outer = level.trim_end_matches('.').rfind('.');
         level = outer.map_or("", |dot| &level[..=dot]);
     }
+}
+
+/// The tensors beside a network with its published head that may be the head in its place: modules
+/// that are called so around the network, and linear layers on its features or on its logits, as
+/// in `nn.Sequential(resnet18(), nn.Linear(1000, 3))`.
+fn rivals(
+    tensors: &Tensors,
+    prefix: &str,
+    names: &BTreeMap<String, String>,
+    architecture: &Architecture,
+    others: &[&str],
+) -> BTreeSet<String> {
+    let shape = |name: &str| tensors.get(name).map(|tensor| tensor.shape.to_vec());
+    let own: BTreeSet<&str> = names.values().map(String::as_str).collect();
+    let logits = names.get(&architecture.naming().published("fc.bias"));
+    let logits = logits.and_then(|name| shape(name)).and_then(|shape| shape.first().copied());
+    let is_elsewhere = |name: &str| {
+        name.split('.').any(|part| AUXILIARY.contains(&part))
+            || others.iter().any(|other| name.starts_with(other))
+    };
+    let is_linear = |weight: &str| {
+        let Some(bias) = weight.strip_suffix("weight").map(|layer| format!("{layer}bias")) else {
+            return false;
+        };
+        match (shape(weight).as_deref(), shape(&bias).as_deref()) {
+            (Some([outputs, inputs]), Some([biases])) => {
+                outputs == biases && (*inputs == architecture.features() || Some(*inputs) == logits)
+            }
+            _ => false,
+        }
+    };
+    let mut found: BTreeSet<String> = tensors
+        .keys()
+        .filter(|name| !own.contains(name.as_str()) && !is_elsewhere(name) && is_linear(name))
+        .cloned()
+        .collect();
+    let mut level = prefix;
+    while let Some(outer) = level.strip_suffix('.') {
+        level = outer.rfind('.').map_or("", |dot| &level[..=dot]);
+        found.extend(groups(tensors, level, prefix, others).into_values().flatten());
+    }
+    found
 }
 
 /// The tensors of each module below `level` that may be a head: full names by module.

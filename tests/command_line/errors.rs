@@ -122,6 +122,7 @@ fn wrong_usage_exits_with_2() {
         vec!["train", "photos", "--lr", "-1"],
         vec!["train", "photos", "--lr", "nan"],
         vec!["train", "photos", "--val-split", "1"],
+        vec!["train", "photos", "--val", "other"],
         vec!["train", "photos", "--device", "gpu"],
         vec!["train", "photos", "--backbone", "resnet50"],
         vec!["predict", "model"],

@@ -76,6 +76,33 @@ fn a_head_of_several_layers_is_refused_and_its_backbone_read() {
     assert!(error.contains("not one linear layer") && error.contains("fc.0.weight"), "{error}");
 }
 
+/// Which layer such a network ends with is in its code, not in the file.
+#[test]
+fn of_two_heads_none_is_taken_for_the_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    for (prefix, outer, inputs) in [
+        ("backbone.", "fc", 32),
+        ("backbone.", "head", 32),
+        ("encoder.", "classifier", 10),
+        ("0.", "1", 10),
+        ("model.net.", "model.fc2", 32),
+        ("", "fc.1", 32),
+        ("", "fc2", 10),
+    ] {
+        let mut save = Save::default();
+        let network = prefixed(prefix, &save.narrow(0.0));
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{outer}.{part}"));
+        let head = dict([
+            (weight.as_str(), save.tensor(&[3, inputs], vec![0.5; 3 * inputs])),
+            (bias.as_str(), save.tensor(&[3], vec![0.0; 3])),
+        ]);
+        let path = written(folder.path(), &save, &joined(&[network, head]));
+        assert_narrow(&path, false);
+        let error = Model::open(&path, &cpu()).err().unwrap().to_string();
+        assert!(error.contains("not one linear layer") && error.contains(&weight), "{error}");
+    }
+}
+
 #[test]
 fn a_head_of_one_logit_is_refused_and_its_backbone_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,16 @@ fn storages_longer_or_shorter_than_declared_or_missing_are_refused_as_torch_does
 }
 
 #[test]
+fn tensors_that_are_stored_with_the_other_sign_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut save = Save { negated: true, ..Save::default() };
+    let tensors = narrow(&mut save);
+    let path = folder.path().join("f.pth");
+    save.write(&path, &root(&tensors));
+    assert!(refusal(&path).contains("is a negated or conjugated view"), "{}", refusal(&path));
+}
+
+#[test]
 fn a_storage_that_no_network_uses_is_checked_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.pth");

@@ -49,6 +49,8 @@ pub struct Save {
     /// Storages that are left out.
     pub missing: Vec<usize>,
     pub deflated: bool,
+    /// Tensors are negated views: their storages hold the values with the other sign.
+    pub negated: bool,
     /// The archive's folder if it is not `archive`: `torch.save` takes the name of the file.
     pub folder: Option<&'static str>,
 }
@@ -160,7 +162,11 @@ impl Save {
                     numbers.iter().for_each(|number| self.pickle(&Py::Int(*number as i64), out));
                     out.push(b't');
                 }
-                out.extend(b"\x89ccollections\nOrderedDict\n)RtR");
+                out.extend(b"\x89ccollections\nOrderedDict\n)R");
+                if self.negated {
+                    out.extend(b"}(X\x03\0\0\0neg\x88u");
+                }
+                out.extend(b"tR");
             }
             Py::Object(module, class, attributes) => {
                 out.extend(format!("c{module}\n{class}\n)\u{0}").bytes());

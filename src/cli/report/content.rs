@@ -141,7 +141,11 @@ impl ReportFile {
 /// Describes the validation photos of a run.
 pub fn source(photos: usize, config: Option<&RunConfig>) -> String {
     match config {
-        Some(config) => format!("{photos} validation photos in {}", config.data.folder.shown()),
+        Some(config) => {
+            let data = &config.data;
+            let folder = data.val_folder.as_ref().unwrap_or(&data.folder);
+            format!("{photos} validation photos in {}", folder.shown())
+        }
         None => format!("{photos} photos"),
     }
 }

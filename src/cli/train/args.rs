@@ -39,7 +39,7 @@ pub struct TrainArgs {
     pub train: Option<PathBuf>,
 
     /// Folder with the photos to validate on, in the same classes
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "train", help_heading = "Photos")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "train", conflicts_with = "data", help_heading = "Photos")]
     pub val: Option<PathBuf>,
 
     /// Folder with photos of the same classes, on which the finished model is tested once

@@ -20,7 +20,7 @@ use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
 use super::opened::put_back;
-use super::terminal::{counted, interval, one_line, shell_word, this_program};
+use super::terminal::{counted, interval, one_line, shell_word, text, this_program};
 pub use args::TrainArgs;
 use console::Console;
 use new_run_dir::NewRunDir;
@@ -83,12 +83,13 @@ fn print(saved: &Saved, console: &Console) {
     }
     console.line(format_args!(
         "model     {} (epoch {} of {})",
-        folder.shown(),
+        one_line(&text(folder)),
         summary.best_epoch.epoch,
         summary.epochs
     ));
     if *has_report {
-        console.line(format_args!("report    {}", folder.join(REPORT_FILE).shown()));
+        let report = text(&folder.join(REPORT_FILE));
+        console.line(format_args!("report    {}", one_line(&report)));
     }
     let accuracy = summary.best_epoch.val_accuracy;
     let photos = summary.val_photos;
@@ -102,6 +103,6 @@ fn print(saved: &Saved, console: &Console) {
         let interval = interval(test.accuracy, test.photos);
         console.line(format_args!("test accuracy {:.4} on {photos} ({interval})", test.accuracy));
     }
-    let model = shell_word(folder);
+    let model = one_line(&shell_word(folder));
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));
 }

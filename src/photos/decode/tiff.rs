@@ -13,9 +13,14 @@ use super::exif::Directory;
 use super::footprint::Pixels;
 use super::{DecodeError, Decoded, check_size, memory};
 
+const BITS_PER_SAMPLE: u16 = 258;
+const COMPRESSION: u16 = 259;
 const PHOTOMETRIC: u16 = 262;
 const FILL_ORDER: u16 = 266;
+const SAMPLES_PER_PIXEL: u16 = 277;
+const PLANAR_CONFIGURATION: u16 = 284;
 const COLOUR_MAP: u16 = 320;
+const TILE_WIDTH: u16 = 322;
 const EXTRA_SAMPLES: u16 = 338;
 
 /// Decodes the first page of a TIFF file.
@@ -24,6 +29,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let number = |tag| directory.as_ref()?.value(tag)?.first_number();
     if number(FILL_ORDER) == Some(2.0) {
         return Err(DecodeError::Unsupported("a TIFF image whose bits are reversed (FillOrder 2)"));
+    }
+    if let Some(what) = misread(number) {
+        return Err(DecodeError::Unsupported(what));
     }
     // Colours multiplied by their opacity.
     let multiplied = number(EXTRA_SAMPLES) == Some(1.0);
@@ -71,6 +79,21 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         };
     }
     Ok(Decoded { photo, warning: None })
+}
+
+/// The kind of a file that the `tiff` crate reads with wrong pixels, or panics on.
+fn misread(number: impl Fn(u16) -> Option<f64>) -> Option<&'static str> {
+    let is = |tag, value| number(tag) == Some(value);
+    if is(PLANAR_CONFIGURATION, 2.0) && number(TILE_WIDTH).is_some() {
+        return Some("a TIFF image in tiles with a plane for each channel");
+    }
+    if is(SAMPLES_PER_PIXEL, 2.0) && is(COMPRESSION, 7.0) {
+        return Some("a TIFF image of grey and alpha that is compressed as JPEG");
+    }
+    if is(PHOTOMETRIC, 6.0) && is(BITS_PER_SAMPLE, 16.0) {
+        return Some("a TIFF image of YCbCr with 16 bits a value");
+    }
+    None
 }
 
 /// What decoding takes: strips or tiles are decoded one by one, and one of them may be the whole

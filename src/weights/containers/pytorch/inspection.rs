@@ -71,6 +71,11 @@ impl Inspection<'_> {
         let names = self.names()?;
         for (id, node) in self.pickle.nodes().iter().enumerate() {
             let Node::Object { arguments, .. } = node else { continue };
+            if self.has_metadata(id, *arguments) {
+                let name = names.get(&id).map_or("one of its tensors", String::as_str);
+                let reason = format!("`{name}` is a negated or conjugated view: save its clone()");
+                return Err(invalid(self.path, &reason));
+            }
             if let Some(shape) = self.repeated(id, *arguments) {
                 let name = names
                     .get(&id)
@@ -273,6 +278,15 @@ impl Inspection<'_> {
             .try_fold(1u128, |product, side| product.checked_mul(u128::try_from(*side).ok()?));
         let fits = elements.is_some_and(|elements| elements <= stored.max(MAX_REPEATED));
         (!fits).then_some(shape)
+    }
+
+    /// Whether a tensor says that its stored values are to be negated or conjugated
+    /// (`torch._utils._rebuild_tensor_v2`'s `metadata`).
+    fn has_metadata(&self, id: Id, arguments: Id) -> bool {
+        let is_plain = self.pickle.class(id) == Some("torch._utils._rebuild_tensor_v2");
+        let metadata = self.pickle.sequence(arguments).and_then(|arguments| arguments.get(6));
+        let entries = metadata.and_then(|metadata| self.pickle.entries(*metadata));
+        is_plain && entries.is_some_and(|entries| !entries.is_empty())
     }
 
     /// The storage of the persistent id at `id`: `("storage", type, key, device, elements)`.
