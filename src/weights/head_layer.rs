@@ -128,8 +128,8 @@ fn rivals(
     others: &[&str],
 ) -> BTreeSet<String> {
     let shape = |name: &str| tensors.get(name).map(|tensor| tensor.shape.to_vec());
-    let own: BTreeSet<&str> = names.values().map(String::as_str).collect();
-    let logits = names.get(&architecture.naming().published("fc.bias"));
+    let naming = architecture.naming();
+    let [own, logits] = ["fc.weight", "fc.bias"].map(|name| names.get(&naming.published(name)));
     let logits = logits.and_then(|name| shape(name)).and_then(|shape| shape.first().copied());
     let is_elsewhere = |name: &str| {
         name.split('.').any(|part| AUXILIARY.contains(&part))
@@ -148,7 +148,7 @@ fn rivals(
     };
     let mut found: BTreeSet<String> = tensors
         .keys()
-        .filter(|name| !own.contains(name.as_str()) && !is_elsewhere(name) && is_linear(name))
+        .filter(|name| Some(*name) != own && !is_elsewhere(name) && is_linear(name))
         .cloned()
         .collect();
     let mut level = prefix;
