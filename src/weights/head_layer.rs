@@ -87,6 +87,7 @@ pub(super) fn find(
         // Which of them the network ends with is nowhere in the file.
         let own = published.iter().filter_map(|name| names.remove(name));
         let all: Vec<String> = own.chain(rivals).collect();
+        names.retain(|_, name| !all.contains(name));
         return HeadForm::Other(described(tensors, &all.iter().collect::<Vec<_>>()));
     }
     let mut level = prefix;
