@@ -150,7 +150,8 @@ fn rivals(
     let mut found: BTreeSet<String> = tensors
         .keys()
         .filter(|name| Some(*name) != own && !is_elsewhere(name) && is_linear(name))
-        .cloned()
+        .filter_map(|weight| weight.strip_suffix("weight"))
+        .flat_map(|layer| [format!("{layer}weight"), format!("{layer}bias")])
         .collect();
     let mut level = prefix;
     while let Some(outer) = level.strip_suffix('.') {
