@@ -99,10 +99,15 @@ impl Format {
     /// Whether Kindling reads the format.
     pub fn is_read(self) -> bool {
         matches!(self, Self::Jpeg | Self::Png | Self::Gif | Self::WebP | Self::Bmp | Self::Tiff)
+            || cfg!(feature = "jpeg-xl") && self == Self::JpegXl
     }
 
     /// The formats that are read, for messages.
-    pub const READ: &'static str = "JPEG, PNG, WebP, BMP, GIF and TIFF";
+    pub const READ: &'static str = if cfg!(feature = "jpeg-xl") {
+        "JPEG, PNG, WebP, BMP, GIF, TIFF and JPEG XL"
+    } else {
+        "JPEG, PNG, WebP, BMP, GIF and TIFF"
+    };
 
     /// Why a file of this format is skipped, and what to do, as a predicate: `it {reason}` is a
     /// sentence. `None` if the format is read.
@@ -111,6 +116,9 @@ impl Format {
             _ if self.is_read() => return None,
             Self::Heif => {
                 "convert it to JPEG, for example with `heif-convert photo.heic photo.jpg`"
+            }
+            Self::JpegXl => {
+                "build Kindling with `--features jpeg-xl`, or convert it with `djxl FILE photo.png`"
             }
             Self::Raw(_) => "export it as JPEG, for example with `darktable-cli`",
             _ => "convert it to JPEG or PNG, for example with `magick FILE photo.jpg`",
@@ -316,6 +324,9 @@ mod tests {
         let heic = heic.unwrap();
         assert!(heic.starts_with("is HEIC, which is not read: convert it"), "{heic}");
         assert_eq!(Format::Jpeg.not_read(), None);
+        let jpeg_xl = Format::JpegXl.not_read();
+        assert_eq!(jpeg_xl.is_none(), cfg!(feature = "jpeg-xl"));
+        assert!(jpeg_xl.is_none_or(|reason| reason.contains("`--features jpeg-xl`")));
         for (.., format) in SIGNATURES {
             let reason = format.not_read().unwrap_or_default();
             assert!(reason.len() < 150, "{reason}");

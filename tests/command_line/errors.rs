@@ -143,10 +143,7 @@ fn files_that_are_no_photos_are_skipped_named_and_counted() {
     let args = ["train", "photos", "--epochs", "2", "--out", "run"].map(String::from);
     let output = run_in(place, args.into_iter().chain(narrow()));
     let message = stderr(&output);
-    assert!(
-        message.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP, GIF or TIFF image"),
-        "{message}"
-    );
+    assert!(message.contains("broken.jpg`: it is not a JPEG, PNG, WebP, BMP, GIF"), "{message}");
     assert!(message.contains("notes.txt`: it is not a picture"), "{message}");
     assert_eq!(message.lines().count(), 2);
     assert!(stdout(&output).contains("skipped   2 files"));

@@ -236,6 +236,34 @@ fn of_a_jpeg_that_is_cut_off_the_first_rows_are_used() {
 }
 
 #[test]
+fn of_a_multi_picture_jpeg_the_first_picture_is_read() {
+    let picture = |size| {
+        let form = Form::interleaved(size, &[(1, 1)]);
+        encode(&form, content(&form)).0
+    };
+    let (first, second) = (picture((45, 37)), picture((64, 48)));
+    // The index of pictures (CIPA DC-007): version, number, and 16 bytes on each picture.
+    let mut index = b"II*\0\x08\0\0\0\x03\0".to_vec();
+    index.extend(b"\x00\xb0\x07\0\x04\0\0\x000100\x01\xb0\x04\0\x01\0\0\0\x02\0\0\0");
+    index.extend(b"\x02\xb0\x07\0\x20\0\0\0\x32\0\0\0\0\0\0\0");
+    // SOI, the marker with its length, and `MPF` come before the index.
+    let (before, length) = (2 + 4 + 4, 50 + 32);
+    let size = |bytes: usize| (bytes as u32).to_le_bytes();
+    let size_of_first = 8 + length + first.len();
+    for (kind, length, offset) in
+        [(0x2003_0000, size_of_first, 0), (0x0002_0002, second.len(), size_of_first - before)]
+    {
+        index.extend([size(kind), size(length), size(offset), [0; 4]].concat());
+    }
+    assert_eq!(index.len(), length);
+    let marker = [&[0xff, 0xe2, 0, (2 + 4 + length) as u8], &b"MPF\0"[..], &index].concat();
+    let file = [&first[..2], &marker, &first[2..], &second].concat();
+    assert_eq!(file[size_of_first..][..2], [0xff, 0xd8]);
+    assert!(decoded(&file) == decoded(&first));
+    assert_eq!(decoded(&file).dimensions(), (45, 37));
+}
+
+#[test]
 fn jpegs_that_are_not_read_are_named() {
     let (file, _) = encode(&Form::interleaved((16, 16), &[(1, 1)]), |_, _, _| 90.0);
     let frame = file.windows(2).position(|bytes| bytes == [0xff, 0xc0]).unwrap();

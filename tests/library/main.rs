@@ -18,6 +18,8 @@ mod gallery;
 mod gif_files;
 mod jpeg_encoder;
 mod jpeg_forms;
+#[cfg(feature = "jpeg-xl")]
+mod jpeg_xl;
 mod layouts;
 mod mixed_runs;
 mod orientations;

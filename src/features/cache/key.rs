@@ -26,7 +26,7 @@ impl fmt::Debug for PhotoDigest {
 
 /// The libraries that decode and resize photos, with their versions: another version may round
 /// differently and so change the features.
-pub(super) const LIBRARIES: [(&str, &str); 8] = [
+pub(super) const LIBRARIES: [(&str, &str); 14] = [
     ("image", "0.25.10"),
     ("zune-jpeg", "0.5.15"),
     ("png", "0.18.1"),
@@ -34,6 +34,12 @@ pub(super) const LIBRARIES: [(&str, &str); 8] = [
     ("tiff", "0.11.3"),
     ("flate2", "1.1.11"),
     ("weezl", "0.1.12"),
+    ("jxl-oxide", "0.12.6"),
+    ("jxl-render", "0.12.4"),
+    ("jxl-vardct", "0.11.1"),
+    ("jxl-modular", "0.11.3"),
+    ("jxl-color", "0.11.0"),
+    ("jxl-frame", "0.13.3"),
     ("fast_image_resize", "6.1.0"),
 ];
 

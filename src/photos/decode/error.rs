@@ -29,7 +29,7 @@ pub enum DecodeError {
     #[error("was changed while it was read; try again")]
     Changed,
     /// The content is not in a supported format.
-    #[error("is not a JPEG, PNG, WebP, BMP, GIF or TIFF image")]
+    #[error("is not a {} image", Format::READ.replace(" and ", " or "))]
     UnknownFormat,
     /// The content is in a format that is not read.
     #[error("{}", .0.not_read().unwrap_or_default())]
@@ -40,6 +40,9 @@ pub enum DecodeError {
     /// The content of a TIFF file is damaged, or of a kind that is not read.
     #[error("cannot be decoded: {0}")]
     Tiff(String),
+    /// The content of a JPEG XL file is damaged, or takes more memory than pictures of its size do.
+    #[error("cannot be decoded: {0}")]
+    JpegXl(String),
     /// The content is damaged; where.
     #[error("cannot be decoded: {0}")]
     Damaged(&'static str),

@@ -10,6 +10,8 @@ mod exif;
 mod footprint;
 mod gif;
 mod jpeg;
+#[cfg(feature = "jpeg-xl")]
+mod jpeg_xl;
 mod metadata;
 mod orientation;
 mod panic;
@@ -53,6 +55,8 @@ pub(super) fn decode_bytes(bytes: &[u8]) -> Result<Decoded, DecodeError> {
             Format::WebP => by_image(bytes, ImageFormat::WebP),
             Format::Bmp => bmp::decode(bytes),
             Format::Tiff => tiff::decode(bytes),
+            #[cfg(feature = "jpeg-xl")]
+            Format::JpegXl => jpeg_xl::decode(bytes),
             _ => Err(DecodeError::NotRead(format)),
         }?;
         if photo.width() == 0 || photo.height() == 0 {

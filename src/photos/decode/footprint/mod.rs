@@ -6,6 +6,8 @@
 
 mod webp;
 
+#[cfg(feature = "jpeg-xl")]
+use super::jpeg_xl;
 use super::orientation::orientation;
 use super::{Format, bmp, jpeg, tiff};
 
@@ -24,6 +26,8 @@ pub(in crate::photos) fn footprint(file: &[u8]) -> u64 {
         Format::WebP => webp::pixels(file),
         Format::Bmp => bmp::pixels(file),
         Format::Tiff => tiff::pixels(file),
+        #[cfg(feature = "jpeg-xl")]
+        Format::JpegXl => jpeg_xl::pixels(file),
         _ => None,
     };
     let Some(Pixels { count, decoding, converting }) = pixels else { return 0 };
