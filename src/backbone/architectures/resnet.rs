@@ -16,8 +16,8 @@ use burn::tensor::{Device, Tensor};
 use crate::backbone::family::{Family, Shapes};
 use crate::backbone::{Architecture, Digest, Forward, Naming, PublishedWeights};
 use crate::photos::Preprocessing;
-use crate::printable::shape_text;
 use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
+use crate::printable::shape_text;
 
 /// ResNet-18 and ResNet-34 as published, and of other widths.
 pub(in crate::backbone) const FAMILY: Family = Family {
@@ -96,9 +96,9 @@ fn recognised(shape: &Shapes) -> Option<Result<Architecture, String>> {
             .count()
     });
     let config = ResNetConfig { blocks, width };
-    let architecture = config.architecture().ok_or_else(|| {
-        format!("its stages have {blocks:?} blocks and its stem {width} channels")
-    });
+    let architecture = config
+        .architecture()
+        .ok_or_else(|| format!("its stages have {blocks:?} blocks and its stem {width} channels"));
     // The network is allocated before its tensors are compared: a stem alone must not make it wide.
     let (wide, features) = ("layer4.0.conv2.weight", config.features());
     Some(architecture.and_then(|architecture| match shape(wide) {

@@ -8,11 +8,7 @@ pub(super) const OTHERS: [OtherNaming; 2] = [
         anchor: "embedder.embedder.convolution.weight",
         published: hugging_face,
     },
-    OtherNaming {
-        program: "nn.Sequential",
-        anchor: "4.0.conv1.weight",
-        published: sequential,
-    },
+    OtherNaming { program: "nn.Sequential", anchor: "4.0.conv1.weight", published: sequential },
 ];
 
 /// The names of Hugging Face's `ResNetModel`: `encoder.stages.0.layers.1.layer.0.convolution`.
@@ -69,19 +65,13 @@ mod tests {
         for (theirs, ours) in [
             ("embedder.embedder.convolution.weight", "conv1.weight"),
             ("embedder.embedder.normalization.running_var", "bn1.running_var"),
-            (
-                "encoder.stages.3.layers.1.layer.0.convolution.weight",
-                "layer4.1.conv1.weight",
-            ),
+            ("encoder.stages.3.layers.1.layer.0.convolution.weight", "layer4.1.conv1.weight"),
             ("encoder.stages.1.layers.0.layer.1.normalization.bias", "layer2.0.bn2.bias"),
             (
                 "encoder.stages.1.layers.0.shortcut.convolution.weight",
                 "layer2.0.downsample.0.weight",
             ),
-            (
-                "encoder.stages.1.layers.0.shortcut.normalization.bias",
-                "layer2.0.downsample.1.bias",
-            ),
+            ("encoder.stages.1.layers.0.shortcut.normalization.bias", "layer2.0.downsample.1.bias"),
         ] {
             assert_eq!(hugging_face(theirs).as_deref(), Some(ours));
         }
