@@ -2,9 +2,9 @@
 #![cfg(unix)]
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// `predict` on many photos, with a cache in `place`, once it has printed its first row.
-fn predicting(place: &Path) -> (Child, BufReader<std::process::ChildStdout>) {
+fn predicting(place: &Path) -> (Child, BufReader<ChildStdout>) {
     let weights = fixture("narrow.pth");
     let mut child = kindling()
         .current_dir(place)
@@ -58,19 +58,27 @@ fn the_first_signal_ends_after_the_batch_keeps_the_features_and_says_how_to_go_o
     }
 }
 
-#[test]
-fn the_second_signal_ends_at_once() {
-    let folder = photos(4);
-    let place = folder.path();
+/// Starts a training of millions of epochs, and waits for the first. The lines are of its stdout,
+/// which stays open while they live.
+fn training(place: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut child = kindling()
         .current_dir(place)
         .args(["train", "photos", "--epochs", "4000000", "--out", "run"])
         .args(narrow())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().starts_with("epoch")));
+    assert!(lines.by_ref().any(|line| line.unwrap().starts_with("epoch")));
+    (child, lines)
+}
+
+#[test]
+fn the_second_signal_ends_at_once() {
+    let folder = photos(4);
+    let place = folder.path();
+    let (mut child, _lines) = training(place);
     signal(&child, "INT");
     signal(&child, "INT");
     let start = Instant::now();
@@ -83,16 +91,7 @@ fn the_second_signal_ends_at_once() {
 fn a_signal_during_the_epochs_leaves_no_run() {
     let folder = photos(4);
     let place = folder.path();
-    let mut child = kindling()
-        .current_dir(place)
-        .args(["train", "photos", "--epochs", "4000000", "--out", "run"])
-        .args(narrow())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.by_ref().any(|line| line.unwrap().starts_with("epoch")));
+    let (child, lines) = training(place);
     std::thread::spawn(move || lines.for_each(drop));
     signal(&child, "TERM");
     let output = child.wait_with_output().unwrap();
