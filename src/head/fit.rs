@@ -3,27 +3,14 @@
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::Head;
-use crate::evaluation::Scores;
+use super::{Examples, Head, Target};
 use crate::seed::{Purpose, generator};
-
-/// Features and labels of a set of photos.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Examples {
-    /// Number of features of an example.
-    pub width: usize,
-    /// The features, `[examples, width]`.
-    pub rows: Vec<f32>,
-    /// The class index of each example.
-    pub labels: Vec<usize>,
-}
 
 /// Training options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,9 +131,9 @@ pub enum FitError {
 /// # Panics
 /// If there are no training or validation examples, `epochs` or `batch_size` is 0, or the widths of
 /// `train` and `val` differ.
-pub fn fit<R: Into<Next>>(
-    train: &Examples,
-    val: &Examples,
+pub fn fit<L: Target, R: Into<Next>>(
+    train: &Examples<L>,
+    val: &Examples<L>,
     classes: usize,
     options: &FitOptions,
     device: &Device,
@@ -162,8 +149,8 @@ pub fn fit<R: Into<Next>>(
         adam = adam.with_weight_decay(Some(WeightDecayConfig::new(options.weight_decay as f32)));
     }
     let mut optimizer = adam.init();
-    let cross_entropy = CrossEntropyLossConfig::new().init(&autodiff);
-    let mut order: Vec<usize> = (0..train.labels.len()).collect();
+    let criterion = L::criterion(options, classes, &autodiff);
+    let mut order: Vec<usize> = (0..train.rows.len() / train.width).collect();
     let mut generator = generator(options.seed, Purpose::Order);
     let steps = order.len().div_ceil(options.batch_size);
 
@@ -176,7 +163,7 @@ pub fn fit<R: Into<Next>>(
         for (step, batch) in order.chunks(options.batch_size).enumerate() {
             let (features, labels) = train.batch(batch, device);
             let logits = head.forward(features.autodiff());
-            let loss = cross_entropy.forward(logits, labels.autodiff());
+            let loss = L::loss(&criterion, logits, &labels, device);
             let gradients = GradientsParams::from_grads(loss.backward(), &head);
             head = optimizer.step(options.learning_rate, head, gradients);
             let progress = Progress::Step { epoch, done: step + 1, of: steps };
@@ -219,23 +206,4 @@ pub fn fit<R: Into<Next>>(
     }
     let (best, head) = best.expect("there was an epoch");
     Ok(Fitted { head, epochs, best })
-}
-
-impl Examples {
-    /// Features, `[batch, width]`, and labels, `[batch]`, of the examples with these indices.
-    fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
-        let mut rows = Vec::with_capacity(indices.len() * self.width);
-        let mut labels = Vec::with_capacity(indices.len());
-        for index in indices {
-            rows.extend_from_slice(&self.rows[index * self.width..][..self.width]);
-            labels.push(self.labels[*index] as i32);
-        }
-        let features = TensorData::new(rows, [indices.len(), self.width]);
-        let labels = TensorData::new(labels, [indices.len()]);
-        (Tensor::from_data(features, device), Tensor::from_data(labels, device))
-    }
-
-    fn scores(&self, head: &Head, device: &Device) -> Scores {
-        Scores::of(head.classes(), &head.logits(&self.rows, device), &self.labels)
-    }
 }

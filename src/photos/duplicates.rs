@@ -106,7 +106,7 @@ mod tests {
         let photo = |name: &str, label: usize, content: &str| {
             let path = folder.path().join(name);
             fs::write(&path, content).unwrap();
-            LabelledPhoto { path, label }
+            LabelledPhoto { path, label, group: None }
         };
         let photos = [
             photo("a", 0, "long one"),
@@ -116,7 +116,7 @@ mod tests {
             photo("e", 1, "two"),
             photo("f", 2, "long one"),
             photo("g", 2, "long two"),
-            LabelledPhoto { path: folder.path().join("gone"), label: 1 },
+            LabelledPhoto { path: folder.path().join("gone"), label: 1, group: None },
         ];
         let photos: Vec<&LabelledPhoto> = photos.iter().collect();
         assert_eq!(in_two_classes(&photos), [vec![0, 5], vec![1, 2, 4]]);

@@ -11,22 +11,28 @@ use super::tree::Tree;
 use super::walk::passed_over_in;
 use super::{FolderError, PassedOver, Walked};
 
-/// A photo and the index of its class.
+/// The classes of a photo that may show several, or none: ascending indices into the classes.
+pub type LabelSet = Vec<usize>;
+
+/// A photo and its label: the index of its class, or a [`LabelSet`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelledPhoto {
+pub struct LabelledPhoto<L = usize> {
     /// Path of the file.
     pub path: PathBuf,
-    /// Index into the classes.
-    pub label: usize,
+    /// Index into the classes, or several.
+    pub label: L,
+    /// Photos of the same group are never divided between training and validation: those of one
+    /// patient, house or burst. Absent if photos have no groups.
+    pub group: Option<usize>,
 }
 
 /// Photos with their classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PhotoSet {
+pub struct PhotoSet<L = usize> {
     /// Class names in byte order; labels are indices into them.
     pub classes: Vec<String>,
     /// The photos, sorted by class, then by path.
-    pub photos: Vec<LabelledPhoto>,
+    pub photos: Vec<LabelledPhoto<L>>,
     /// Files and folders that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
     /// The folder that holds the class folders, or the photos with a class in their names.
@@ -89,7 +95,11 @@ impl PhotoSet {
             }
             set.passed_over.extend(walked.skipped().cloned());
             set.classes.push(class_name(&class_folder.path)?);
-            set.photos.extend(walked.photos.into_iter().map(|path| LabelledPhoto { path, label }));
+            set.photos.extend(walked.photos.into_iter().map(|path| LabelledPhoto {
+                path,
+                label,
+                group: None,
+            }));
         }
         set.passed_over.extend(passed_over_in(tree, Some("is not in a class folder")));
         Ok(set)
@@ -112,7 +122,7 @@ impl PhotoSet {
         let mut set = Self { passed_over: passed_over_in(tree, None), ..Self::default() };
         for (label, (class, paths)) in by_class.into_iter().enumerate() {
             set.classes.push(class.to_owned());
-            let photo = |path: &Path| LabelledPhoto { path: path.to_owned(), label };
+            let photo = |path: &Path| LabelledPhoto { path: path.to_owned(), label, group: None };
             set.photos.extend(paths.into_iter().map(photo));
         }
         Ok(set)
@@ -128,7 +138,9 @@ impl PhotoSet {
             _ => Ok(self),
         }
     }
+}
 
+impl<L> PhotoSet<L> {
     /// The paths of the photos, in order.
     pub fn paths(&self) -> Vec<&Path> {
         self.photos.iter().map(|photo| photo.path.as_path()).collect()

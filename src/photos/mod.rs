@@ -21,7 +21,7 @@ mod walk;
 pub(crate) use decode::VERSION as DECODING_VERSION;
 pub use decode::{DecodeError, DecodeWarning};
 pub use duplicates::{exact_duplicates, in_two_classes};
-pub use folder::{LabelledPhoto, PhotoSet, labelled_as, training_folder};
+pub use folder::{LabelSet, LabelledPhoto, PhotoSet, labelled_as, training_folder};
 pub use folder_error::FolderError;
 pub use format::Format;
 pub use listing::{ListedPhoto, Listing, Part, every_photo};

@@ -15,15 +15,17 @@ use crate::sha256::Sha256;
 /// Default share of each class that is held out for validation.
 const DEFAULT_SHARE: f64 = 0.2;
 
-/// Training and validation photos of the same classes.
+/// Training, validation and test photos of the same classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
+pub struct Split<L = usize> {
     /// Class names in byte order.
     pub classes: Vec<String>,
     /// Training photos, sorted by class, then by path.
-    pub train: Vec<LabelledPhoto>,
+    pub train: Vec<LabelledPhoto<L>>,
     /// Validation photos, sorted by class, then by path.
-    pub val: Vec<LabelledPhoto>,
+    pub val: Vec<LabelledPhoto<L>>,
+    /// Photos on which the finished model is tested once. Empty if there are none.
+    pub test: Vec<LabelledPhoto<L>>,
     /// Files and folders that were skipped, with the reason.
     pub passed_over: Vec<PassedOver>,
     /// The folder of the validation photos, if they have their own.
@@ -152,6 +154,7 @@ fn as_given(train: PhotoSet, val: PhotoSet) -> Result<Split, FolderError> {
         classes: train.classes,
         train: train.photos,
         val: val.photos,
+        test: Vec::new(),
         passed_over: [train.passed_over, val.passed_over].concat(),
         val_folder: Some(val.folder),
         roles: None,
@@ -175,5 +178,5 @@ fn stratified(set: PhotoSet, share: f64, seed: u64) -> Split {
         }
     }
     let PhotoSet { classes, passed_over, .. } = set;
-    Split { classes, train, val, passed_over, val_folder: None, roles: None }
+    Split { classes, train, val, test: Vec::new(), passed_over, val_folder: None, roles: None }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -11,17 +11,19 @@ use super::card::CARD_MARK;
 use super::history::metrics_csv;
 use super::replace::{Step, replace};
 use super::{
-    CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE,
-    RunConfig, SUMMARY_FILE, Summary,
+    CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, FOLDS_FILE, METRICS_FILE, MODEL_FILE,
+    NEIGHBOURS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunConfig, SPLIT_FILE, SUMMARY_FILE,
+    SUSPECTS_FILE, Summary, TABLE_COLUMNS,
 };
 use crate::head::EpochMetrics;
 use crate::leftovers;
 use crate::output::has_mark;
 use crate::printable::PathText;
+use crate::regular_file;
 use crate::report::Report;
 
 /// All files that a run folder may contain, from any version.
-const FILES: [&str; 8] = [
+const FILES: [&str; 13] = [
     MODEL_FILE,
     CLASSES_FILE,
     CONFIG_FILE,
@@ -30,6 +32,11 @@ const FILES: [&str; 8] = [
     REPORT_FILE,
     CURVES_FILE,
     CARD_FILE,
+    PREDICTIONS_FILE,
+    FOLDS_FILE,
+    SUSPECTS_FILE,
+    SPLIT_FILE,
+    NEIGHBOURS_FILE,
 ];
 
 /// The contents of a run folder.
@@ -50,6 +57,8 @@ pub struct FolderContent<'a> {
     pub curves: Option<&'a str>,
     /// The model card as Markdown.
     pub card: &'a str,
+    /// Further files of the run, by name: see the constants of [`run`](crate::run).
+    pub further: &'a [(&'static str, Vec<u8>)],
 }
 
 /// Why a run folder cannot be written.
@@ -180,6 +189,9 @@ impl RunDir {
         match name.to_str() {
             Some(CARD_FILE) => has_mark(&file, CARD_MARK),
             Some(REPORT_FILE | CURVES_FILE) => Report::is_one(&file),
+            Some(PREDICTIONS_FILE | FOLDS_FILE | SUSPECTS_FILE | SPLIT_FILE) => {
+                begins_with(&file, TABLE_COLUMNS.as_bytes())
+            }
             name => FILES.iter().any(|file| name == Some(file)),
         }
     }
@@ -196,7 +208,7 @@ impl RunDir {
         let classes: String = content.classes.iter().map(|class| format!("{class}\n")).collect();
         let metrics = metrics_csv(content.epochs);
 
-        let files = [
+        let mut files = vec![
             (CLASSES_FILE, Some(classes.as_bytes())),
             (CONFIG_FILE, Some(config.as_bytes())),
             (METRICS_FILE, Some(metrics.as_bytes())),
@@ -206,6 +218,8 @@ impl RunDir {
             (CARD_FILE, Some(content.card.as_bytes())),
             (MODEL_FILE, Some(content.model)),
         ];
+        let further = content.further.iter();
+        files.extend(further.map(|(name, bytes)| (*name, Some(bytes.as_slice()))));
         self.write_files(&files, &mut |_| ())
     }
 
@@ -265,6 +279,13 @@ impl RunDir {
             // user.
             .map_err(|error| self.failed(error.kind().into()))
     }
+}
+
+/// Whether the file begins with these bytes.
+fn begins_with(file: &Path, bytes: &[u8]) -> bool {
+    let mut found = vec![0; bytes.len()];
+    let read = regular_file::open(file).and_then(|(mut file, _)| file.read_exact(&mut found));
+    read.is_ok() && found == bytes
 }
 
 /// Writes a new file and flushes it to disk.

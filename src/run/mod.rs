@@ -34,3 +34,16 @@ pub const REPORT_FILE: &str = "report.html";
 pub const CURVES_FILE: &str = "curves.svg";
 /// The model card.
 pub const CARD_FILE: &str = "README.md";
+/// The prediction for each validation and test photo.
+pub const PREDICTIONS_FILE: &str = "predictions.csv";
+/// The out-of-fold prediction for each training and validation photo.
+pub const FOLDS_FILE: &str = "folds.csv";
+/// Photos whose label may be wrong.
+pub const SUSPECTS_FILE: &str = "suspects.csv";
+/// Which photos were trained, validated and tested on.
+pub const SPLIT_FILE: &str = "split.csv";
+/// The first columns of every table of photos in a run. A file of the same name that begins with
+/// something else is the user's.
+pub const TABLE_COLUMNS: &str = "path,part,label";
+/// Features of the photos that were trained on, for the score of strangers.
+pub const NEIGHBOURS_FILE: &str = "neighbours.safetensors";

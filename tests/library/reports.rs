@@ -114,7 +114,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
     let skipped: Vec<(String, String)> =
         (0..5000).map(|index| (format!("{index}.txt"), "is not a photo".into())).collect();
     let copies = (0..5000).map(|index| (paths[index % 4].clone(), paths[0].clone())).collect();
-    let photo = |label: usize| LabelledPhoto { path: paths[label].clone(), label };
+    let photo = |label: usize| LabelledPhoto { path: paths[label].clone(), label, group: None };
     let content = Content {
         name: "many",
         classes: &model.classes,

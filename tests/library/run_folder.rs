@@ -78,6 +78,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         report: Some("<!DOCTYPE html> kindling report"),
         curves: None,
         card: "library_name: kindling",
+        further: &[],
     };
     RunDir::reserve(folder, force)?.write(&content)
 }

@@ -46,7 +46,7 @@ pub fn in_two_classes(
 ) -> Vec<Vec<LabelledPhoto>> {
     let evaluated: Vec<LabelledPhoto> = evaluated
         .iter()
-        .map(|photo| LabelledPhoto { path: photo.path.to_owned(), label: photo.label })
+        .map(|photo| LabelledPhoto { path: photo.path.to_owned(), label: photo.label, group: None })
         .collect();
     let all: Vec<&LabelledPhoto> = evaluated.iter().chain(trained_on).collect();
     let groups = photos::in_two_classes(&all);

@@ -81,6 +81,7 @@ impl Trained<'_> {
             report: drawn.as_ref().map(|report| report.html.as_str()),
             curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
             card: &card,
+            further: &[],
         })?;
         Ok(Saved { folder, summary, skipped, has_report: drawn.is_some() })
     }
