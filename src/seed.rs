@@ -19,6 +19,12 @@ pub enum Purpose {
     Split(usize),
     /// The demo's drawing with this number.
     Drawing(u32),
+    /// Resampling of the photos for confidence intervals.
+    Bootstrap,
+    /// Whether a perfectly calibrated model would be right about a photo.
+    PerfectModel,
+    /// The draw with this number of training photos for the learning curve.
+    Draw(u32),
 }
 
 /// Returns the generator of `seed` for `purpose`.
@@ -30,6 +36,9 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Split(class) => 2 + class as u64,
         // Larger than any stream of a class.
         Purpose::Drawing(number) => (1 << 40) + u64::from(number),
+        Purpose::Bootstrap => 1 << 41,
+        Purpose::PerfectModel => (1 << 41) + 1,
+        Purpose::Draw(number) => (1 << 42) + u64::from(number),
     });
     generator
 }

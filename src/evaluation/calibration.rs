@@ -1,6 +1,12 @@
 //! Calibration: whether predicted probabilities match the accuracy.
 
+use rand::RngExt;
+
 use super::Prediction;
+use crate::seed::{Purpose, generator};
+
+/// Number of times that a perfect model is simulated.
+const PERFECT_MODELS: usize = 200;
 
 /// Reliability diagram: the accuracy of predictions by their confidence, the probability of the
 /// predicted class, in bins of equal width.
@@ -51,6 +57,28 @@ impl Calibration {
         let error = sums.iter().map(distance).sum::<f64>() / predictions.len().max(1) as f64;
         Self { bins: sums, error }
     }
+
+    /// The mean calibration error that a perfectly calibrated model with the confidences of
+    /// `predictions` would show. It is not 0: of a few photos in a bin, the share that is right
+    /// differs from the confidence by chance. A model whose error is no higher cannot be told from a
+    /// perfect one with so few photos. The same seed gives the same number.
+    ///
+    /// # Panics
+    /// If `bins` is 0.
+    pub fn error_of_a_perfect_model(predictions: &[Prediction], bins: usize, seed: u64) -> f64 {
+        let mut generator = generator(seed, Purpose::PerfectModel);
+        let mut outcomes = predictions.to_vec();
+        let mut total = 0.0;
+        for _ in 0..PERFECT_MODELS {
+            for outcome in &mut outcomes {
+                let is_right = generator.random::<f64>() < outcome.probability;
+                // Only whether the two are equal matters here.
+                outcome.label = if is_right { outcome.predicted } else { usize::MAX };
+            }
+            total += Self::of(&outcomes, bins).error;
+        }
+        total / PERFECT_MODELS as f64
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +108,27 @@ mod tests {
         assert!((calibration.bins[5].confidence - 0.575).abs() < 1e-12);
         assert!((calibration.error - (0.5 * 0.075 + 0.5 * 0.025)).abs() < 1e-12);
         assert_eq!(Calibration::of(&[], 10).error, 0.0);
+    }
+
+    #[test]
+    fn a_perfect_model_shows_an_error_that_falls_with_the_number_of_photos() {
+        let predictions = |photos: usize| -> Vec<Prediction> {
+            let probability = |photo: usize| 0.5 + 0.5 * (photo as f64 + 0.5) / photos as f64;
+            (0..photos)
+                .map(|photo| Prediction {
+                    label: 0,
+                    predicted: 0,
+                    probability: probability(photo),
+                    of_label: 0.5,
+                    rank: 0,
+                })
+                .collect()
+        };
+        // numpy: the mean over 20,000 simulations of the same confidences in 15 bins.
+        for (photos, expected) in [(300, 0.051_481), (1587, 0.022_382)] {
+            let found = Calibration::error_of_a_perfect_model(&predictions(photos), 15, 0);
+            assert!((found - expected).abs() < 0.1 * expected, "{photos}: {found}");
+        }
+        assert_eq!(Calibration::error_of_a_perfect_model(&[], 15, 0), 0.0);
     }
 }

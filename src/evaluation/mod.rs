@@ -1,11 +1,17 @@
 //! Metrics of predictions: accuracy, loss, confusion, calibration and ROC.
 
 mod calibration;
+mod intervals;
+mod paired;
 mod predictions;
 mod roc;
 mod scores;
+mod temperature;
 
 pub use calibration::{Calibration, CalibrationBin};
+pub use intervals::{accuracy_interval, bootstrap_interval, bootstrap_intervals};
+pub use paired::{difference_interval, fisher_exact, holm, mcnemar_exact};
 pub use predictions::{Prediction, suspected_label_errors, top_k_accuracy};
 pub use roc::Roc;
-pub use scores::{ClassScores, Scores, accuracy_interval, most_probable, probabilities};
+pub use scores::{ClassScores, Scores, most_probable, probabilities};
+pub use temperature::{Temperature, fit_sigmoid_temperature, fit_temperature, scaled};

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::accuracy_interval;
+
 /// Scores of predictions for photos whose class is known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
@@ -28,24 +30,6 @@ pub struct ClassScores {
     pub f1: f64,
     /// Number of photos of this class.
     pub support: usize,
-}
-
-/// The 95 % confidence interval of an accuracy that was measured on `photos` photos, `right` of
-/// which were right. Two right photos of two give 0.34 to 1.
-///
-/// Wilson's score interval: *Probable Inference, the Law of Succession, and Statistical Inference*,
-/// 1927, which stays within 0 and 1, and has a width for an accuracy of 1.
-pub fn accuracy_interval(right: usize, photos: usize) -> (f64, f64) {
-    if photos == 0 {
-        return (0.0, 1.0);
-    }
-    // The 97.5 % quantile of the normal distribution.
-    const Z: f64 = 1.959_963_984_540_054;
-    let (n, share) = (photos as f64, right as f64 / photos as f64);
-    let scale = 1.0 + Z * Z / n;
-    let centre = (share + Z * Z / (2.0 * n)) / scale;
-    let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
 impl Scores {
@@ -130,21 +114,6 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_interval_of_an_accuracy_is_that_of_statsmodels() {
-        // statsmodels 0.15: proportion_confint(right, photos, method="wilson").
-        for (right, photos, low, high) in [
-            (2, 2, 0.342_380_228, 1.0),
-            (0, 1, 0.0, 0.793_450_686),
-            (395, 400, 0.971_076_264, 0.994_649_249),
-            (5, 10, 0.236_593_091, 0.763_406_909),
-        ] {
-            let found = accuracy_interval(right, photos);
-            assert!((found.0 - low).abs() < 1e-6 && (found.1 - high).abs() < 1e-6, "{found:?}");
-        }
-        assert_eq!(accuracy_interval(0, 0), (0.0, 1.0));
-    }
 
     #[test]
     fn scores_agree_with_a_confusion_counted_by_hand() {
