@@ -11,23 +11,23 @@ use kindling::run::Model;
 use super::extraction::{Skipped, any_decoded, extract};
 
 /// Evaluated photos.
-pub struct Evaluated {
-    set: PhotoSet,
+pub struct Evaluated<L = usize> {
+    set: PhotoSet<L>,
     extraction: Extraction,
-    /// The true class of each photo that could be decoded.
-    pub labels: Vec<usize>,
+    /// The true class, or classes, of each photo that could be decoded.
+    pub labels: Vec<L>,
     /// Their logits, `[photos, classes]`.
     pub logits: Vec<f32>,
     /// Skipped files with the reasons.
     pub skipped: Skipped,
 }
 
-impl Evaluated {
+impl<L: Clone> Evaluated<L> {
     /// Runs the model on the photos of `set`, from the folder `data`, with a progress bar unless
     /// `quiet`. Warns of skipped files.
     pub fn of(
         model: &Model,
-        set: PhotoSet,
+        set: PhotoSet<L>,
         data: &Path,
         extractor: &Extractor,
         quiet: bool,
@@ -35,20 +35,21 @@ impl Evaluated {
         let (extraction, skipped) =
             extract(&set.paths(), &set.passed_over, extractor, "evaluate", quiet)?;
         any_decoded(&extraction, data)?;
-        let labels = extraction.photos.iter().map(|index| set.photos[*index].label).collect();
+        let label = |index: &usize| set.photos[*index].label.clone();
+        let labels = extraction.photos.iter().map(label).collect();
         let logits = model.logits(&extraction.rows, extractor.device())?;
         Ok(Self { set, extraction, labels, logits, skipped })
     }
 
     /// The photos, for a report.
-    pub fn photos(&self) -> Vec<ReportPhoto<'_>> {
+    pub fn photos(&self) -> Vec<ReportPhoto<'_, L>> {
         self.extraction
             .photos
             .iter()
             .zip(&self.extraction.sizes)
             .map(|(index, size)| {
                 let photo = &self.set.photos[*index];
-                ReportPhoto { path: &photo.path, label: photo.label, size: *size }
+                ReportPhoto { path: &photo.path, label: photo.label.clone(), size: *size }
             })
             .collect()
     }

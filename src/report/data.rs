@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::confusion::MIN_TALL;
 use super::pictures::path_text;
-use super::{Findings, Leaked, ReportPhoto};
-use crate::photos::Preprocessing;
+use super::{Findings, Leaked};
+use crate::photos::{LabelledPhoto, Preprocessing};
 
 /// Maximum number of files listed by name.
 const MAX_LISTED: usize = 200;
@@ -21,8 +21,7 @@ pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
             evaluated[*class] > 0 || trained_on.is_some_and(|counts| counts[*class] > 0)
         })
         .collect();
-    let is_small = |photo: &&ReportPhoto| photo.size.0.min(photo.size.1) < preprocessing.resize;
-    let small = content.photos.iter().filter(is_small).count();
+    let sizes: Vec<(u32, u32)> = content.photos.iter().map(|photo| photo.size).collect();
     html! {
         section #data {
             h2 { "Data" }
@@ -50,24 +49,19 @@ pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
                     }
                 }
             }
-            (sizes(findings))
-            @if small > 0 {
-                p .note {
-                    "Evaluated photos with a side shorter than " (preprocessing.resize) " pixels: " (small)
-                    ". They were enlarged for the network."
-                }
-            }
-            (in_two_classes(findings))
-            (leaked(findings))
-            (skipped(findings))
+            (self::sizes(sizes, preprocessing))
+            (in_two_classes(&content.in_two_classes, content.classes))
+            (leaked(&content.leaked, content.photos.len()))
+            (skipped(content.skipped))
         }
     }
 }
 
-/// Dimensions of the smallest, median and largest photo, ordered by number of pixels.
-fn sizes(findings: &Findings) -> Markup {
-    let mut sizes: Vec<(u32, u32)> =
-        findings.content.photos.iter().map(|photo| photo.size).collect();
+/// Dimensions of the smallest, median and largest photo, ordered by number of pixels, and how many
+/// photos were enlarged.
+pub fn sizes(mut sizes: Vec<(u32, u32)>, preprocessing: &Preprocessing) -> Markup {
+    let is_small = |size: &&(u32, u32)| size.0.min(size.1) < preprocessing.resize;
+    let small = sizes.iter().filter(is_small).count();
     sizes.sort_by_key(|(width, height)| (u64::from(*width) * u64::from(*height), *width));
     html! {
         table #sizes {
@@ -76,14 +70,20 @@ fn sizes(findings: &Findings) -> Markup {
                 tr { th scope="row" { (name) } td { (sizes[at].0) " × " (sizes[at].1) } }
             } }
         }
+        @if small > 0 {
+            p .note {
+                "Evaluated photos with a side shorter than " (preprocessing.resize) " pixels: " (small)
+                ". They were enlarged for the network."
+            }
+        }
     }
 }
 
-fn leaked(findings: &Findings) -> Markup {
-    let evaluated = findings.content.photos.len();
+/// Which of the `evaluated` photos were trained on.
+pub fn leaked(leaked: &Result<Leaked, String>, evaluated: usize) -> Markup {
     html! {
         h3 #leaked { "Evaluated photos that were also trained on" }
-        @match &findings.content.leaked {
+        @match leaked {
             Err(reason) => { p .warning { "Not checked: " (reason) "." } }
             Ok(leaked) if leaked.is_empty() => {
                 p { "No evaluated photo is a byte-for-byte copy of a training photo." }
@@ -122,8 +122,7 @@ fn trained_on(leaked: &Leaked, evaluated: usize) -> Markup {
 }
 
 /// Photos whose labels contradict each other.
-fn in_two_classes(findings: &Findings) -> Markup {
-    let groups = &findings.content.in_two_classes;
+pub fn in_two_classes(groups: &[Vec<LabelledPhoto>], classes: &[String]) -> Markup {
     html! {
         h3 #contradictions { "The same photo in two classes" }
         @if groups.is_empty() {
@@ -139,7 +138,7 @@ fn in_two_classes(findings: &Findings) -> Markup {
                     tbody { @for photo in group.iter().take(MAX_LISTED) {
                         tr {
                             td .path { bdi { (path_text(&photo.path)) } }
-                            td .path { bdi { (findings.class(photo.label)) } }
+                            td .path { bdi { (classes[photo.label]) } }
                         }
                     } }
                 }
@@ -149,8 +148,7 @@ fn in_two_classes(findings: &Findings) -> Markup {
     }
 }
 
-fn skipped(findings: &Findings) -> Markup {
-    let skipped = findings.content.skipped;
+pub fn skipped(skipped: &[(String, String)]) -> Markup {
     html! {
         h3 { "Skipped files" }
         @if skipped.is_empty() {
@@ -172,11 +170,11 @@ fn and_more(count: usize) -> Markup {
 }
 
 /// How the model was trained and evaluated.
-pub fn making(findings: &Findings) -> Markup {
+pub fn making(rows: &[(&str, String)]) -> Markup {
     html! {
         section #making {
             h2 { "How it was made" }
-            dl { @for (name, value) in &findings.content.making {
+            dl { @for (name, value) in rows {
                 div { dt { (name) } dd { bdi { (value) } } }
             } }
         }

@@ -41,11 +41,11 @@ const CALIBRATION_BINS: usize = 15;
 
 /// An evaluated photo.
 #[derive(Clone, Copy, Debug)]
-pub struct ReportPhoto<'a> {
+pub struct ReportPhoto<'a, L = usize> {
     /// Path of the file.
     pub path: &'a Path,
-    /// Index of its true class.
-    pub label: usize,
+    /// Index of its true class, or those of its true classes.
+    pub label: L,
     /// Width and height of the upright photo, in pixels, before preprocessing.
     pub size: (u32, u32),
 }

@@ -30,6 +30,41 @@ pub struct Drawings<'a> {
 
 pub fn html(findings: &Findings, drawings: &Drawings) -> String {
     let content = findings.content;
+    let header = html! {
+        p .note { (content.source) }
+        (figures(findings))
+        nav { @for (id, name) in links(findings, drawings) { a href={ "#" (id) } { (name) } " " } }
+    };
+    let main = html! {
+        (curves(drawings.curves, "the one with the best validation accuracy"))
+        (confusion::section(findings))
+        (explanations::section(findings, drawings))
+        (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
+        (suspects(findings, drawings))
+        (probabilities(findings))
+        (data::section(findings, drawings.preprocessing))
+        (data::making(&content.making))
+    };
+    document(content.name, &header, &main)
+}
+
+/// The training curves, if there are any. `kept` says which epoch was kept.
+pub fn curves(curves: Option<&[String]>, kept: &str) -> Markup {
+    html! {
+        @if let Some(curves) = curves {
+            section #curves {
+                h2 { "Curves" }
+                div .side-by-side {
+                    @for curve in curves { div .chart { (PreEscaped(curve)) } }
+                }
+                p .note { "The vertical line marks the epoch that was kept: " (kept) "." }
+            }
+        }
+    }
+}
+
+/// The page about the model `name`, as text that holds no control characters.
+pub fn document(name: &str, header: &Markup, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,34 +74,15 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content={ (MARK) " " (env!("CARGO_PKG_VERSION")) };
-                title { (content.name) " – report" }
+                title { (name) " – report" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
-                    h1 { bdi { (content.name) } }
-                    p .note { (content.source) }
-                    (figures(findings))
-                    nav { @for (id, name) in links(findings, drawings) { a href={ "#" (id) } { (name) } " " } }
+                    h1 { bdi { (name) } }
+                    (header)
                 }
-                main {
-                    @if let Some(curves) = drawings.curves {
-                        section #curves {
-                            h2 { "Curves" }
-                            div .side-by-side {
-                                @for curve in curves { div .chart { (PreEscaped(curve)) } }
-                            }
-                            p .note { "The vertical line marks the epoch that was kept: the one with the best validation accuracy." }
-                        }
-                    }
-                    (confusion::section(findings))
-                    (explanations::section(findings, drawings))
-                    (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
-                    (suspects(findings, drawings))
-                    (probabilities(findings))
-                    (data::section(findings, drawings.preprocessing))
-                    (data::making(findings))
-                }
+                main { (main) }
             }
         }
     };
@@ -123,7 +139,7 @@ fn figures(findings: &Findings) -> Markup {
     }
 }
 
-fn figure(name: &str, value: &str) -> Markup {
+pub fn figure(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd data-figure=(name) { (value) } } }
 }
 

@@ -9,7 +9,7 @@ use crate::backbone::Architecture;
 use crate::photos::Preprocessing;
 use crate::printable::shortened;
 use crate::regular_file;
-use crate::weights::{Checkpoint, Description};
+use crate::weights::{Checkpoint, Description, Task};
 
 /// The files of a run that a model is made of. They agree with each other.
 pub(super) struct RunFiles {
@@ -18,6 +18,7 @@ pub(super) struct RunFiles {
     pub(super) preprocessing: Preprocessing,
     pub(super) checkpoint: Checkpoint,
     pub(super) classes: ClassList,
+    pub(super) task: Task,
 }
 
 /// The class names in a `classes.txt`.
@@ -55,9 +56,10 @@ impl RunFiles {
         let model_file = folder.join(MODEL_FILE);
         let checkpoint = Checkpoint::open(&model_file)?;
         let classes = ClassList::read(&folder.join(CLASSES_FILE))?;
-        let files = Self { config, architecture, preprocessing, checkpoint, classes };
-        let description = Description::read(files.checkpoint.metadata())
+        let description = Description::read(checkpoint.metadata())
             .map_err(|error| ModelError::Description(model_file, error))?;
+        let task = description.as_ref().map(|found| found.task.clone()).unwrap_or_default();
+        let files = Self { config, architecture, preprocessing, checkpoint, classes, task };
         let summary = folder.join(SUMMARY_FILE);
         let summary = match summary.is_file() {
             true => serde_json::from_str::<Summary>(&read_text(&summary)?).ok(),
@@ -76,7 +78,7 @@ impl RunFiles {
         summary: Option<&Summary>,
     ) -> Option<String> {
         let names = &self.classes.names;
-        if let Some(Description { backbone, classes, preprocessing }) = description {
+        if let Some(Description { backbone, classes, preprocessing, .. }) = description {
             let architecture = self.architecture.to_string();
             if *backbone != architecture {
                 return Some(format!(

@@ -14,7 +14,7 @@ use crate::head::Head;
 use crate::photos::{Preprocessing, PreprocessingError};
 use crate::printable::PathText;
 use crate::weights::{
-    self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError,
+    self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError, Task,
 };
 
 /// A backbone with its head, and the class names.
@@ -27,6 +27,8 @@ pub struct Model {
     pub preprocessing: Preprocessing,
     /// Class names, in the order of the logits.
     pub classes: Vec<String>,
+    /// What the logits stand for.
+    pub task: Task,
     /// The configuration of the run, if the model comes from a run.
     pub config: Option<RunConfig>,
     /// What the user should know about how the file was read, as sentences.
@@ -144,11 +146,12 @@ impl Model {
 
     fn from_run(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let files = RunFiles::read(folder)?;
-        let RunFiles { config, architecture, preprocessing, checkpoint, classes } = files;
+        let RunFiles { config, architecture, preprocessing, checkpoint, classes, task } = files;
         let head = weights::head(&checkpoint, &architecture, device)?;
         let backbone = weights::backbone(&checkpoint, &architecture, device)?;
         let classes = classes.for_logits(head.classes())?;
-        Ok(Self { backbone, head, preprocessing, classes, config: Some(config), notes: Vec::new() })
+        let (config, notes) = (Some(config), Vec::new());
+        Ok(Self { backbone, head, preprocessing, classes, task, config, notes })
     }
 
     /// Loads the model from a weights file with an fc layer.
@@ -168,10 +171,10 @@ impl Model {
         let file = checkpoint.path();
         let notes = notes(checkpoint);
         if let Some(description) = description(checkpoint, &architecture)? {
-            let Description { classes, preprocessing, .. } = description
+            let Description { classes, preprocessing, task, .. } = description
                 .with_logits(head.classes())
                 .map_err(|error| ModelError::Description(file.to_owned(), error))?;
-            return Ok(Self { backbone, head, preprocessing, classes, config: None, notes });
+            return Ok(Self { backbone, head, preprocessing, classes, task, config: None, notes });
         }
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
@@ -185,8 +188,8 @@ impl Model {
                 None => (0..count).map(|class| format!("class {class}")).collect(),
             },
         };
-        let preprocessing = architecture.preprocessing();
-        Ok(Self { backbone, head, preprocessing, classes, config: None, notes })
+        let (preprocessing, task) = (architecture.preprocessing(), Task::SingleLabel);
+        Ok(Self { backbone, head, preprocessing, classes, task, config: None, notes })
     }
 
     /// The metadata for files that hold this model.
@@ -195,6 +198,7 @@ impl Model {
             backbone: self.backbone.architecture().to_string(),
             classes: self.classes.clone(),
             preprocessing: self.preprocessing,
+            task: self.task.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Task;
 use crate::backbone::Architecture;
 use crate::photos::{Preprocessing, PreprocessingError};
 
@@ -21,6 +22,8 @@ pub struct Description {
     pub classes: Vec<String>,
     /// How photos are preprocessed.
     pub preprocessing: Preprocessing,
+    /// What the logits stand for.
+    pub task: Task,
 }
 
 /// Why the metadata of a model file cannot be used.
@@ -35,6 +38,23 @@ pub enum DescriptionError {
     /// The preprocessing is invalid.
     #[error(transparent)]
     InvalidPreprocessing(#[from] PreprocessingError),
+    /// The task is not one that this version knows.
+    #[error("its task is `{0}`, which this version of kindling does not know")]
+    Task(String),
+    /// The thresholds are not a JSON array of numbers.
+    #[error("its thresholds are not a JSON array of numbers: {0}")]
+    Thresholds(serde_json::Error),
+    /// The number of thresholds is not the number of classes.
+    #[error("it has {thresholds} thresholds for {classes} classes")]
+    ThresholdCount {
+        /// Number of thresholds.
+        thresholds: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A threshold is not between 0 and 1.
+    #[error("the threshold {0} is not a probability")]
+    Threshold(f64),
     /// The number of class names is not the number of logits.
     #[error("it names {names} classes, but its fc layer has {logits}")]
     ClassCount {
@@ -57,15 +77,17 @@ impl Description {
     /// The metadata as the string entries that model file formats store.
     pub fn entries(&self) -> BTreeMap<String, String> {
         let json = |value: serde_json::Result<String>| value.expect("texts and finite numbers");
-        BTreeMap::from([
+        let mut entries = BTreeMap::from([
             (BACKBONE.to_owned(), self.backbone.clone()),
             (CLASSES.to_owned(), json(serde_json::to_string(&self.classes))),
             (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.preprocessing))),
-        ])
+        ]);
+        self.task.write(&mut entries);
+        entries
     }
 
-    /// Reads the metadata entries of a file. Returns `None` if one of the three entries is missing,
-    /// as in files of other programs.
+    /// Reads the metadata entries of a file. Returns `None` if backbone, classes or preprocessing is
+    /// missing, as in files of other programs.
     ///
     /// # Errors
     /// If an entry cannot be parsed or the preprocessing is invalid.
@@ -77,9 +99,12 @@ impl Description {
         };
         let preprocessing: Preprocessing =
             serde_json::from_str(preprocessing).map_err(DescriptionError::Preprocessing)?;
+        let classes: Vec<String> =
+            serde_json::from_str(classes).map_err(DescriptionError::Classes)?;
         Ok(Some(Self {
             backbone: backbone.clone(),
-            classes: serde_json::from_str(classes).map_err(DescriptionError::Classes)?,
+            task: Task::read(entries, classes.len())?,
+            classes,
             preprocessing: preprocessing.check()?,
         }))
     }
@@ -117,6 +142,7 @@ mod tests {
             backbone: "resnet18-w4".into(),
             classes: vec!["cat".into(), "a \"b\"\n<é>".into()],
             preprocessing: Preprocessing::IMAGENET,
+            task: Task::SingleLabel,
         }
     }
 

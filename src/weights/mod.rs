@@ -18,6 +18,7 @@ mod import_error;
 mod layout;
 mod pretrained;
 mod safetensors_header;
+mod task;
 
 pub use crate::backbone::{Digest, PublishedWeights};
 pub use checkpoint::{Checkpoint, sha256_of_file};
@@ -33,3 +34,4 @@ pub use import_error::{Differences, ImportError};
 pub(crate) use pretrained::kept_in;
 pub use pretrained::{Pretrained, PretrainedError, WEIGHTS_FOLDER, cache_folder};
 pub use safetensors_header::safetensors_header;
+pub use task::Task;

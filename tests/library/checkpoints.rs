@@ -6,7 +6,7 @@ use std::path::Path;
 use kindling::backbone::Backbone;
 use kindling::export::{self, Parts, Precision};
 use kindling::head::Head;
-use kindling::weights::{self, Checkpoint, Description, ImportError};
+use kindling::weights::{self, Checkpoint, Description, ImportError, Task};
 
 use crate::reference::{cpu, fixture, read_numbers, relative_error};
 
@@ -27,6 +27,7 @@ fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
         backbone: architecture.to_string(),
         classes: (0..head.classes()).map(|class| format!("class {class}")).collect(),
         preprocessing: architecture.preprocessing(),
+        task: Task::SingleLabel,
     };
     let parts = Parts { backbone, head, description: &description };
     export::safetensors(parts, Precision::Full).unwrap()

@@ -10,7 +10,7 @@ use kindling::photos::Preprocessing;
 use kindling::run::{
     DataRecord, FolderContent, Model, RunConfig, RunDir, RunError, Summary, Versions, WeightsRecord,
 };
-use kindling::weights::{self, Checkpoint, Description};
+use kindling::weights::{self, Checkpoint, Description, Task};
 
 use crate::reference::{cpu, fixture};
 
@@ -67,6 +67,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         backbone: architecture.to_string(),
         classes: classes.clone(),
         preprocessing: Preprocessing::IMAGENET,
+        task: Task::SingleLabel,
     };
     let parts = Parts { backbone: &backbone, head: &head, description: &description };
     let content = FolderContent {

@@ -21,16 +21,59 @@ pub struct Guess<'a> {
     pub probability: f64,
 }
 
+/// The prediction for a photo.
+pub struct Predicted<'a> {
+    /// The most probable classes, at least one, the most probable first.
+    pub guesses: Vec<Guess<'a>>,
+    /// All classes, if the model gives a photo any number of them.
+    pub labels: Option<Vec<Label<'a>>>,
+}
+
+/// A class that a photo may show beside others.
+#[derive(Serialize)]
+pub struct Label<'a> {
+    /// Index into the model's classes.
+    #[serde(skip)]
+    pub index: usize,
+    pub class: &'a str,
+    pub probability: f64,
+    /// The probability from which on the photo is said to show the class.
+    pub threshold: f64,
+    pub present: bool,
+}
+
+impl Predicted<'_> {
+    /// The classes that the photo shows, the most probable first: the most probable one, unless the
+    /// model gives a photo any number of them.
+    pub fn shown(&self) -> Vec<Guess<'_>> {
+        let guess = |index, class, probability| Guess { index, class, probability };
+        let Some(labels) = &self.labels else {
+            let best = &self.guesses[0];
+            return vec![guess(best.index, best.class, best.probability)];
+        };
+        let present = labels.iter().filter(|label| label.present);
+        let mut shown: Vec<Guess> =
+            present.map(|label| guess(label.index, label.class, label.probability)).collect();
+        shown.sort_by(|one, other| other.probability.total_cmp(&one.probability));
+        shown
+    }
+}
+
+/// Between the class names of a photo in CSV.
+const LABEL_SEPARATOR: &str = "|";
+/// What is said of a photo that shows none of the classes.
+pub const NONE: &str = "none";
+
 /// An output format. Photos are written in input order, as soon as their predictions are available.
 pub trait Format {
-    /// Writes a prediction. `guesses` holds at least one class, the most probable first.
-    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()>;
+    /// Writes a prediction.
+    fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()>;
 
     /// Writes why a photo has no prediction.
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()>;
 
-    /// Writes how many photos each class has.
-    fn counts(&mut self, _counts: &[(&str, usize)]) -> io::Result<()> {
+    /// Writes how many of the `photos` each class has.
+    fn counts(&mut self, _counts: &[(&str, usize)], _photos: usize) -> io::Result<()> {
         Ok(())
     }
 
@@ -77,14 +120,19 @@ impl<W: Write> People<W> {
 }
 
 impl<W: Write> Format for People<W> {
-    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
-        let (path, best) = (one_line(&text(path)), &guesses[0]);
-        let (class, percent) = (one_line(best.class), best.probability * 100.0);
+    fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()> {
+        let path = one_line(&text(path));
         let (path_width, class_width) = (self.path_width, self.class_width);
+        if predicted.labels.is_some() {
+            let shown: Vec<String> = predicted.shown().iter().map(with_percent).collect();
+            let shown = if shown.is_empty() { NONE.to_owned() } else { shown.join(", ") };
+            return writeln!(self.out, "{path:path_width$}  {shown}");
+        }
+        let best = &predicted.guesses[0];
+        let (class, percent) = (one_line(best.class), best.probability * 100.0);
         write!(self.out, "{path:path_width$}  {class:class_width$}  {percent:5.1} %")?;
-        for guess in &guesses[1..] {
-            let (class, percent) = (one_line(guess.class), guess.probability * 100.0);
-            write!(self.out, ", {class} {percent:.1} %")?;
+        for guess in &predicted.guesses[1..] {
+            write!(self.out, ", {}", with_percent(guess))?;
         }
         writeln!(self.out)
     }
@@ -94,10 +142,9 @@ impl<W: Write> Format for People<W> {
         Ok(())
     }
 
-    fn counts(&mut self, counts: &[(&str, usize)]) -> io::Result<()> {
+    fn counts(&mut self, counts: &[(&str, usize)], photos: usize) -> io::Result<()> {
         let mut counts: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
         counts.sort_by_key(|(_, count)| Reverse(*count));
-        let photos = counts.iter().map(|(_, count)| count).sum();
         write!(self.out, "total     {}: ", counted(photos, "photo"))?;
         let class = |(class, count): &&(&str, usize)| {
             format!("{count} {}", shortened(&one_line(class), WIDEST_CLASS))
@@ -120,6 +167,11 @@ impl<W: Write> Format for People<W> {
     }
 }
 
+/// `cat 98.1 %`.
+fn with_percent(guess: &Guess) -> String {
+    format!("{} {:.1} %", one_line(guess.class), guess.probability * 100.0)
+}
+
 /// One JSON object per line.
 pub struct JsonLines<'a, W> {
     out: W,
@@ -134,6 +186,8 @@ enum Line<'a> {
         class: &'a str,
         probability: f64,
         top: &'a [Guess<'a>],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        classes: Option<&'a [Label<'a>]>,
         device: &'a str,
     },
     Failure {
@@ -154,10 +208,17 @@ impl<'a, W: Write> JsonLines<'a, W> {
 }
 
 impl<W: Write> Format for JsonLines<'_, W> {
-    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+    fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()> {
+        let Predicted { guesses, labels } = predicted;
         let Guess { class, probability, .. } = guesses[0];
-        let device = self.device;
-        self.line(&Line::Prediction { path: &text(path), class, probability, top: guesses, device })
+        self.line(&Line::Prediction {
+            path: &text(path),
+            class,
+            probability,
+            top: guesses,
+            classes: labels.as_deref(),
+            device: self.device,
+        })
     }
 
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
@@ -169,20 +230,24 @@ impl<W: Write> Format for JsonLines<'_, W> {
     }
 }
 
-/// One row per photo, with the header `path,class,probability,class_2,probability_2,...,error`.
+/// One row per photo, with the header `path,class,probability,class_2,probability_2,...,error`. If
+/// photos have several classes, `labels` before `error` names them.
 pub struct Csv<W: Write> {
     rows: csv::Writer<W>,
     guesses: usize,
+    several: bool,
 }
 
 impl<W: Write> Csv<W> {
-    /// Writes the header for `guesses` guesses per photo.
-    pub fn begin(out: W, guesses: usize) -> io::Result<Self> {
-        let mut csv = Self { rows: csv::Writer::from_writer(out), guesses };
+    /// Writes the header for `guesses` guesses per photo, and for its classes if there may be
+    /// `several`.
+    pub fn begin(out: W, guesses: usize, several: bool) -> io::Result<Self> {
+        let mut csv = Self { rows: csv::Writer::from_writer(out), guesses, several };
         let further = (2..=guesses)
             .flat_map(|rank| ["class", "probability"].map(|name| format!("{name}_{rank}")));
         let names = ["path", "class", "probability"].map(String::from).into_iter();
-        csv.row(names.chain(further).chain(["error".to_owned()]))?;
+        let labels = several.then(|| "labels".to_owned());
+        csv.row(names.chain(further).chain(labels).chain(["error".to_owned()]))?;
         Ok(csv)
     }
 
@@ -198,16 +263,21 @@ impl<W: Write> Csv<W> {
 }
 
 impl<W: Write> Format for Csv<W> {
-    fn prediction(&mut self, path: &Path, guesses: &[Guess]) -> io::Result<()> {
+    fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()> {
         // `to_string` writes enough digits to read the same number back.
-        let cells = guesses
+        let cells = predicted
+            .guesses
             .iter()
             .flat_map(|guess| [printable(guess.class), guess.probability.to_string()]);
-        self.row([text(path)].into_iter().chain(cells).chain([String::new()]))
+        let names: Vec<String> =
+            predicted.shown().iter().map(|shown| printable(shown.class)).collect();
+        let labels = self.several.then(|| names.join(LABEL_SEPARATOR));
+        self.row([text(path)].into_iter().chain(cells).chain(labels).chain([String::new()]))
     }
 
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
-        let empty = std::iter::repeat_n(String::new(), 2 * self.guesses);
+        let columns = 2 * self.guesses + usize::from(self.several);
+        let empty = std::iter::repeat_n(String::new(), columns);
         self.row([text(path)].into_iter().chain(empty).chain([error.to_owned()]))
     }
 

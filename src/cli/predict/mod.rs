@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
-use kindling::evaluation::probabilities;
 use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryDir, Shown};
 use kindling::photos::{self, walk};
 use kindling::printable::PathText;
+use kindling::run::Model;
 
 use super::extraction::{advised, warn_of};
 use super::interrupt;
 use super::opened::ComputeArgs;
 use super::terminal::{counted, error_text, text, warn, warn_damaged, warn_skipped};
-use format::{Csv, Format, Guess, JsonLines, People};
+use format::{Csv, Format, Guess, JsonLines, Label, NONE, People, Predicted};
 
 /// Predict the class of photos
 ///
@@ -56,7 +56,8 @@ pub struct PredictArgs {
 
     /// Save captioned JPEG copies of the photos to DIR/<class>/ (cargo feature `captions`)
     ///
-    /// The caption shows the class and its probability. DIR must be new or empty. The copies are
+    /// The caption shows the class and its probability. A photo with several classes has a copy in
+    /// the folder of each, and one with none is in DIR/none. DIR must be new or empty. The copies are
     /// upright and have the size of the originals.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     save: Option<PathBuf>,
@@ -69,40 +70,46 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let opened = args.compute.model(&args.model, !for_people)?;
     let (model, info) = (&opened.model, &opened.info);
     let extractor = opened.extractor()?;
-    let mut gallery = gallery_dir.map(|dir| dir.open(&model.classes)).transpose()?;
+    let several = model.task.thresholds().is_some();
+    let mut folders = model.classes.clone();
+    folders.extend(several.then(|| NONE.to_owned()));
+    let mut gallery = gallery_dir.map(|dir| dir.open(&folders)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {
         (true, _) => Box::new(JsonLines::new(out, &info.device)),
-        (_, true) => Box::new(Csv::begin(out, model.classes.len().min(args.top as usize))?),
+        (_, true) => {
+            Box::new(Csv::begin(out, model.classes.len().min(args.top as usize), several)?)
+        }
         _ => Box::new(People::begin(out, info, &paths, &model.classes)?),
     };
     let mut failures = 0;
-    let mut counts: Vec<(&str, usize)> =
-        model.classes.iter().map(|class| (class.as_str(), 0)).collect();
+    let mut counts: Vec<(&str, usize)> = folders.iter().map(|class| (class.as_str(), 0)).collect();
     let mut unsaved = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
         let logits = model.logits(&batch.rows, &opened.device)?;
         let rows = logits.chunks(model.classes.len());
-        let guesses: Vec<_> = rows.map(|row| guesses(row, &model.classes, args.top)).collect();
-        guesses.iter().for_each(|guesses| counts[guesses[0].index].1 += 1);
-        let mut predicted = batch.photos.iter().copied().zip(&guesses).peekable();
+        let predictions: Vec<_> = rows.map(|row| predicted(row, model, args.top)).collect();
+        for predicted in &predictions {
+            shown(predicted, model).for_each(|(class, _)| counts[class].1 += 1);
+        }
+        let mut predicted = batch.photos.iter().copied().zip(&predictions).peekable();
         // Merge failures and predictions, to keep the input order.
         for (failed, error) in &batch.failed {
-            while let Some((index, guesses)) = predicted.next_if(|(index, _)| index < failed) {
-                format.prediction(&paths[index], guesses)?;
+            while let Some((index, predicted)) = predicted.next_if(|(index, _)| index < failed) {
+                format.prediction(&paths[index], predicted)?;
             }
             format.failure(&paths[*failed], &error_text(error))?;
         }
-        for (index, guesses) in predicted {
-            format.prediction(&paths[index], guesses)?;
+        for (index, predicted) in predicted {
+            format.prediction(&paths[index], predicted)?;
         }
         format.flush()?;
         let damaged = batch.warnings.iter();
         warn_damaged(damaged.map(|(index, warning)| (text(&paths[*index]), warning.to_string())));
         if let Some(gallery) = &mut gallery {
             let photos = batch.photos.iter().map(|index| &*paths[*index]);
-            unsaved += save(gallery, photos.zip(&guesses))?;
+            unsaved += save(gallery, photos.zip(&predictions), model)?;
         }
         interrupt::check(&extractor)
     });
@@ -114,7 +121,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         Err(Stopped::Extract(error)) => return Err(advised(error, &extractor)),
     }
     if args.paths.iter().any(|path| path.is_dir()) && failures < paths.len() {
-        format.counts(&counts)?;
+        format.counts(&counts, paths.len() - failures)?;
     }
     if let Some(gallery) = &gallery {
         format.saved(gallery)?;
@@ -131,16 +138,34 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     Ok(())
 }
 
-/// Saves the photos with their best guesses. Warns of those that could not be saved, and returns
+/// The classes that the photo shows, with their probabilities; the one after the last, `none`, if it
+/// shows none. Its probability is that of no class, were they independent of each other.
+fn shown<'a>(
+    predicted: &'a Predicted,
+    model: &Model,
+) -> impl Iterator<Item = (usize, f64)> + use<'a> {
+    let shown = predicted.shown();
+    let absent = |label: &Label| 1.0 - label.probability;
+    let none = shown.is_empty().then(|| {
+        let labels = predicted.labels.as_deref().unwrap_or_default();
+        (model.classes.len(), labels.iter().map(absent).product())
+    });
+    let shown: Vec<(usize, f64)> =
+        shown.iter().map(|guess| (guess.index, guess.probability)).collect();
+    shown.into_iter().chain(none)
+}
+
+/// Saves the photos with their classes. Warns of those that could not be saved, and returns
 /// their number.
 fn save<'a>(
     gallery: &mut Gallery,
-    predicted: impl Iterator<Item = (&'a Path, &'a Vec<Guess<'a>>)>,
+    predicted: impl Iterator<Item = (&'a Path, &'a Predicted<'a>)>,
+    model: &Model,
 ) -> Result<usize> {
     let shown: Vec<Shown> = predicted
-        .map(|(photo, guesses)| {
-            let Guess { index: class, probability, .. } = guesses[0];
-            Shown { photo, class, probability }
+        .flat_map(|(photo, predicted)| {
+            let shown = shown(predicted, model);
+            shown.map(move |(class, probability)| Shown { photo, class, probability })
         })
         .collect();
     let failed = gallery.save(&shown)?;
@@ -177,14 +202,26 @@ fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
     Ok((paths, unreadable))
 }
 
-/// The `top` most probable classes, most probable first.
-fn guesses<'a>(logits: &[f32], classes: &'a [String], top: u32) -> Vec<Guess<'a>> {
-    let probabilities = probabilities(logits);
+/// The prediction from a row of logits, with the `top` most probable classes.
+fn predicted<'a>(logits: &[f32], model: &'a Model, top: u32) -> Predicted<'a> {
+    let (classes, probabilities) = (&model.classes, model.task.probabilities(logits));
+    let labels = model.task.thresholds().map(|thresholds| {
+        let each = classes.iter().zip(&probabilities).zip(thresholds).enumerate();
+        each.map(|(index, ((class, probability), threshold))| Label {
+            index,
+            class,
+            probability: *probability,
+            threshold: *threshold,
+            present: probability >= threshold,
+        })
+        .collect()
+    });
     let mut order: Vec<usize> = (0..classes.len()).collect();
     order.sort_by(|one, other| logits[*other].total_cmp(&logits[*one]));
-    order
+    let guesses = order
         .into_iter()
         .take(top as usize)
         .map(|index| Guess { index, class: &classes[index], probability: probabilities[index] })
-        .collect()
+        .collect();
+    Predicted { guesses, labels }
 }

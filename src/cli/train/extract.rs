@@ -14,11 +14,11 @@ use crate::cli::extraction::{self, Skipped, advised, extractor, from_cache};
 use crate::cli::terminal::{Hinted, counted};
 
 /// The features of a split's photos.
-pub struct Extracted<'a> {
+pub struct Extracted<'a, L = usize> {
     pub extractor: Extractor<'a>,
     pub self_check: Option<SelfCheck>,
-    pub train: Examples,
-    pub val: Examples,
+    pub train: Examples<L>,
+    pub val: Examples<L>,
     /// Of all photos: training photos first.
     pub extraction: Extraction,
     pub skipped: Skipped,
@@ -27,17 +27,17 @@ pub struct Extracted<'a> {
 }
 
 /// Checks the GPU, and runs the backbone on every photo of `split`.
-pub fn extract<'a>(
+pub fn extract<'a, L: Clone>(
     args: &TrainArgs,
     loaded: &'a Loaded,
-    split: &Split,
+    split: &Split<L>,
     console: &Console,
-) -> Result<Extracted<'a>> {
+) -> Result<Extracted<'a, L>> {
     let Loaded { info, device, backbone, start, .. } = loaded;
     let architecture = backbone.architecture();
     let extractor =
         extractor(backbone, architecture.preprocessing(), (info, device), &args.features)?;
-    let photos: Vec<&LabelledPhoto> = split.train.iter().chain(&split.val).collect();
+    let photos: Vec<&LabelledPhoto<L>> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
     let self_check = match args.no_self_check {
         true => None,
@@ -60,7 +60,9 @@ pub fn extract<'a>(
         from_cache(&extractor, extraction.photos.len()),
     ));
     let (train, val) = examples(&extraction, &photos, split.train.len(), architecture.features());
-    every_class_has_photos(&train, &val, &split.classes)?;
+    if val.labels.is_empty() {
+        bail!("no validation photo could be decoded");
+    }
     Ok(Extracted { extractor, self_check, train, val, extraction, skipped, seconds })
 }
 
@@ -96,14 +98,15 @@ fn self_check(
 
 /// The features as training and validation examples. The first `train_photos` of `photos` are for
 /// training.
-fn examples(
+fn examples<L: Clone>(
     extraction: &Extraction,
-    photos: &[&LabelledPhoto],
+    photos: &[&LabelledPhoto<L>],
     train_photos: usize,
     width: usize,
-) -> (Examples, Examples) {
+) -> (Examples<L>, Examples<L>) {
     let boundary = extraction.photos.partition_point(|index| *index < train_photos);
-    let labels: Vec<usize> = extraction.photos.iter().map(|index| photos[*index].label).collect();
+    let labels: Vec<L> =
+        extraction.photos.iter().map(|index| photos[*index].label.clone()).collect();
     let part = |from: usize, to: usize| Examples {
         width,
         rows: extraction.rows[from * width..to * width].to_vec(),
@@ -112,16 +115,12 @@ fn examples(
     (part(0, boundary), part(boundary, labels.len()))
 }
 
-/// Checks that each class has training photos that could be decoded, and that there are validation
-/// photos.
-fn every_class_has_photos(train: &Examples, val: &Examples, classes: &[String]) -> Result<()> {
+/// Checks that each class has training photos that could be decoded.
+pub fn every_class_has_photos(train: &Examples, classes: &[String]) -> Result<()> {
     for (label, class) in classes.iter().enumerate() {
         if !train.labels.contains(&label) {
             bail!("no photo of the class `{class}` could be decoded, so it cannot be trained");
         }
-    }
-    if val.labels.is_empty() {
-        bail!("no validation photo could be decoded");
     }
     Ok(())
 }

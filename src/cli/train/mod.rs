@@ -42,6 +42,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
     let loaded = load::load(args, &console)?;
     let extracted = extract::extract(args, &loaded, &split, &console)?;
+    extract::every_class_has_photos(&extracted.train, &split.classes)?;
     scarce::warn_of_classes(&split, &extracted);
     let test_photos = test::features(test_set.as_ref(), &extracted, args.quiet)?;
     let fitted = fit::fit(args, &loaded, &extracted, split.classes.len(), watch, &console)?;

@@ -8,7 +8,7 @@ use kindling::photos::Split;
 use kindling::run::{
     Card, DataRecord, FolderContent, RunConfig, Summary, TestScores, Versions, WeightsRecord,
 };
-use kindling::weights::Description;
+use kindling::weights::{Description, Task};
 
 use super::TrainArgs;
 use super::extract::Extracted;
@@ -67,6 +67,7 @@ impl Trained<'_> {
             backbone: loaded.backbone.architecture().to_string(),
             classes: split.classes.clone(),
             preprocessing: config.preprocessing,
+            task: Task::SingleLabel,
         };
         let parts =
             Parts { backbone: &loaded.backbone, head: &fitted.head, description: &description };

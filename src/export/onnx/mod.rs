@@ -27,7 +27,7 @@ use super::{ExportError, Parts, Precision};
 use crate::backbone::Tensors;
 use crate::photos::Preprocessing;
 use crate::plan::{Operation, Planned, Unsupported, Value, Weights};
-use crate::weights::Description;
+use crate::weights::{Description, Task};
 
 /// Version of ONNX's operator set: 17, from 2022, which common runtimes support.
 const OPSET: i64 = 17;
@@ -163,13 +163,20 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
 
 /// A human-readable description of the model and how to use it.
 fn described(description: &Description) -> String {
-    let Description { backbone, classes, preprocessing } = description;
+    let Description { backbone, classes, preprocessing, task } = description;
     let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
     format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
          {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, minus the mean \
          {mean:?} and divided by the deviation {std:?}, as [batch, 3, {crop}, {crop}]. {OUTPUT}: [batch, \
-         {classes}]; their softmax is the classes' probabilities.",
-        classes = classes.len()
+         {classes}]; {probabilities}.",
+        classes = classes.len(),
+        probabilities = match task {
+            Task::SingleLabel => "their softmax is the classes' probabilities",
+            Task::MultiLabel { .. } => {
+                "the sigmoid of each is the probability that the photo shows the class, which it does from \
+                 the class's threshold on (metadata `thresholds`)"
+            }
+        }
     )
 }
