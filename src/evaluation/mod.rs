@@ -2,8 +2,8 @@
 
 mod calibration;
 mod intervals;
-mod paired;
 mod multi_label;
+mod paired;
 mod predictions;
 mod roc;
 mod scores;
@@ -11,10 +11,10 @@ mod temperature;
 
 pub use calibration::{Calibration, CalibrationBin};
 pub use intervals::{accuracy_interval, bootstrap_interval, bootstrap_intervals};
-pub use paired::{difference_interval, fisher_exact, holm, mcnemar_exact};
 pub use multi_label::{
     LabelScores, MultiLabelScores, average_precision, choose_thresholds, label_sets, sigmoid,
 };
+pub use paired::{difference_interval, fisher_exact, holm, mcnemar_exact};
 pub use predictions::{Prediction, suspected_label_errors, top_k_accuracy};
 pub use roc::Roc;
 pub use scores::{ClassScores, Scores, most_probable, probabilities};
