@@ -5,7 +5,7 @@ use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::FitOptions;
-use crate::evaluation::{MultiLabelScores, Scores};
+use crate::evaluation::{LabelCounts, Scores};
 use crate::photos::LabelSet;
 
 /// The label of an example: an index into the classes, or several.
@@ -91,10 +91,8 @@ impl Target for LabelSet {
     }
 
     fn scores(classes: usize, logits: &[f32], labels: &[Self]) -> EpochScores {
-        let names = vec![String::new(); classes];
-        let MultiLabelScores { loss, exact_match, .. } =
-            MultiLabelScores::of(&names, logits, labels, &vec![EVEN; classes]);
-        EpochScores { loss, accuracy: exact_match }
+        let LabelCounts { loss, exact, .. } = LabelCounts::of(logits, labels, &vec![EVEN; classes]);
+        EpochScores { loss, accuracy: exact as f64 / labels.len().max(1) as f64 }
     }
 }
 

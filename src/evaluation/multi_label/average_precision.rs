@@ -11,20 +11,58 @@
 /// If the lengths differ.
 pub fn average_precision(scores: &[f64], is_positive: &[bool]) -> Option<f64> {
     assert_eq!(scores.len(), is_positive.len(), "a score for each photo");
-    let positives = is_positive.iter().filter(|positive| **positive).count();
-    if positives == 0 {
-        return None;
+    Ranking::new(scores.to_vec(), is_positive.to_vec()).precision()
+}
+
+/// Photos in the order of their scores for a class.
+pub(super) struct Ranking {
+    scores: Vec<f64>,
+    is_positive: Vec<bool>,
+    /// Indices of the photos, the highest score first.
+    order: Vec<usize>,
+}
+
+impl Ranking {
+    fn new(scores: Vec<f64>, is_positive: Vec<bool>) -> Self {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|one, other| scores[*other].total_cmp(&scores[*one]));
+        Self { scores, is_positive, order }
     }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|one, other| scores[*other].total_cmp(&scores[*one]));
-    let (mut found, mut chosen, mut sum) = (0_usize, 0_usize, 0.0);
-    for equal in order.chunk_by(|one, other| scores[*one] == scores[*other]) {
-        let positive = equal.iter().filter(|index| is_positive[**index]).count();
-        found += positive;
-        chosen += equal.len();
-        sum += positive as f64 * found as f64 / chosen as f64;
+
+    /// The photos by their logit for `class`, of `logits`, `[labels, classes]`. Probabilities would
+    /// round to equal ones.
+    pub(super) fn of<L: AsRef<[usize]>>(
+        logits: &[f32],
+        labels: &[L],
+        classes: usize,
+        class: usize,
+    ) -> Self {
+        let scores = logits.chunks(classes).map(|row| f64::from(row[class])).collect();
+        let is_shown = |labels: &L| labels.as_ref().contains(&class);
+        Self::new(scores, labels.iter().map(is_shown).collect())
     }
-    Some(sum / positives as f64)
+
+    /// The average precision.
+    pub(super) fn precision(&self) -> Option<f64> {
+        self.precision_of(|_| 1)
+    }
+
+    /// The average precision of a sample that holds a photo `times(photo)` times.
+    pub(super) fn precision_of(&self, times: impl Fn(usize) -> usize) -> Option<f64> {
+        let (mut found, mut chosen, mut sum) = (0_usize, 0_usize, 0.0);
+        let equal = |one: &usize, other: &usize| self.scores[*one] == self.scores[*other];
+        for equal in self.order.chunk_by(equal) {
+            let positive = equal.iter().filter(|photo| self.is_positive[**photo]);
+            let positive: usize = positive.map(|photo| times(*photo)).sum();
+            found += positive;
+            chosen += equal.iter().map(|photo| times(*photo)).sum::<usize>();
+            sum += match positive {
+                0 => 0.0,
+                count => count as f64 * found as f64 / chosen as f64,
+            };
+        }
+        (found > 0).then(|| sum / found as f64)
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@
 //! for multi-label indicator arrays.
 
 mod average_precision;
+mod calibration;
+mod intervals;
 mod scores;
 mod thresholds;
 
 pub use average_precision::average_precision;
-pub use scores::{LabelScores, MultiLabelScores, label_sets, sigmoid};
+pub use calibration::label_calibration;
+pub use intervals::MultiLabelIntervals;
+pub use scores::{LabelCounts, LabelScores, MultiLabelScores, label_sets, sigmoid};
 pub use thresholds::choose_thresholds;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::average_precision;
+use super::average_precision::Ranking;
 
 /// The scores of predictions of any number of classes a photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,60 +91,95 @@ impl MultiLabelScores {
         labels: &[L],
         thresholds: &[f64],
     ) -> Self {
-        let classes = names.len();
-        assert_eq!(logits.len(), classes * labels.len(), "a logit for each class and photo");
-        assert_eq!(thresholds.len(), classes, "a threshold for each class");
-        let predicted = label_sets(logits, thresholds);
-        let rows = || logits.chunks(classes.max(1)).zip(labels);
-        let loss: f64 = rows()
-            .flat_map(|(row, labels)| row.iter().enumerate().map(move |logit| (logit, labels)))
-            .map(|((class, logit), labels)| cross_entropy(*logit, labels.as_ref().contains(&class)))
-            .sum();
-        let per_class: Vec<LabelScores> = (0..classes)
-            .map(|class| {
-                let is_shown: Vec<bool> =
-                    labels.iter().map(|labels| labels.as_ref().contains(&class)).collect();
-                // Logits, because probabilities round to equal ones.
-                let scores: Vec<f64> = rows().map(|(row, _)| f64::from(row[class])).collect();
-                let mut confusion = [[0; 2]; 2];
-                for (shown, predicted) in is_shown.iter().zip(&predicted) {
-                    confusion[usize::from(*shown)][usize::from(predicted.contains(&class))] += 1;
-                }
-                LabelScores {
-                    class: names[class].clone(),
-                    threshold: thresholds[class],
-                    average_precision: average_precision(&scores, &is_shown),
-                    ..LabelScores::of(confusion)
-                }
+        let counts = LabelCounts::of(logits, labels, thresholds);
+        assert_eq!(names.len(), thresholds.len(), "a name for each class");
+        let per_class: Vec<LabelScores> = (0..names.len())
+            .map(|class| LabelScores {
+                class: names[class].clone(),
+                threshold: thresholds[class],
+                average_precision: Ranking::of(logits, labels, names.len(), class).precision(),
+                ..LabelScores::of(counts.confusion[class])
             })
             .collect();
-        let with_photos: Vec<&LabelScores> =
-            per_class.iter().filter(|one| one.support > 0).collect();
         let precisions: Vec<f64> =
-            with_photos.iter().filter_map(|one| one.average_precision).collect();
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let count = |row: usize, column: usize| {
-            per_class.iter().map(|one| one.confusion[row][column]).sum::<usize>()
-        };
-        let exact = predicted.iter().zip(labels).filter(|(found, labels)| {
-            labels.as_ref().len() == found.len()
-                && found.iter().all(|class| labels.as_ref().contains(class))
-        });
-        let wrong = count(0, 1) + count(1, 0);
+            per_class.iter().filter_map(|one| one.average_precision).collect();
+        let mean = precisions.iter().sum::<f64>() / precisions.len() as f64;
         Self {
             images: labels.len(),
-            loss: if logits.is_empty() { 0.0 } else { loss / logits.len() as f64 },
-            mean_average_precision: (!precisions.is_empty()).then(|| mean(&precisions)),
-            macro_f1: match with_photos.len() {
-                0 => 0.0,
-                photos => with_photos.iter().map(|one| one.f1).sum::<f64>() / photos as f64,
-            },
-            micro_f1: ratio(2 * count(1, 1), 2 * count(1, 1) + wrong),
-            exact_match: ratio(exact.count(), labels.len()),
-            hamming_loss: ratio(wrong, logits.len()),
+            loss: counts.loss,
+            mean_average_precision: (!precisions.is_empty()).then_some(mean),
+            macro_f1: counts.macro_f1(),
+            micro_f1: counts.micro_f1(),
+            exact_match: ratio(counts.exact, labels.len()),
+            hamming_loss: ratio(counts.wrong(), logits.len()),
             per_class,
         }
     }
+}
+
+/// What can be counted without ranking the photos.
+pub struct LabelCounts {
+    /// Mean binary cross-entropy over the photos and classes, in nats.
+    pub loss: f64,
+    /// Number of photos whose predicted classes are exactly the true ones.
+    pub exact: usize,
+    /// The confusion of each class, as in [`LabelScores::confusion`].
+    pub confusion: Vec<[[usize; 2]; 2]>,
+}
+
+impl LabelCounts {
+    /// Counts `logits`, `[labels, classes]`, against the true classes.
+    ///
+    /// # Panics
+    /// If the lengths do not match.
+    pub fn of<L: AsRef<[usize]>>(logits: &[f32], labels: &[L], thresholds: &[f64]) -> Self {
+        let classes = thresholds.len();
+        assert_eq!(logits.len(), classes * labels.len(), "a logit for each class and photo");
+        let (mut loss, mut exact, mut confusion) = (0.0, 0, vec![[[0; 2]; 2]; classes]);
+        for (row, labels) in logits.chunks(classes.max(1)).zip(labels) {
+            let mut is_exact = true;
+            for (class, (logit, threshold)) in row.iter().zip(thresholds).enumerate() {
+                let is_shown = labels.as_ref().contains(&class);
+                let is_predicted = sigmoid(*logit) >= *threshold;
+                loss += cross_entropy(*logit, is_shown);
+                confusion[class][usize::from(is_shown)][usize::from(is_predicted)] += 1;
+                is_exact &= is_shown == is_predicted;
+            }
+            exact += usize::from(is_exact);
+        }
+        let loss = if logits.is_empty() { 0.0 } else { loss / logits.len() as f64 };
+        Self { loss, exact, confusion }
+    }
+
+    /// Mean F1 of the classes that have photos; 0 if none has.
+    pub fn macro_f1(&self) -> f64 {
+        macro_f1(&self.confusion)
+    }
+
+    /// F1 of the labels of all classes together; 0 if there are none.
+    pub fn micro_f1(&self) -> f64 {
+        micro_f1(&self.confusion)
+    }
+
+    /// Number of wrong answers.
+    fn wrong(&self) -> usize {
+        self.confusion.iter().map(|[[_, wrong], [missed, _]]| wrong + missed).sum()
+    }
+}
+
+/// See [`LabelCounts::macro_f1`].
+pub(super) fn macro_f1(confusion: &[[[usize; 2]; 2]]) -> f64 {
+    let with_photos = confusion.iter().map(|one| LabelScores::of(*one));
+    let scores: Vec<f64> = with_photos.filter(|one| one.support > 0).map(|one| one.f1).collect();
+    if scores.is_empty() { 0.0 } else { scores.iter().sum::<f64>() / scores.len() as f64 }
+}
+
+/// See [`LabelCounts::micro_f1`].
+pub(super) fn micro_f1(confusion: &[[[usize; 2]; 2]]) -> f64 {
+    let count =
+        |row: usize, column: usize| confusion.iter().map(|one| one[row][column]).sum::<usize>();
+    let found = 2 * count(1, 1);
+    ratio(found, found + count(0, 1) + count(1, 0))
 }
 
 impl LabelScores {

@@ -118,7 +118,7 @@ mod tests {
         let best = MultiLabelScores::of(&names, &logits, &labels, &thresholds);
         assert_eq!(best.macro_f1, 1.0, "{thresholds:?}");
         assert!((0.29..=0.31).contains(&thresholds[0]), "{thresholds:?}");
-        assert!((0.70..=0.71).contains(&thresholds[1]), "{thresholds:?}");
+        assert!((0.69..=0.71).contains(&thresholds[1]), "{thresholds:?}");
     }
 
     #[test]
