@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Paths as text, a different one for each path.
 pub trait PathText {
@@ -57,6 +57,38 @@ fn escaped(path: &Path) -> String {
     text
 }
 
+/// The path that a text of [`PathText`] stands for.
+pub(crate) fn path_of(text: &str) -> PathBuf {
+    if cfg!(windows) || !has_escape(text) {
+        return text.into();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(1..3).and_then(|digits| str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, length) = match (first, after, escaped) {
+            (b'\\', [b'x', ..], Some(byte)) => (byte, 4),
+            (b'\\', [b'\\', ..], _) => (b'\\', 2),
+            _ => (*first, 1),
+        };
+        bytes.push(byte);
+        rest = &rest[length..];
+    }
+    path_of_bytes(bytes)
+}
+
+#[cfg(unix)]
+fn path_of_bytes(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_of_bytes(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
 /// Escapes the control characters of the text, which a terminal would execute, and those that
 /// change the direction of the text after them, which make a name look like another one.
 pub fn printable(text: &str) -> String {
@@ -103,28 +135,6 @@ mod tests {
 
     use super::*;
 
-    /// The path that a text stands for: what docs/json.md says.
-    fn path_of(text: &str) -> Vec<u8> {
-        if !has_escape(text) {
-            return text.as_bytes().to_vec();
-        }
-        let mut bytes = Vec::new();
-        let mut rest = text.as_bytes();
-        while let [first, after @ ..] = rest {
-            let (byte, length) = match (first, after) {
-                (b'\\', [b'x', ..]) => {
-                    let digits = str::from_utf8(&after[1..3]).unwrap();
-                    (u8::from_str_radix(digits, 16).unwrap(), 4)
-                }
-                (b'\\', _) => (b'\\', 2),
-                _ => (*first, 1),
-            };
-            bytes.push(byte);
-            rest = &rest[length..];
-        }
-        bytes
-    }
-
     #[test]
     fn what_a_terminal_would_execute_or_turn_around_is_escaped() {
         assert_eq!(printable("cat\u{1b}[31m\n"), "cat\\u{1b}[31m\\n");
@@ -142,7 +152,7 @@ mod tests {
             let digits = (0..5).map(|place| number / parts.len().pow(place) % parts.len());
             let path: Vec<u8> = digits.flat_map(|digit| parts[digit]).copied().collect();
             let text = OsStr::from_bytes(&path).shown().to_string();
-            assert_eq!(path_of(&text), path, "{text}");
+            assert_eq!(path_of(&text).as_os_str().as_bytes(), path, "{text}");
             // Different paths may be put together from different parts.
             texts.insert((text, path));
         }

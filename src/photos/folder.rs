@@ -2,14 +2,14 @@
 
 use crate::printable::PathText;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::folder_error::MAX_CLASSES;
 use super::layout::Layout;
 use super::tree::Tree;
 use super::walk::passed_over_in;
-use super::{FolderError, PassedOver, Walked};
+use super::{FolderError, Label, PassedOver, Walked};
 
 /// The classes of a photo that may show several, or none: ascending indices into the classes.
 pub type LabelSet = Vec<usize>;
@@ -140,6 +140,31 @@ impl PhotoSet {
     }
 }
 
+impl<L: Label> PhotoSet<L> {
+    /// The same photos with labels that are indices into `classes`, the class names of a model.
+    ///
+    /// # Errors
+    /// If a photo has a class that is not among them.
+    pub fn labelled_as(self, classes: &[String]) -> Result<Self, FolderError> {
+        let Self { classes: own, mut photos, passed_over, folder } = self;
+        let known: HashMap<&String, usize> = classes.iter().zip(0..).collect();
+        for photo in &mut photos {
+            let label = photo.label.classes().iter().map(|class| {
+                known.get(&own[*class]).copied().ok_or_else(|| FolderError::UnknownClass {
+                    class: own[*class].clone(),
+                    folder: folder.clone(),
+                    known: classes.to_vec(),
+                })
+            });
+            let mut label = label.collect::<Result<Vec<usize>, _>>()?;
+            label.sort_unstable();
+            // As many classes as before.
+            photo.label = L::of(&label).unwrap_or_else(|| photo.label.clone());
+        }
+        Ok(Self { classes: classes.to_vec(), photos, passed_over, folder })
+    }
+}
+
 impl<L> PhotoSet<L> {
     /// The paths of the photos, in order.
     pub fn paths(&self) -> Vec<&Path> {
@@ -156,28 +181,11 @@ impl<L> PhotoSet<L> {
 pub fn labelled_as(data: &Path, classes: &[String]) -> Result<PhotoSet, FolderError> {
     let tree = read_tree(data)?;
     let layout = Layout::of(&tree, classes)?;
-    let mut set = match layout.val.or(layout.test) {
+    let set = match layout.val.or(layout.test) {
         Some(part) => PhotoSet::of_part(part, classes)?,
         None => PhotoSet::of(layout.train, layout.not_classes)?,
     };
-    let labels = set
-        .classes
-        .iter()
-        .map(|class| {
-            classes.iter().position(|known| known == class).ok_or_else(|| {
-                FolderError::UnknownClass {
-                    class: class.clone(),
-                    folder: set.folder.clone(),
-                    known: classes.to_vec(),
-                }
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    for photo in &mut set.photos {
-        photo.label = labels[photo.label];
-    }
-    set.classes = classes.to_vec();
-    Ok(set)
+    set.labelled_as(classes)
 }
 
 /// The folder that holds the class folders of the training photos in `data`.

@@ -5,7 +5,8 @@ use crate::printable::PathText;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Format, PassedOver};
+use super::table::short;
+use super::{Format, PassedOver, TableError};
 
 /// Largest supported number of classes.
 pub(super) const MAX_CLASSES: usize = 1000;
@@ -132,6 +133,15 @@ pub enum FolderError {
         "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.shown()
     )]
     SplitTwice(PathBuf),
+    /// A table cannot be read.
+    #[error("`{}`: {error}", short(.table))]
+    Table {
+        /// The file.
+        table: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: Box<TableError>,
+    },
 }
 
 impl FolderError {

@@ -8,12 +8,14 @@ use super::tree::Tree;
 use super::{FolderError, PassedOver, PhotoSet, Walked};
 
 /// A part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// Photos to train on.
     Train,
     /// Photos to validate on.
     Val,
+    /// Photos to test the finished model on, once.
+    Test,
 }
 
 impl Part {
@@ -22,6 +24,7 @@ impl Part {
         match self {
             Self::Train => "train",
             Self::Val => "val",
+            Self::Test => "test",
         }
     }
 }

@@ -255,6 +255,12 @@ fn content(path: &Path) -> Kind {
     }
 }
 
+/// Whether the name has the suffix of a photo.
+pub(super) fn has_photo_suffix(path: impl AsRef<Path>) -> bool {
+    has_suffix(path.as_ref(), &SUFFIXES)
+        || cfg!(feature = "jpeg-xl") && has_suffix(path.as_ref(), &["jxl"])
+}
+
 fn has_suffix(path: &Path, suffixes: &[&str]) -> bool {
     path.extension().is_some_and(|extension| {
         let extension = extension.to_string_lossy();

@@ -25,6 +25,7 @@ mod mixed_runs;
 mod orientations;
 #[cfg(feature = "parquet")]
 mod parquet_tables;
+mod photo_tables;
 mod plans;
 mod png_files;
 mod preprocessing;
