@@ -23,6 +23,12 @@ pub enum Purpose {
     Bootstrap,
     /// Whether a perfectly calibrated model would be right about a photo.
     PerfectModel,
+    /// Folds for cross-validation.
+    Folds,
+    /// Choice of the validation photos, where groups or label sets are divided.
+    Holdout,
+    /// Choice of the test photos.
+    TestPart,
     /// The draw with this number of training photos for the learning curve.
     Draw(u32),
 }
@@ -38,6 +44,9 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Drawing(number) => (1 << 40) + u64::from(number),
         Purpose::Bootstrap => 1 << 41,
         Purpose::PerfectModel => (1 << 41) + 1,
+        Purpose::Folds => (1 << 41) + 2,
+        Purpose::Holdout => (1 << 41) + 3,
+        Purpose::TestPart => (1 << 41) + 4,
         Purpose::Draw(number) => (1 << 42) + u64::from(number),
     });
     generator
