@@ -14,17 +14,23 @@ use crate::head::EpochMetrics;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 /// Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can distinguish.
-const TRAIN: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-const VALIDATION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+pub(super) const TRAIN: RGBColor = RGBColor(0x00, 0x72, 0xb2);
+pub(super) const VALIDATION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const FONT: &str = "sans-serif";
 
 /// The result of drawing with plotters. Drawing into a string never fails.
-type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// What the loss and the accuracy of an epoch are called, above their charts.
+pub type Captions = [&'static str; 2];
+
+/// The captions if a photo has one class.
+pub const CAPTIONS: Captions = ["Loss (cross-entropy, nats)", "Accuracy"];
 
 /// Loss and accuracy of each epoch, side by side, with a line at the epoch that was kept.
-pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
-    let [loss, accuracy] = Panel::of(epochs);
+pub fn curves(epochs: &[EpochMetrics], best: usize, captions: Captions) -> String {
+    let [loss, accuracy] = Panel::of(epochs, captions);
     svg((900, 340), |canvas| {
         let (left, right) = canvas.split_horizontally(450);
         loss.draw(&left, epochs, best)?;
@@ -33,8 +39,9 @@ pub fn curves(epochs: &[EpochMetrics], best: usize) -> String {
 }
 
 /// Loss and accuracy of each epoch, as drawings of their own, which a narrow page can stack.
-pub fn panels(epochs: &[EpochMetrics], best: usize) -> [String; 2] {
-    Panel::of(epochs).map(|panel| svg((450, 340), |canvas| panel.draw(canvas, epochs, best)))
+pub fn panels(epochs: &[EpochMetrics], best: usize, captions: Captions) -> [String; 2] {
+    Panel::of(epochs, captions)
+        .map(|panel| svg((450, 340), |canvas| panel.draw(canvas, epochs, best)))
 }
 
 /// One chart over the epochs.
@@ -47,7 +54,7 @@ struct Panel {
 
 impl Panel {
     /// The panels of the loss and of the accuracy.
-    fn of(epochs: &[EpochMetrics]) -> [Self; 2] {
+    fn of(epochs: &[EpochMetrics], captions: Captions) -> [Self; 2] {
         let extreme = |values: [fn(&EpochMetrics) -> f64; 2], of: fn(f64, f64) -> f64, start| {
             epochs.iter().flat_map(|epoch| values.map(|value| value(epoch))).fold(start, of)
         };
@@ -59,12 +66,12 @@ impl Panel {
         // 0.99 is not flat.
         let bottom = ((extreme(accuracies, f64::min, 1.0) * 20.0).floor() / 20.0 - 0.05).max(0.0);
         let loss = Panel {
-            caption: "Loss (cross-entropy, nats)",
+            caption: captions[0],
             values: losses,
             range: (0.0, extreme(losses, f64::max, 1e-3) * 1.05),
         };
         let accuracy = Panel {
-            caption: "Accuracy",
+            caption: captions[1],
             values: accuracies,
             range: (bottom, 1.0 + (1.0 - bottom) * 0.05),
         };
@@ -129,7 +136,7 @@ const MAX_DOTS: usize = 200;
 const MAX_POINTS: usize = 1000;
 
 /// At most about `MAX_POINTS` of the points, evenly spaced, always including the last one.
-fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
+pub(super) fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> + '_ {
     let step = points.len().div_ceil(MAX_POINTS).max(1);
     let last = points.len().saturating_sub(1);
     let kept = points.iter().enumerate().filter(move |(at, _)| at % step == 0 || *at == last);
@@ -199,13 +206,13 @@ pub fn roc(roc: &Roc, positive: &str) -> String {
     })
 }
 
-type UnitSquare<'a, 'b> = ChartContext<
+pub(super) type UnitSquare<'a, 'b> = ChartContext<
     'a,
     SVGBackend<'b>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
 
-fn unit_square<'a, 'b>(
+pub(super) fn unit_square<'a, 'b>(
     area: &'a Canvas<'b>,
     x: &str,
     y: &str,
@@ -235,7 +242,7 @@ fn diagonal(chart: &mut UnitSquare) -> Drawn {
     chart.draw_series(std::iter::once(line)).map(|_| ())
 }
 
-fn svg(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Drawn) -> String {
+pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Canvas) -> Drawn) -> String {
     let mut text = String::new();
     {
         let canvas = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -273,7 +280,7 @@ mod tests {
             (1..=500).map(|number| epoch(number, 1.0 / number as f64, 0.97)).collect(),
             (1..=100_000).map(|number| epoch(number, 1.0, 0.5)).collect(),
         ] {
-            let svg = curves(&epochs, 1);
+            let svg = curves(&epochs, 1, CAPTIONS);
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(svg.len() < 200_000, "{} bytes", svg.len());
             assert!(svg.contains("Accuracy") && !svg.contains("NaN") && !svg.contains("inf"));

@@ -15,6 +15,7 @@ mod confusion;
 mod data;
 mod explanations;
 mod gallery;
+mod multi_label;
 mod page;
 mod pictures;
 
@@ -30,6 +31,7 @@ use crate::output::has_mark;
 use crate::photos::LabelledPhoto;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::{Galleries, Place};
+pub use multi_label::MultiLabelContent;
 use pictures::Thumbnails;
 
 /// Default number of photos shown in each group of each class.
@@ -155,8 +157,10 @@ impl Report {
             .collect();
         let path = |photo: usize| content.photos[photo].path.to_owned();
         let thumbnails = Thumbnails::of(&wanted, path, &extractor.preprocessing());
-        let curves = content.epochs.map(|(epochs, best)| charts::curves(epochs, best));
-        let panels = content.epochs.map(|(epochs, best)| charts::panels(epochs, best));
+        let curves =
+            content.epochs.map(|(epochs, best)| charts::curves(epochs, best, charts::CAPTIONS));
+        let panels =
+            content.epochs.map(|(epochs, best)| charts::panels(epochs, best, charts::CAPTIONS));
         let explained: Vec<_> = explained_photos.into_iter().zip(maps).collect();
         let html = page::html(
             &findings,
