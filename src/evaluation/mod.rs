@@ -12,8 +12,8 @@ mod temperature;
 pub use calibration::{Calibration, CalibrationBin};
 pub use intervals::{accuracy_interval, bootstrap_interval, bootstrap_intervals};
 pub use multi_label::{
-    LabelCounts, LabelScores, MultiLabelIntervals, MultiLabelScores, average_precision,
-    choose_thresholds, label_calibration, label_sets, sigmoid,
+    LabelCounts, LabelScores, MultiLabelFigures, MultiLabelIntervals, MultiLabelScores,
+    average_precision, choose_thresholds, label_calibration, label_sets, sigmoid,
 };
 pub use paired::{difference_interval, fisher_exact, holm, mcnemar_exact};
 pub use predictions::{Prediction, suspected_label_errors, top_k_accuracy};

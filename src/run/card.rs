@@ -10,10 +10,10 @@ use crate::weights::PublishedWeights;
 /// Marks a card as written by Kindling.
 pub(super) const CARD_MARK: &str = "library_name: kindling";
 /// Maximum number of classes that the card lists.
-const MAX_LISTED: usize = 100;
+pub(super) const MAX_LISTED: usize = 100;
 /// A class with fewer validation photos has scores that say little: with 9 of 9 right, the 95 %
 /// interval of its recall begins at 0.70.
-const MIN_SUPPORT: usize = 10;
+pub(super) const MIN_SUPPORT: usize = 10;
 
 /// The data of a model card, all measured or recorded.
 pub struct Card<'a> {
@@ -36,15 +36,12 @@ impl Card<'_> {
         card
     }
 
-    /// The published weights that the backbone comes from, if their digest is known.
     fn published(&self) -> Option<&'static PublishedWeights> {
-        let sha256 = &self.config.weights.sha256;
-        PublishedWeights::all().iter().find(|weights| weights.digest.admits(sha256))
+        published(self.config)
     }
 
     fn data_set(&self) -> String {
-        let folder = &self.config.data.folder;
-        folder.file_name().unwrap_or(folder.as_os_str()).shown().to_string()
+        data_set(self.config)
     }
 
     fn header(&self, card: &mut String) -> std::fmt::Result {
@@ -186,6 +183,17 @@ impl Card<'_> {
     }
 }
 
+/// The published weights that the backbone comes from, if their digest is known.
+pub(super) fn published(config: &RunConfig) -> Option<&'static PublishedWeights> {
+    PublishedWeights::all().iter().find(|weights| weights.digest.admits(&config.weights.sha256))
+}
+
+/// The name of the folder or table of the photos.
+pub(super) fn data_set(config: &RunConfig) -> String {
+    let folder = &config.data.folder;
+    folder.file_name().unwrap_or(folder.as_os_str()).shown().to_string()
+}
+
 /// The mean F1 of the classes that have photos.
 fn macro_f1(per_class: &[ClassScores]) -> f64 {
     let scores: Vec<f64> =
@@ -195,7 +203,7 @@ fn macro_f1(per_class: &[ClassScores]) -> f64 {
 
 /// A double-quoted YAML string, which is a superset of a JSON string. Characters that YAML treats
 /// as line breaks or does not allow are escaped as in JSON.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.chars().fold(String::new(), |mut quoted, character| {
         match character {
@@ -214,7 +222,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Escapes text for Markdown, on one line: class and folder names may contain any character.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     // Some Markdown renderers turn anything that looks like an address into a link.
     let is_address = text.contains("www.") || text.contains("://") || text.contains('@');

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceInfo;
+use crate::evaluation::MultiLabelFigures;
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
 use crate::photos::{
@@ -116,6 +117,19 @@ pub struct Summary {
     /// The scores on the photos of `--test`, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestScores>,
+    /// The scores of a model that gives a photo any number of classes. Absent if it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_label: Option<MultiLabelSummary>,
+}
+
+/// The scores of a model that gives a photo any number of classes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MultiLabelSummary {
+    /// On the validation photos, on which the thresholds were chosen.
+    pub validation: MultiLabelFigures,
+    /// On the test photos, if there are some, which chose nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<MultiLabelFigures>,
 }
 
 /// The scores of the finished model on photos that neither trained it nor chose its epoch.

@@ -1,21 +1,25 @@
 //! The run folder: everything that a training run writes, and how to load the model from it.
 
 mod card;
+mod card_multi_label;
 mod config;
 mod files;
 mod folder;
 mod history;
 mod model;
+mod multi_label_predictions;
 mod replace;
 
 pub use card::Card;
+pub use card_multi_label::MultiLabelCard;
 pub use config::{
-    BURN_VERSION, ConfigError, DataRecord, RunConfig, SplitError, Summary, TestScores, Versions,
-    WeightsRecord,
+    BURN_VERSION, ConfigError, DataRecord, MultiLabelSummary, RunConfig, SplitError, Summary,
+    TestScores, Versions, WeightsRecord,
 };
 pub use folder::{FolderContent, RunDir, RunError};
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
+pub use multi_label_predictions::{LABEL_SEPARATOR, LabelledLogits, multi_label_predictions};
 pub use replace::restore_replaced;
 
 /// The whole network, with the tensor names of the published weights.

@@ -62,6 +62,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         skipped: 1,
         feature_seconds: 1.0,
         training_seconds: 0.1,
+        multi_label: None,
     };
     let description = Description {
         backbone: architecture.to_string(),

@@ -99,6 +99,7 @@ impl Trained<'_> {
             feature_seconds: extracted.seconds,
             training_seconds: fitted.seconds,
             test: test.clone(),
+            multi_label: None,
         }
     }
 

@@ -6,12 +6,14 @@
 
 mod average_precision;
 mod calibration;
+mod figures;
 mod intervals;
 mod scores;
 mod thresholds;
 
 pub use average_precision::average_precision;
 pub use calibration::label_calibration;
+pub use figures::MultiLabelFigures;
 pub use intervals::MultiLabelIntervals;
 pub use scores::{LabelCounts, LabelScores, MultiLabelScores, label_sets, sigmoid};
 pub use thresholds::choose_thresholds;
