@@ -42,14 +42,7 @@
 //! let width = architecture.features();
 //! let examples =
 //!     Examples { width, rows: rows[..4 * width].to_vec(), labels: vec![0, 0, 1, 1] };
-//! let options = FitOptions {
-//!     epochs: 20,
-//!     batch_size: 4,
-//!     learning_rate: 1e-3,
-//!     weight_decay: 0.0,
-//!     seed: 0,
-//!     patience: None,
-//! };
+//! let options = FitOptions { epochs: 20, ..FitOptions::DEFAULT };
 //! let fitted = fit(&examples, &examples, 2, &options, &device, |_progress| ())?;
 //!
 //! let logits = fitted.head.logits(&rows[4 * width..], &device);

@@ -8,14 +8,7 @@ use kindling::head::{Examples, FitOptions, fit};
 
 /// The reference job's options, with `epochs` epochs.
 pub fn options(epochs: usize) -> FitOptions {
-    FitOptions {
-        epochs,
-        batch_size: 4,
-        learning_rate: 1e-3,
-        weight_decay: 0.0,
-        seed: 0,
-        patience: None,
-    }
+    FitOptions { epochs, ..FitOptions::DEFAULT }
 }
 
 pub fn bench(criterion: &mut Criterion) {

@@ -13,7 +13,7 @@ const OPTIONS: FitOptions = FitOptions {
     learning_rate: 1e-2,
     weight_decay: 1e-3,
     seed: 1,
-    patience: None,
+    ..FitOptions::DEFAULT
 };
 
 fn examples() -> Examples {

@@ -13,6 +13,11 @@ pub struct Scores {
     pub accuracy: f64,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
+    /// Mean recall of the classes that have photos: scikit-learn's `balanced_accuracy_score`. 0 if
+    /// there are no photos.
+    pub balanced_accuracy: f64,
+    /// Mean F1 of the classes that have photos. 0 if there are no photos.
+    pub macro_f1: f64,
     /// Confusion matrix: number of photos by true class (row) and predicted class (column).
     pub confusion: Vec<Vec<usize>>,
 }
@@ -58,33 +63,74 @@ impl Scores {
         let right: usize = (0..classes).map(|class| confusion[class][class]).sum();
         let images = labels.len();
         let share = |sum: f64| if images == 0 { 0.0 } else { sum / images as f64 };
-        Self { images, accuracy: share(right as f64), loss: share(loss), confusion }
+        let (mut balanced_accuracy, mut macro_f1) = (0.0, 0.0);
+        let present = confusion.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
+        for class in 0..classes {
+            let (recall, f1) = (recall(&confusion, class), f1(&confusion, class));
+            balanced_accuracy += recall / present.max(1) as f64;
+            if confusion[class].iter().any(|count| *count > 0) {
+                macro_f1 += f1 / present as f64;
+            }
+        }
+        Self {
+            images,
+            accuracy: share(right as f64),
+            loss: share(loss),
+            balanced_accuracy,
+            macro_f1,
+            confusion,
+        }
+    }
+
+    /// Whether the most frequent class has at least twice as many photos as the rarest that has
+    /// any: then the mean over the classes says something else than the accuracy.
+    pub fn is_unbalanced(&self) -> bool {
+        let photos = self.confusion.iter().map(|row| row.iter().sum::<usize>());
+        let present = photos.filter(|photos| *photos > 0);
+        let (least, most) = (present.clone().min(), present.max());
+        least.zip(most).is_some_and(|(least, most)| most >= 2 * least)
     }
 
     /// The scores of each class; `classes` are the class names.
     pub fn per_class(&self, classes: &[String]) -> Vec<ClassScores> {
-        let ratio = |part: usize, whole: usize| match whole {
-            0 => 0.0,
-            _ => part as f64 / whole as f64,
-        };
         classes
             .iter()
             .enumerate()
             .map(|(index, class)| {
-                let right = self.confusion[index][index];
-                let support = self.confusion[index].iter().sum();
-                let predicted = self.confusion.iter().map(|row| row[index]).sum();
+                let predicted = predicted(&self.confusion, index);
                 ClassScores {
                     class: class.clone(),
-                    precision: ratio(right, predicted),
-                    recall: ratio(right, support),
-                    // 2pr / (p + r) in terms of counts.
-                    f1: ratio(2 * right, support + predicted),
-                    support,
+                    precision: ratio(self.confusion[index][index], predicted),
+                    recall: recall(&self.confusion, index),
+                    f1: f1(&self.confusion, index),
+                    support: self.confusion[index].iter().sum(),
                 }
             })
             .collect()
     }
+}
+
+/// `part / whole`, and 0 if there is nothing.
+fn ratio(part: usize, whole: usize) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => part as f64 / whole as f64,
+    }
+}
+
+/// Number of photos that were predicted as this class.
+fn predicted(confusion: &[Vec<usize>], class: usize) -> usize {
+    confusion.iter().map(|row| row[class]).sum()
+}
+
+fn recall(confusion: &[Vec<usize>], class: usize) -> f64 {
+    ratio(confusion[class][class], confusion[class].iter().sum())
+}
+
+/// `2pr / (p + r)` in terms of counts.
+fn f1(confusion: &[Vec<usize>], class: usize) -> f64 {
+    let support: usize = confusion[class].iter().sum();
+    ratio(2 * confusion[class][class], support + predicted(confusion, class))
 }
 
 /// The index of the highest logit; if several are equal, the first. 0 if there are no logits.
@@ -131,6 +177,22 @@ mod tests {
         assert!((per_class[1].precision - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!((per_class[1].recall, per_class[1].f1), (1.0, 0.5));
         assert_eq!((per_class[2].precision, per_class[2].f1, per_class[2].support), (0.0, 0.0, 1));
+    }
+
+    #[test]
+    fn the_means_over_the_classes_are_those_of_scikit_learn() {
+        // balanced_accuracy_score and f1_score(average="macro", labels=[0, 1, 2]) of scikit-learn
+        // 1.9.1 for [0, 0, 0, 0, 1, 1, 2] predicted as [0, 0, 0, 1, 1, 2, 2].
+        let one_hot = |class: usize| (0..4).map(move |at| if at == class { 5.0 } else { 0.0 });
+        let logits: Vec<f32> = [0, 0, 0, 1, 1, 2, 2].into_iter().flat_map(one_hot).collect();
+        // Nothing is labelled as the fourth class, which takes no part in the means.
+        let scores = Scores::of(4, &logits, &[0, 0, 0, 0, 1, 1, 2]);
+        assert!((scores.balanced_accuracy - 0.75).abs() < 1e-9, "{scores:?}");
+        assert!((scores.macro_f1 - 0.674_603_174_603).abs() < 1e-9, "{scores:?}");
+        assert!(scores.is_unbalanced());
+        assert!(!Scores::of(2, &[1.0, 0.0, 0.0, 1.0], &[0, 1]).is_unbalanced());
+        let nothing = Scores::of(2, &[], &[]);
+        assert_eq!((nothing.balanced_accuracy, nothing.macro_f1), (0.0, 0.0));
     }
 
     #[test]

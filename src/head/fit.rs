@@ -2,15 +2,11 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::Device;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Examples, Head, Target};
-use crate::seed::{Purpose, generator};
+use super::trainer::Trainer;
+use super::{ClassWeights, Examples, Head, Target};
 
 /// Training options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +23,47 @@ pub struct FitOptions {
     pub seed: u64,
     /// Stop after this number of epochs without improvement.
     pub patience: Option<usize>,
+    /// How the training makes up for classes with few photos.
+    pub class_weights: ClassWeights,
+    /// Share of each target that is spread over all classes, 0 to 1, as in PyTorch's
+    /// `CrossEntropyLoss(label_smoothing=...)`.
+    pub label_smoothing: f64,
+    /// Which validation score decides about the epoch that is kept.
+    pub monitor: Monitor,
+}
+
+impl FitOptions {
+    /// The defaults of `kindling train`.
+    pub const DEFAULT: Self = Self {
+        epochs: 15,
+        batch_size: 4,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        seed: 0,
+        patience: None,
+        class_weights: ClassWeights::None,
+        label_smoothing: 0.0,
+        monitor: Monitor::Accuracy,
+    };
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The validation score by which the best epoch is chosen. Of epochs with equal scores, the one
+/// with the lower loss is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Monitor {
+    /// Share of photos that are classified correctly.
+    #[default]
+    Accuracy,
+    /// Mean F1 of the classes.
+    MacroF1,
+    /// Mean cross-entropy, without class weights or smoothing.
+    Loss,
 }
 
 /// Metrics of an epoch, measured with the weights at its end.
@@ -44,12 +81,20 @@ pub struct EpochMetrics {
     pub val_accuracy: f64,
     /// Wall-clock time of the epoch, in seconds.
     pub seconds: f64,
+    /// Mean F1 of the classes that have validation photos. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_macro_f1: Option<f64>,
 }
 
 impl EpochMetrics {
-    /// Whether the validation accuracy is higher, or equal with a lower validation loss.
-    fn is_better_than(&self, other: &Self) -> bool {
-        (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+    /// Whether the score is better than the other's, or equal with a lower validation loss.
+    fn is_better_than(&self, other: &Self, monitor: Monitor) -> bool {
+        let score = |metrics: &Self| match monitor {
+            Monitor::Accuracy => metrics.val_accuracy,
+            Monitor::MacroF1 => metrics.val_macro_f1.unwrap_or_default(),
+            Monitor::Loss => -metrics.val_loss,
+        };
+        (score(self), -self.val_loss) > (score(other), -other.val_loss)
     }
 }
 
@@ -118,8 +163,8 @@ pub enum FitError {
     },
 }
 
-/// Trains a head for `classes` classes on `device` and keeps the weights of the epoch with the best
-/// validation scores. `device` is a device without autodiff; this function enables autodiff.
+/// Trains a head for `classes` classes on `device` and keeps the weights of the epoch that is best by
+/// [`FitOptions::monitor`]. `device` is a device without autodiff; this function enables autodiff.
 ///
 /// `observe` is called after each step of the optimiser, possibly thousands of times a second, and
 /// at the end of each epoch. If it returns [`Next::Stop`], training stops at the end of the current
@@ -141,39 +186,13 @@ pub fn fit<L: Target, R: Into<Next>>(
 ) -> Result<Fitted, FitError> {
     assert!(!train.labels.is_empty() && !val.labels.is_empty() && options.epochs > 0);
     assert!(train.width == val.width && options.batch_size > 0);
-    let autodiff = device.clone().autodiff();
-    let mut head = Head::seeded(train.width, classes, options.seed, &autodiff);
-    // PyTorch's default epsilon; Burn's is 1e-5.
-    let mut adam = AdamConfig::new().with_epsilon(1e-8);
-    if options.weight_decay > 0.0 {
-        adam = adam.with_weight_decay(Some(WeightDecayConfig::new(options.weight_decay as f32)));
-    }
-    let mut optimizer = adam.init();
-    let criterion = L::criterion(options, classes, &autodiff);
-    let mut order: Vec<usize> = (0..train.rows.len() / train.width).collect();
-    let mut generator = generator(options.seed, Purpose::Order);
-    let steps = order.len().div_ceil(options.batch_size);
-
+    let mut trainer = Trainer::new(train, classes, options, device);
     let mut epochs: Vec<EpochMetrics> = Vec::new();
     let mut best: Option<(EpochMetrics, Head)> = None;
     for epoch in 1..=options.epochs {
         let start = Instant::now();
-        let mut stop = false;
-        order.shuffle(&mut generator);
-        for (step, batch) in order.chunks(options.batch_size).enumerate() {
-            let (features, labels) = train.batch(batch, device);
-            let logits = head.forward(features.autodiff());
-            let loss = L::loss(&criterion, logits, &labels, device);
-            let gradients = GradientsParams::from_grads(loss.backward(), &head);
-            head = optimizer.step(options.learning_rate, head, gradients);
-            let progress = Progress::Step { epoch, done: step + 1, of: steps };
-            match observe(progress).into() {
-                Next::GoOn => {}
-                Next::Stop => stop = true,
-                Next::Abandon => return Err(FitError::Abandoned),
-            }
-        }
-        let plain = head.valid();
+        let mut stop = trainer.epoch(epoch, &mut observe)?;
+        let plain = trainer.head();
         let (train_scores, val_scores) = (train.scores(&plain, device), val.scores(&plain, device));
         let metrics = EpochMetrics {
             epoch,
@@ -182,6 +201,7 @@ pub fn fit<L: Target, R: Into<Next>>(
             val_loss: val_scores.loss,
             val_accuracy: val_scores.accuracy,
             seconds: start.elapsed().as_secs_f64(),
+            val_macro_f1: Some(val_scores.macro_f1),
         };
         if !(metrics.train_loss.is_finite() && metrics.val_loss.is_finite()) {
             return Err(FitError::Diverged {
@@ -196,7 +216,7 @@ pub fn fit<L: Target, R: Into<Next>>(
             Next::Abandon => return Err(FitError::Abandoned),
         }
         epochs.push(metrics);
-        if best.as_ref().is_none_or(|(best, _)| metrics.is_better_than(best)) {
+        if best.as_ref().is_none_or(|(best, _)| metrics.is_better_than(best, options.monitor)) {
             best = Some((metrics, plain));
         }
         let since_best = best.as_ref().map_or(0, |(best, _)| epoch - best.epoch);
@@ -206,4 +226,34 @@ pub fn fit<L: Target, R: Into<Next>>(
     }
     let (best, head) = best.expect("there was an epoch");
     Ok(Fitted { head, epochs, best })
+}
+
+/// Trains a head as [`fit`] does, without validation examples: for `options.epochs` epochs, all of
+/// which are run. `observe` sees the steps alone; [`Next::Stop`] abandons the training too.
+///
+/// # Errors
+/// If a weight becomes NaN or infinite, or `observe` abandons the training.
+///
+/// # Panics
+/// If there are no examples, or `epochs` or `batch_size` is 0.
+pub fn fit_epochs<L: Target, R: Into<Next>>(
+    train: &Examples<L>,
+    classes: usize,
+    options: &FitOptions,
+    device: &Device,
+    mut observe: impl FnMut(Progress) -> R,
+) -> Result<Head, FitError> {
+    assert!(!train.labels.is_empty() && options.epochs > 0 && options.batch_size > 0);
+    let mut trainer = Trainer::new(train, classes, options, device);
+    for epoch in 1..=options.epochs {
+        if trainer.epoch(epoch, &mut observe)? {
+            return Err(FitError::Abandoned);
+        }
+    }
+    let head = trainer.head();
+    let (epoch, learning_rate) = (options.epochs, options.learning_rate);
+    match head.weight().iter().chain(&head.bias()).all(|value| value.is_finite()) {
+        true => Ok(head),
+        false => Err(FitError::Diverged { epoch, loss: f64::NAN, learning_rate }),
+    }
 }

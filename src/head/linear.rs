@@ -39,6 +39,30 @@ impl Head {
         }
     }
 
+    /// Creates a head from its weight in PyTorch's layout, `[classes, features]`, and its bias.
+    ///
+    /// # Panics
+    /// If the lengths do not match.
+    pub fn of(weight: &[f32], bias: &[f32], device: &Device) -> Self {
+        let (classes, features) = (bias.len(), weight.len() / bias.len());
+        let columns = (0..features).flat_map(|at| weight.iter().skip(at).step_by(features));
+        let weight: Vec<f32> = columns.copied().collect();
+        let weight = TensorData::new(weight, [features, classes]);
+        let bias = Some(Param::from_data(TensorData::new(bias.to_vec(), [classes]), device));
+        Self { fc: Linear { weight: Param::from_data(weight, device), bias } }
+    }
+
+    /// The head with `shift`, `[classes]`, added to its bias.
+    ///
+    /// # Panics
+    /// If there is not one number for each class.
+    #[must_use]
+    pub fn shifted(&self, shift: &[f64], device: &Device) -> Self {
+        assert_eq!(shift.len(), self.classes(), "one number for each class");
+        let bias: Vec<f32> = self.bias().iter().zip(shift).map(|(b, s)| b + *s as f32).collect();
+        Self::of(&self.weight(), &bias, device)
+    }
+
     /// Computes the logits of a batch of features.
     ///
     /// # Shapes

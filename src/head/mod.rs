@@ -1,11 +1,20 @@
 //! The head, the only part that is trained: a linear layer on the backbone's features.
 
+mod class_weights;
 mod examples;
 mod fit;
 mod linear;
+mod logistic;
+mod selection;
 mod target;
+mod trainer;
 
+pub use class_weights::{ClassWeights, LossTargets};
 pub use examples::Examples;
-pub use fit::{EpochMetrics, FitError, FitOptions, Fitted, Next, Progress, fit};
+pub use fit::{
+    EpochMetrics, FitError, FitOptions, Fitted, Monitor, Next, Progress, fit, fit_epochs,
+};
 pub use linear::Head;
-pub use target::{EpochScores, Target};
+pub use logistic::{L2Options, fit_l2};
+pub use selection::{Candidate, Selection, select_c};
+pub use target::{CrossEntropy, EpochScores, Target};

@@ -269,6 +269,7 @@ mod tests {
             val_loss: loss,
             val_accuracy: accuracy,
             seconds: 0.0,
+            val_macro_f1: None,
         }
     }
 

@@ -68,7 +68,7 @@ impl Card<'_> {
              - type: loss\n      value: {loss:.4}\n\
              ---\n\n",
             quoted(&format!("{} on {}", self.config.backbone, self.data_set())),
-            macro_f1(&self.per_class()),
+            self.scores.macro_f1,
         )
     }
 
@@ -192,13 +192,6 @@ pub(super) fn published(config: &RunConfig) -> Option<&'static PublishedWeights>
 pub(super) fn data_set(config: &RunConfig) -> String {
     let folder = &config.data.folder;
     folder.file_name().unwrap_or(folder.as_os_str()).shown().to_string()
-}
-
-/// The mean F1 of the classes that have photos.
-fn macro_f1(per_class: &[ClassScores]) -> f64 {
-    let scores: Vec<f64> =
-        per_class.iter().filter(|one| one.support > 0).map(|one| one.f1).collect();
-    scores.iter().sum::<f64>() / scores.len().max(1) as f64
 }
 
 /// A double-quoted YAML string, which is a superset of a JSON string. Characters that YAML treats

@@ -54,7 +54,8 @@ impl History {
         // Reject values that training never writes and that no chart axis can show.
         let plausible = |epoch: &EpochMetrics| {
             let losses = [epoch.train_loss, epoch.val_loss];
-            let accuracies = [epoch.train_accuracy, epoch.val_accuracy];
+            let macro_f1 = epoch.val_macro_f1.unwrap_or_default();
+            let accuracies = [epoch.train_accuracy, epoch.val_accuracy, macro_f1];
             losses.iter().all(|loss| (0.0..=1e38).contains(loss))
                 && accuracies.iter().all(|accuracy| (0.0..=1.0).contains(accuracy))
         };
@@ -69,13 +70,26 @@ impl History {
 
 /// The contents of `metrics.csv`: a header and one line per epoch.
 pub(super) fn metrics_csv(epochs: &[EpochMetrics]) -> String {
-    let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n");
+    let mut csv = String::from("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds");
+    let has_macro_f1 = epochs.iter().all(|metrics| metrics.val_macro_f1.is_some());
+    csv += if has_macro_f1 { ",val_macro_f1\n" } else { "\n" };
     for metrics in epochs {
-        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
-            metrics;
+        let EpochMetrics {
+            epoch,
+            train_loss,
+            train_accuracy,
+            val_loss,
+            val_accuracy,
+            seconds,
+            val_macro_f1,
+        } = metrics;
         csv += &format!(
-            "{epoch},{train_loss:.6},{train_accuracy:.6},{val_loss:.6},{val_accuracy:.6},{seconds:.3}\n"
+            "{epoch},{train_loss:.6},{train_accuracy:.6},{val_loss:.6},{val_accuracy:.6},{seconds:.3}"
         );
+        if has_macro_f1 {
+            csv += &format!(",{:.6}", val_macro_f1.unwrap_or_default());
+        }
+        csv.push('\n');
     }
     csv
 }

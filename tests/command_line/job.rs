@@ -97,9 +97,9 @@ fn the_run_folder_holds_everything_and_the_same_seed_makes_the_same_model() {
         "checks\ndiscs\nstripes\n"
     );
     let metrics = fs::read_to_string(place.join("a/metrics.csv")).unwrap();
-    assert!(
-        metrics.starts_with("epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,")
-    );
+    assert!(metrics.starts_with(
+        "epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds,val_macro_f1\n1,"
+    ));
     assert_eq!(metrics.lines().count(), 5);
     let config: toml::Table =
         toml::from_str(&fs::read_to_string(place.join("a/config.toml")).unwrap()).unwrap();

@@ -16,6 +16,7 @@ mod folders;
 #[cfg(feature = "captions")]
 mod gallery;
 mod gif_files;
+mod heads;
 mod jpeg_encoder;
 mod jpeg_forms;
 #[cfg(feature = "jpeg-xl")]

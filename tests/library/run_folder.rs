@@ -21,6 +21,7 @@ const EPOCH: EpochMetrics = EpochMetrics {
     val_loss: 0.625,
     val_accuracy: 0.5,
     seconds: 0.0625,
+    val_macro_f1: None,
 };
 
 /// Writes a run of the narrow network.

@@ -9,14 +9,8 @@ use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{bits, cpu, cpu_devices, fixture};
 
-const OPTIONS: FitOptions = FitOptions {
-    epochs: 10,
-    batch_size: 8,
-    learning_rate: 1e-2,
-    weight_decay: 0.0,
-    seed: 3,
-    patience: None,
-};
+const OPTIONS: FitOptions =
+    FitOptions { epochs: 10, batch_size: 8, learning_rate: 1e-2, seed: 3, ..FitOptions::DEFAULT };
 
 /// Deterministic points of three classes around three corners, not quite separable.
 fn clouds(count: usize, phase: f32) -> Examples {

@@ -48,6 +48,7 @@ pub fn fit(
         weight_decay: args.weight_decay,
         seed: args.seed,
         patience: args.patience.map(|epochs| epochs as usize),
+        ..FitOptions::DEFAULT
     };
     let device = head_device(loaded);
     let start = Instant::now();

@@ -104,8 +104,9 @@ struct EpochLine<'a>(&'a EpochMetrics);
 
 impl fmt::Display for EpochLine<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EpochMetrics { epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds } =
-            self.0;
+        let EpochMetrics {
+            epoch, train_loss, train_accuracy, val_loss, val_accuracy, seconds, ..
+        } = self.0;
         write!(
             formatter,
             "epoch {epoch:3}  train loss {train_loss:.4} accuracy {train_accuracy:.4}  \
