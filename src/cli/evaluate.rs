@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
-use kindling::evaluation::{ClassScores, Scores};
+use kindling::evaluation::{CalibrationSummary, ClassScores, Prediction, ScoreIntervals, Scores};
 use kindling::photos::{labelled_as, training_folder};
 use kindling::printable::PathText;
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
-use super::terminal::{counted, error_text, interval, one_line, text, warn};
+use super::terminal::{SEED, counted, error_text, interval, one_line, text, warn};
 
 /// Score a trained model on labelled photos
 ///
@@ -36,6 +37,9 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     compute: ComputeArgs,
+
+    #[command(flatten)]
+    calibration: CalibrationArg,
 
     /// Report file [default: report.html in the run folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -59,6 +63,9 @@ struct Evaluation<'a> {
     device: &'a str,
     #[serde(flatten)]
     scores: &'a Scores,
+    #[serde(flatten)]
+    intervals: ScoreIntervals,
+    calibration: CalibrationSummary,
     classes: &'a [String],
     per_class: &'a [ClassScores],
     skipped: usize,
@@ -86,7 +93,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             Ok(None)
         })?,
     };
-    let opened = args.compute.model(&args.run, args.json)?;
+    let opened = args.compute.model(&args.run, args.json, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
     let set = labelled_as(&args.data, &model.classes)?;
 
@@ -100,8 +107,19 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let folder = (set.folder != args.data).then(|| text(&set.folder));
     let extractor = opened.extractor()?;
     let evaluated = Evaluated::of(model, set, &args.data, &extractor, args.json)?;
-    let scores = Scores::of(model.classes.len(), &evaluated.logits, &evaluated.labels);
+    let classes = model.classes.len();
+    let logits = model.calibrated(evaluated.logits.clone());
+    let scores = Scores::of(classes, &logits, &evaluated.labels);
     let per_class = scores.per_class(&model.classes);
+    let predictions = Prediction::all(classes, &logits, &evaluated.labels);
+    let intervals = ScoreIntervals::of(classes, &predictions, SEED);
+    let calibration = CalibrationSummary::measured(
+        classes,
+        &evaluated.logits,
+        &evaluated.labels,
+        model.temperature,
+        SEED,
+    );
     // The scores are printed even if the report cannot be written.
     let report = match report_file {
         None => None,
@@ -132,6 +150,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         let evaluation = Evaluation {
             device: &info.device,
             scores: &scores,
+            intervals,
+            calibration,
             classes: &model.classes,
             per_class: &per_class,
             skipped: skipped.len(),

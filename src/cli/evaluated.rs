@@ -16,7 +16,7 @@ pub struct Evaluated<L = usize> {
     extraction: Extraction,
     /// The true class, or classes, of each photo that could be decoded.
     pub labels: Vec<L>,
-    /// Their logits, `[photos, classes]`.
+    /// Their raw logits, `[photos, classes]`.
     pub logits: Vec<f32>,
     /// Skipped files with the reasons.
     pub skipped: Skipped,

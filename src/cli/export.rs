@@ -13,6 +13,7 @@ use kindling::photos::Preprocessing;
 use kindling::printable::PathText;
 use kindling::run::Model;
 
+use super::calibration::CalibrationArg;
 use super::pretrained::NetworkArg;
 use super::terminal::{
     Hinted, bytes, one_line, printed_afterwards, shell_word, text, this_program,
@@ -57,6 +58,9 @@ pub struct ExportArgs {
     force: bool,
 
     #[command(flatten)]
+    calibration: CalibrationArg,
+
+    #[command(flatten)]
     network: NetworkArg,
 }
 
@@ -73,10 +77,10 @@ enum FormatArg {
 pub fn run(args: &ExportArgs) -> Result<()> {
     let format = format(args)?;
     let output = OutputFile::reserve(&args.out, args.force)?;
-    let model = args.network.model(&args.model, false, &processor()?)?;
+    let model = args.calibration.of(args.network.model(&args.model, false, &processor()?)?);
     let precision = if args.f16 { Precision::Half } else { Precision::Full };
-    let description = model.description();
-    let parts = Parts { backbone: &model.backbone, head: &model.head, description: &description };
+    let (head, description) = model.folded();
+    let parts = Parts { backbone: &model.backbone, head: &head, description: &description };
     let size = output.write(&format.write(parts, precision)?)?;
 
     let file = one_line(&text(&args.out));

@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, with its options and output.
 
 mod cache;
+mod calibration;
 mod color;
+mod compare;
 mod completions;
 mod demo;
 mod devices;
@@ -58,6 +60,7 @@ A first tour:
   kindling demo                            draw cats and dogs, and train on them
   kindling train photos --out runs/first   train on photos/<class>/*.jpg
   kindling evaluate runs/first photos      measure the accuracy, class by class
+  kindling compare runs/first runs/second  say which differences are noise
   kindling predict runs/first photo.jpg    predict the class of a photo
   kindling report runs/first               write an HTML report
   kindling export runs/first --out a.onnx  export the model for other programs
@@ -86,6 +89,7 @@ enum Command {
     // Boxed for its size.
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Compare(compare::CompareArgs),
     Predict(predict::PredictArgs),
     Report(report::ReportArgs),
     Export(export::ExportArgs),
@@ -123,6 +127,7 @@ impl Cli {
                 train::run(&args, &typed)
             }
             Command::Evaluate(args) => evaluate::run(&args),
+            Command::Compare(args) => compare::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Export(args) => export::run(&args),

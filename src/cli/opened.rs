@@ -12,6 +12,7 @@ use kindling::photos::Preprocessing;
 use kindling::run::{FrozenBackbone, Model, restore_replaced};
 
 use super::DeviceArg;
+use super::calibration::CalibrationArg;
 use super::extraction::{FeaturesArg, extractor};
 use super::pretrained::NetworkArg;
 use super::terminal::{text, warn};
@@ -42,8 +43,13 @@ pub struct ComputeArgs {
 
 impl ComputeArgs {
     /// Opens the device, and loads the model at `path`, or with that name, onto it.
-    pub fn model(&self, path: &Path, quiet: bool) -> Result<Opened<Model>> {
-        self.open(|device| self.network.model(path, quiet, device))
+    pub fn model(
+        &self,
+        path: &Path,
+        quiet: bool,
+        calibration: CalibrationArg,
+    ) -> Result<Opened<Model>> {
+        self.open(|device| Ok(calibration.of(self.network.model(path, quiet, device)?)))
     }
 
     /// Opens the device, and loads the backbone of that model, which needs no fc layer, onto it.

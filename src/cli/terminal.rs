@@ -215,6 +215,9 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { plural })
 }
 
+/// Seed of the bootstrap intervals, so that all commands show the same ones.
+pub const SEED: u64 = 0;
+
 /// How far an accuracy can be trusted that was measured on `photos` photos.
 pub fn interval(accuracy: f64, photos: usize) -> String {
     let right = (accuracy * photos as f64).round() as usize;

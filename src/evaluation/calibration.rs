@@ -34,6 +34,9 @@ pub struct CalibrationBin {
 }
 
 impl Calibration {
+    /// The usual number of bins: 15, as in the paper.
+    pub const BINS: usize = 15;
+
     /// Computes the calibration of `predictions` in `bins` bins.
     ///
     /// # Panics

@@ -92,6 +92,17 @@ impl Head {
         bias.val().into_data().iter::<f32>().collect()
     }
 
+    /// A head whose logits are those of this one, divided by `temperature`.
+    #[must_use]
+    pub fn divided_by(&self, temperature: f64) -> Self {
+        let Linear { weight, bias } = &self.fc;
+        let fc = Linear {
+            weight: Param::from_tensor(weight.val().div_scalar(temperature)),
+            bias: bias.as_ref().map(|bias| Param::from_tensor(bias.val().div_scalar(temperature))),
+        };
+        Self { fc }
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.fc.weight.dims()[1]

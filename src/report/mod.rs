@@ -23,7 +23,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::evaluation::{
-    Calibration, Prediction, Roc, Scores, suspected_label_errors, top_k_accuracy,
+    Calibration, CalibrationSummary, Prediction, Roc, ScoreIntervals, Scores, scaled,
+    suspected_label_errors, top_k_accuracy,
 };
 use crate::features::Extractor;
 use crate::head::{EpochMetrics, Head};
@@ -38,8 +39,8 @@ use pictures::Thumbnails;
 pub const DEFAULT_GALLERY: usize = 12;
 /// Number of classes from which the top-5 accuracy is shown: of six classes, five are nearly all.
 const TOP_5_CLASSES: usize = 10;
-/// Bins of the reliability diagram: 15, as in Guo et al., <https://arxiv.org/abs/1706.04599>.
-const CALIBRATION_BINS: usize = 15;
+/// Seed of the bootstrap intervals, so that the page is the same each time.
+const SEED: u64 = 0;
 
 /// An evaluated photo.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +65,14 @@ pub struct Content<'a> {
     pub source: String,
     /// The evaluated photos: at least one.
     pub photos: &'a [ReportPhoto<'a>],
-    /// Their logits, `[photos, classes]`.
+    /// Their raw logits, `[photos, classes]`.
     pub logits: &'a [f32],
+    /// The temperature by which the logits are divided before the softmax, if it is not 1.
+    pub temperature: Option<f64>,
+    /// How the temperature was fitted, if these are the photos that it was fitted on.
+    pub calibration: Option<&'a CalibrationSummary>,
+    /// Whether the epoch that was kept is the one that is best on these photos.
+    pub chose_the_epoch: bool,
     /// Number of training photos of each class, if known.
     pub trained_on: Option<Vec<usize>>,
     /// Skipped files, each with the reason.
@@ -112,7 +119,10 @@ struct Findings<'a> {
     content: &'a Content<'a>,
     predictions: Vec<Prediction>,
     scores: Scores,
+    intervals: ScoreIntervals,
     calibration: Calibration,
+    /// The calibration error without and with the temperature.
+    calibration_errors: CalibrationSummary,
     /// ROC curve of the second class, if there are two classes with photos of both.
     roc: Option<Roc>,
     /// Top-5 accuracy, if there are at least [`TOP_5_CLASSES`] classes.
@@ -188,20 +198,29 @@ impl<'a> Findings<'a> {
     fn of(content: &'a Content<'a>) -> Self {
         let classes = content.classes.len();
         let labels: Vec<usize> = content.photos.iter().map(|photo| photo.label).collect();
-        let predictions = Prediction::all(classes, content.logits, &labels);
+        let logits = scaled(content.logits, content.temperature.unwrap_or(1.0));
+        let predictions = Prediction::all(classes, &logits, &labels);
         let roc = (classes == 2).then(|| {
             // The difference of the logits increases with the probability of the second class and,
             // unlike the probability, never rounds to 0 or 1.
             let scores: Vec<f64> =
-                content.logits.chunks(2).map(|row| f64::from(row[1]) - f64::from(row[0])).collect();
+                logits.chunks(2).map(|row| f64::from(row[1]) - f64::from(row[0])).collect();
             Roc::of(&scores, &labels.iter().map(|label| *label == 1).collect::<Vec<_>>())
         });
         let galleries = Galleries::of(&predictions, classes, content.gallery);
         let suspected = suspected_label_errors(classes, &predictions);
         Self {
             content,
-            scores: Scores::of(classes, content.logits, &labels),
-            calibration: Calibration::of(&predictions, CALIBRATION_BINS),
+            scores: Scores::of(classes, &logits, &labels),
+            intervals: ScoreIntervals::of(classes, &predictions, SEED),
+            calibration: Calibration::of(&predictions, Calibration::BINS),
+            calibration_errors: CalibrationSummary::measured(
+                classes,
+                content.logits,
+                &labels,
+                content.temperature,
+                SEED,
+            ),
             roc: roc.flatten(),
             top5: (classes >= TOP_5_CLASSES).then(|| top_k_accuracy(&predictions, 5)),
             places: galleries.places(shown_suspects(&suspected)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceInfo;
-use crate::evaluation::MultiLabelFigures;
+use crate::evaluation::{CalibrationSummary, MultiLabelFigures, ScoreIntervals};
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
 use crate::photos::{
@@ -114,6 +114,12 @@ pub struct Summary {
     pub feature_seconds: f64,
     /// Wall-clock seconds of the epochs.
     pub training_seconds: f64,
+    /// The 95 % confidence intervals of the scores on the validation photos. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_intervals: Option<ScoreIntervals>,
+    /// The temperature, fitted on the validation photos. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationSummary>,
     /// The scores on the photos of `--test`, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestScores>,
@@ -143,6 +149,12 @@ pub struct TestScores {
     pub loss: f64,
     /// Number of skipped files.
     pub skipped: usize,
+    /// The 95 % confidence intervals of the scores. Absent in older runs.
+    #[serde(flatten)]
+    pub intervals: Option<ScoreIntervals>,
+    /// The calibration error on these photos. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationSummary>,
 }
 
 /// Why the training and validation photos of a run cannot be determined.
@@ -253,6 +265,30 @@ mod tests {
         let changed = config(older.digest(folder)).split().unwrap_err();
         assert!(matches!(changed, SplitError::Changed(_)), "{changed}");
         assert!(matches!(config(String::new()).split(), Err(SplitError::Changed(_))));
+    }
+
+    #[test]
+    fn a_summary_of_an_older_version_has_no_intervals() {
+        let epoch = r#"{"epoch":1,"train_loss":0.1,"train_accuracy":1.0,"val_loss":0.1,"val_accuracy":1.0,"seconds":0.1}"#;
+        let test = r#"{"photos":4,"accuracy":0.5,"loss":0.7,"skipped":0}"#;
+        let text = format!(
+            r#"{{"best_epoch":{epoch},"epochs":1,"classes":["a","b"],"train_photos":4,"val_photos":4,
+                "skipped":0,"feature_seconds":1.0,"training_seconds":1.0,"test":{test}}}"#
+        );
+        let mut summary: Summary = serde_json::from_str(&text).unwrap();
+        assert!(summary.val_intervals.is_none() && summary.calibration.is_none());
+        let tested = summary.test.as_mut().unwrap();
+        assert!(tested.intervals.is_none() && tested.calibration.is_none());
+        tested.intervals = Some(ScoreIntervals {
+            accuracy_interval: (0.25, 0.75),
+            balanced_accuracy_interval: (0.0, 1.0),
+            macro_f1_interval: (0.0, 1.0),
+            loss_interval: (0.5, 1.0),
+        });
+        let text = serde_json::to_string(&summary).unwrap();
+        assert!(text.contains(r#""skipped":0,"accuracy_interval":[0.25,0.75]"#), "{text}");
+        let read: Summary = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.test.unwrap().intervals, summary.test.unwrap().intervals);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::backbone::Architecture;
 use crate::photos::Preprocessing;
 use crate::printable::shortened;
 use crate::regular_file;
-use crate::weights::{Checkpoint, Description, Task};
+use crate::weights::{Checkpoint, Description};
 
 /// The files of a run that a model is made of. They agree with each other.
 pub(super) struct RunFiles {
@@ -18,7 +18,8 @@ pub(super) struct RunFiles {
     pub(super) preprocessing: Preprocessing,
     pub(super) checkpoint: Checkpoint,
     pub(super) classes: ClassList,
-    pub(super) task: Task,
+    /// The metadata of the model file. Absent in older runs.
+    pub(super) description: Option<Description>,
 }
 
 /// The class names in a `classes.txt`.
@@ -58,27 +59,22 @@ impl RunFiles {
         let classes = ClassList::read(&folder.join(CLASSES_FILE))?;
         let description = Description::read(checkpoint.metadata())
             .map_err(|error| ModelError::Description(model_file, error))?;
-        let task = description.as_ref().map(|found| found.task.clone()).unwrap_or_default();
-        let files = Self { config, architecture, preprocessing, checkpoint, classes, task };
+        let files = Self { config, architecture, preprocessing, checkpoint, classes, description };
         let summary = folder.join(SUMMARY_FILE);
         let summary = match summary.is_file() {
             true => serde_json::from_str::<Summary>(&read_text(&summary)?).ok(),
             false => None,
         };
-        match files.difference(description.as_ref(), summary.as_ref()) {
+        match files.difference(summary.as_ref()) {
             Some(difference) => Err(ModelError::Mixed { folder: folder.to_owned(), difference }),
             None => Ok(files),
         }
     }
 
     /// How two of the files differ.
-    fn difference(
-        &self,
-        description: Option<&Description>,
-        summary: Option<&Summary>,
-    ) -> Option<String> {
+    fn difference(&self, summary: Option<&Summary>) -> Option<String> {
         let names = &self.classes.names;
-        if let Some(Description { backbone, classes, preprocessing, .. }) = description {
+        if let Some(Description { backbone, classes, preprocessing, .. }) = &self.description {
             let architecture = self.architecture.to_string();
             if *backbone != architecture {
                 return Some(format!(

@@ -2,16 +2,22 @@
 
 mod card;
 mod card_multi_label;
+mod comparison;
 mod config;
 mod files;
 mod folder;
 mod history;
 mod model;
 mod multi_label_predictions;
+mod predictions;
 mod replace;
 
 pub use card::Card;
 pub use card_multi_label::MultiLabelCard;
+pub use comparison::{
+    ComparedRun, Comparison, ComparisonError, Difference, FurtherScores, OptionDifference,
+    PairedDifference, Part, RecordError, RunScores, option_differences,
+};
 pub use config::{
     BURN_VERSION, ConfigError, DataRecord, MultiLabelSummary, RunConfig, SplitError, Summary,
     TestScores, Versions, WeightsRecord,
@@ -20,6 +26,7 @@ pub use folder::{FolderContent, RunDir, RunError};
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
 pub use multi_label_predictions::{LABEL_SEPARATOR, LabelledLogits, multi_label_predictions};
+pub use predictions::{PhotoPrediction, PredictionsError, predictions_csv};
 pub use replace::restore_replaced;
 
 /// The whole network, with the tensor names of the published weights.

@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use super::files::{ClassList, RunFiles};
 use super::{CLASSES_FILE, ConfigError, MODEL_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
+use crate::evaluation::scaled;
 use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Preprocessing, PreprocessingError};
@@ -29,6 +30,10 @@ pub struct Model {
     pub classes: Vec<String>,
     /// What the logits stand for.
     pub task: Task,
+    /// The temperature by which [`calibrated`](Self::calibrated) divides logits, if it is not 1.
+    pub temperature: Option<f64>,
+    /// The temperature by which the head's weights were divided by an export, if they were.
+    pub calibrated_with: Option<f64>,
     /// The configuration of the run, if the model comes from a run.
     pub config: Option<RunConfig>,
     /// What the user should know about how the file was read, as sentences.
@@ -125,7 +130,7 @@ impl Model {
         Extractor::new(&self.backbone, self.preprocessing, device, batch_size)
     }
 
-    /// Computes the logits of rows of features.
+    /// Computes the raw logits of rows of features: see [`calibrated`](Self::calibrated).
     ///
     /// # Shapes
     /// - `rows`: `[rows, features]`
@@ -144,14 +149,65 @@ impl Model {
         }
     }
 
+    /// Divides `logits` by the model's temperature, so that their softmax matches the accuracy. The
+    /// most probable class stays the same.
+    pub fn calibrated(&self, logits: Vec<f32>) -> Vec<f32> {
+        match self.temperature {
+            Some(temperature) => scaled(&logits, temperature),
+            None => logits,
+        }
+    }
+
+    /// The model with the raw probabilities of the training. A head whose weights an export divided
+    /// by a temperature is multiplied by it, which restores the weights up to rounding. Thresholds
+    /// move with the probabilities, so that the same classes are present.
+    #[must_use]
+    pub fn without_calibration(self) -> Self {
+        let head = match self.calibrated_with {
+            Some(temperature) => self.head.divided_by(temperature.recip()),
+            None => self.head,
+        };
+        let temperature = self.temperature.or(self.calibrated_with);
+        let task = match (self.task, temperature) {
+            (Task::MultiLabel { thresholds }, Some(temperature)) => {
+                let raw = |threshold: f64| 1.0 / (1.0 + (1.0 / threshold - 1.0).powf(temperature));
+                Task::MultiLabel { thresholds: thresholds.into_iter().map(raw).collect() }
+            }
+            (task, _) => task,
+        };
+        Self { head, task, temperature: None, calibrated_with: None, ..self }
+    }
+
+    /// The head and the metadata for files of other programs, whose softmax of the logits gives the
+    /// calibrated probabilities: the temperature is part of the head's weights.
+    pub fn folded(&self) -> (Head, Description) {
+        let Some(temperature) = self.temperature else {
+            return (self.head.clone(), self.description());
+        };
+        let head = self.head.divided_by(temperature);
+        let calibrated_with = Some(temperature * self.calibrated_with.unwrap_or(1.0));
+        (head, Description { temperature: None, calibrated_with, ..self.description() })
+    }
+
     fn from_run(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let files = RunFiles::read(folder)?;
-        let RunFiles { config, architecture, preprocessing, checkpoint, classes, task } = files;
+        let RunFiles { config, architecture, preprocessing, checkpoint, classes, description } =
+            files;
         let head = weights::head(&checkpoint, &architecture, device)?;
         let backbone = weights::backbone(&checkpoint, &architecture, device)?;
         let classes = classes.for_logits(head.classes())?;
-        let (config, notes) = (Some(config), Vec::new());
-        Ok(Self { backbone, head, preprocessing, classes, task, config, notes })
+        let (temperature, calibrated_with) = calibration(description.as_ref());
+        Ok(Self {
+            backbone,
+            head,
+            preprocessing,
+            classes,
+            task: description.map(|found| found.task).unwrap_or_default(),
+            temperature,
+            calibrated_with,
+            config: Some(config),
+            notes: Vec::new(),
+        })
     }
 
     /// Loads the model from a weights file with an fc layer.
@@ -171,10 +227,21 @@ impl Model {
         let file = checkpoint.path();
         let notes = notes(checkpoint);
         if let Some(description) = description(checkpoint, &architecture)? {
+            let (temperature, calibrated_with) = calibration(Some(&description));
             let Description { classes, preprocessing, task, .. } = description
                 .with_logits(head.classes())
                 .map_err(|error| ModelError::Description(file.to_owned(), error))?;
-            return Ok(Self { backbone, head, preprocessing, classes, task, config: None, notes });
+            return Ok(Self {
+                backbone,
+                head,
+                preprocessing,
+                classes,
+                task,
+                temperature,
+                calibrated_with,
+                config: None,
+                notes,
+            });
         }
         let beside = file.with_file_name(CLASSES_FILE);
         let classes = match head.classes() {
@@ -188,8 +255,18 @@ impl Model {
                 None => (0..count).map(|class| format!("class {class}")).collect(),
             },
         };
-        let (preprocessing, task) = (architecture.preprocessing(), Task::SingleLabel);
-        Ok(Self { backbone, head, preprocessing, classes, task, config: None, notes })
+        let preprocessing = architecture.preprocessing();
+        Ok(Self {
+            backbone,
+            head,
+            preprocessing,
+            classes,
+            task: Task::SingleLabel,
+            temperature: None,
+            calibrated_with: None,
+            config: None,
+            notes,
+        })
     }
 
     /// The metadata for files that hold this model.
@@ -199,6 +276,8 @@ impl Model {
             classes: self.classes.clone(),
             preprocessing: self.preprocessing,
             task: self.task.clone(),
+            temperature: self.temperature,
+            calibrated_with: self.calibrated_with,
         }
     }
 }
@@ -242,6 +321,11 @@ fn description(
     Description::read(checkpoint.metadata())
         .and_then(|found| found.map(|description| description.of(architecture)).transpose())
         .map_err(|error| ModelError::Description(checkpoint.path().to_owned(), error))
+}
+
+/// The temperatures in a description.
+fn calibration(description: Option<&Description>) -> (Option<f64>, Option<f64>) {
+    description.map_or((None, None), |found| (found.temperature, found.calibrated_with))
 }
 
 /// What the user should know about how the file was read.

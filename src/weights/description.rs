@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Task;
 use crate::backbone::Architecture;
 use crate::photos::{Preprocessing, PreprocessingError};
+use crate::printable::shortened;
 
 /// Key of the backbone name.
 const BACKBONE: &str = "backbone";
@@ -12,8 +13,15 @@ const BACKBONE: &str = "backbone";
 const CLASSES: &str = "classes";
 /// Key of the preprocessing: a [`Preprocessing`] as a JSON object.
 const PREPROCESSING: &str = "preprocessing";
+/// Key of the temperature that logits are to be divided by.
+const TEMPERATURE: &str = "temperature";
+/// Key of the temperature that the fc layer was divided by.
+const CALIBRATED_WITH: &str = "calibrated_with";
 
-/// Metadata of a model: its backbone, classes and preprocessing.
+/// The most characters of a value in an error.
+const LONGEST_VALUE: usize = 30;
+
+/// Metadata of a model: its backbone, classes, preprocessing and calibration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// Name of the backbone.
@@ -24,6 +32,10 @@ pub struct Description {
     pub preprocessing: Preprocessing,
     /// What the logits stand for.
     pub task: Task,
+    /// The temperature by which logits are divided before the softmax, if it is not 1.
+    pub temperature: Option<f64>,
+    /// The temperature by which the fc layer was divided, if it was.
+    pub calibrated_with: Option<f64>,
 }
 
 /// Why the metadata of a model file cannot be used.
@@ -55,6 +67,14 @@ pub enum DescriptionError {
     /// A threshold is not between 0 and 1.
     #[error("the threshold {0} is not a probability")]
     Threshold(f64),
+    /// A temperature is not a positive number.
+    #[error("its {key} `{}` is not a number above 0", shortened(.value, LONGEST_VALUE))]
+    Temperature {
+        /// The key of the entry.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The number of class names is not the number of logits.
     #[error("it names {names} classes, but its fc layer has {logits}")]
     ClassCount {
@@ -83,6 +103,12 @@ impl Description {
             (PREPROCESSING.to_owned(), json(serde_json::to_string(&self.preprocessing))),
         ]);
         self.task.write(&mut entries);
+        for (key, value) in
+            [(TEMPERATURE, self.temperature), (CALIBRATED_WITH, self.calibrated_with)]
+        {
+            // `to_string` writes enough digits to read the same number back.
+            entries.extend(value.map(|value| (key.to_owned(), value.to_string())));
+        }
         entries
     }
 
@@ -106,6 +132,8 @@ impl Description {
             task: Task::read(entries, classes.len())?,
             classes,
             preprocessing: preprocessing.check()?,
+            temperature: temperature(entries, TEMPERATURE)?,
+            calibrated_with: temperature(entries, CALIBRATED_WITH)?,
         }))
     }
 
@@ -133,6 +161,19 @@ impl Description {
     }
 }
 
+/// The temperature in an entry, if there is one.
+fn temperature(
+    entries: &BTreeMap<String, String>,
+    key: &'static str,
+) -> Result<Option<f64>, DescriptionError> {
+    let Some(value) = entries.get(key) else { return Ok(None) };
+    // Others would make logits infinite, or all classes equally probable.
+    match value.parse::<f64>() {
+        Ok(number) if (1e-6..=1e6).contains(&number) => Ok(Some(number)),
+        _ => Err(DescriptionError::Temperature { key, value: value.clone() }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +184,8 @@ mod tests {
             classes: vec!["cat".into(), "a \"b\"\n<é>".into()],
             preprocessing: Preprocessing::IMAGENET,
             task: Task::SingleLabel,
+            temperature: None,
+            calibrated_with: None,
         }
     }
 
@@ -152,6 +195,23 @@ mod tests {
         assert_eq!(read, description());
         let entries = description().entries();
         assert!(entries["preprocessing"].contains("\"mean\":[0.485,0.456,0.406]"), "{entries:?}");
+        assert_eq!(entries.len(), 3);
+        let calibrated = Description {
+            temperature: Some(1.0 / 3.0),
+            calibrated_with: Some(2.5),
+            ..description()
+        };
+        assert_eq!(Description::read(&calibrated.entries()).unwrap(), Some(calibrated));
+    }
+
+    #[test]
+    fn a_temperature_that_would_spoil_all_predictions_is_refused() {
+        for value in ["0", "-1", "NaN", "inf", "1e-300", "1e300", "warm", ""] {
+            let mut entries = description().entries();
+            entries.insert("temperature".into(), value.into());
+            let message = Description::read(&entries).unwrap_err().to_string();
+            assert_eq!(message, format!("its temperature `{value}` is not a number above 0"));
+        }
     }
 
     #[test]

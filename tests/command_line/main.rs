@@ -9,6 +9,7 @@ mod demo;
 mod devices;
 mod errors;
 mod exports;
+mod figures;
 mod fixtures;
 mod habits;
 mod interrupts;

@@ -28,6 +28,8 @@ fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
         classes: (0..head.classes()).map(|class| format!("class {class}")).collect(),
         preprocessing: architecture.preprocessing(),
         task: Task::SingleLabel,
+        temperature: None,
+        calibrated_with: None,
     };
     let parts = Parts { backbone, head, description: &description };
     export::safetensors(parts, Precision::Full).unwrap()

@@ -55,6 +55,8 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
     };
     let summary = Summary {
         test: None,
+        val_intervals: None,
+        calibration: None,
         best_epoch: EPOCH,
         epochs: 1,
         classes: classes.clone(),
@@ -70,6 +72,8 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         classes: classes.clone(),
         preprocessing: Preprocessing::IMAGENET,
         task: Task::SingleLabel,
+        temperature: None,
+        calibrated_with: None,
     };
     let parts = Parts { backbone: &backbone, head: &head, description: &description };
     let content = FolderContent {

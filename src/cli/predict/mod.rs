@@ -13,6 +13,7 @@ use kindling::photos::{self, walk};
 use kindling::printable::PathText;
 use kindling::run::Model;
 
+use super::calibration::CalibrationArg;
 use super::extraction::{advised, warn_of};
 use super::interrupt;
 use super::opened::ComputeArgs;
@@ -46,6 +47,9 @@ pub struct PredictArgs {
     #[command(flatten)]
     compute: ComputeArgs,
 
+    #[command(flatten)]
+    calibration: CalibrationArg,
+
     /// Print one JSON object per photo, each on a line
     #[arg(long)]
     json: bool,
@@ -67,7 +71,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let (paths, unreadable) = photos(&args.paths)?;
     let gallery_dir = args.save.as_deref().map(GalleryDir::reserve).transpose()?;
     let for_people = !(args.json || args.csv);
-    let opened = args.compute.model(&args.model, !for_people)?;
+    let opened = args.compute.model(&args.model, !for_people, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
     let extractor = opened.extractor()?;
     let several = model.task.thresholds().is_some();
@@ -87,7 +91,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let mut unsaved = 0;
     let printed = extractor.for_each(&paths, |batch: FeatureBatch| -> Result<()> {
         failures += batch.failed.len();
-        let logits = model.logits(&batch.rows, &opened.device)?;
+        let logits = model.calibrated(model.logits(&batch.rows, &opened.device)?);
         let rows = logits.chunks(model.classes.len());
         let predictions: Vec<_> = rows.map(|row| predicted(row, model, args.top)).collect();
         for predicted in &predictions {

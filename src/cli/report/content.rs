@@ -75,6 +75,13 @@ impl NewReport<'_> {
                 },
                 photos: &photos,
                 logits: &evaluated.logits,
+                temperature: model.temperature,
+                calibration: history
+                    .as_ref()
+                    .filter(|_| self.data.is_none())
+                    .and_then(|history| history.summary.calibration.as_ref()),
+                chose_the_epoch: self.data.is_none()
+                    && history.as_ref().is_some_and(|history| history.summary.epochs > 1),
                 trained_on: model
                     .config
                     .as_ref()

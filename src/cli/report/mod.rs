@@ -14,6 +14,7 @@ use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
 use serde::Serialize;
 
+use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
 use super::terminal::{
@@ -51,6 +52,9 @@ pub struct ReportArgs {
     #[command(flatten)]
     compute: ComputeArgs,
 
+    #[command(flatten)]
+    calibration: CalibrationArg,
+
     /// Print only warnings, errors and, at the end, the report's path
     #[arg(long, short)]
     quiet: bool,
@@ -77,7 +81,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         let message = format!("`{}` is not a run folder", args.run.shown());
         Hinted::new(message, vec!["give a file with --out".into()])
     })?;
-    let opened = args.compute.model(&args.run, args.quiet)?;
+    let opened = args.compute.model(&args.run, args.quiet, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
     let (set, data) = match (&args.data, &model.config) {
         (Some(data), _) => (labelled_as(data, &model.classes)?, data.clone()),

@@ -5,7 +5,6 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::tensor::Device;
 use kindling::device;
-use kindling::evaluation::Scores;
 use kindling::head::{self, FitOptions, Next};
 
 use super::TrainArgs;
@@ -15,13 +14,12 @@ use super::load::Loaded;
 use super::watch::Watch;
 use crate::cli::interrupt;
 
-/// A trained head and its predictions for the validation photos.
+/// A trained head and its raw logits for the validation photos.
 pub struct Fitted {
     /// The head and the metrics of every epoch.
     pub fitted: head::Fitted,
     /// Logits of the validation photos, `[photos, classes]`.
     pub logits: Vec<f32>,
-    pub scores: Scores,
     pub seconds: f64,
 }
 
@@ -64,6 +62,5 @@ pub fn fit(
     let fitted = fitted?;
     let seconds = start.elapsed().as_secs_f64();
     let logits = fitted.head.logits(&val.rows, &device);
-    let scores = Scores::of(classes, &logits, &val.labels);
-    Ok(Fitted { fitted, logits, scores, seconds })
+    Ok(Fitted { fitted, logits, seconds })
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use kindling::evaluation::CalibrationSummary;
 use kindling::features::{Extraction, Extractor};
 use kindling::head::{EpochMetrics, Head};
 use kindling::photos::Split;
@@ -52,6 +53,12 @@ impl Validated<'_> {
             source: source(photos.len(), Some(config)),
             photos: &photos,
             logits: self.logits,
+            temperature: summary
+                .calibration
+                .as_ref()
+                .and_then(CalibrationSummary::applied_temperature),
+            calibration: summary.calibration.as_ref(),
+            chose_the_epoch: summary.epochs > 1,
             trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
             leaked: Ok(leaked),

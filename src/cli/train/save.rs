@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use kindling::evaluation::{Scores, scaled};
 use kindling::export::{self, Parts, Precision};
 use kindling::photos::Split;
 use kindling::run::{
-    Card, DataRecord, FolderContent, RunConfig, Summary, TestScores, Versions, WeightsRecord,
+    Card, DataRecord, FolderContent, PREDICTIONS_FILE, RunConfig, Summary, Versions, WeightsRecord,
+    predictions_csv,
 };
 use kindling::weights::{Description, Task};
 
 use super::TrainArgs;
+use super::calibrate::Calibrated;
 use super::extract::Extracted;
 use super::fit::Fitted;
 use super::load::Loaded;
 use super::new_run_dir::NewRunDir;
 use super::report::Validated;
+use super::test::Tested;
 use crate::cli::extraction::Skipped;
 use crate::cli::report::counts;
 
@@ -25,8 +29,9 @@ pub struct Trained<'a> {
     pub extracted: Extracted<'a>,
     pub split: &'a Split,
     pub fitted: Fitted,
-    /// The scores on the test photos, if there are any.
-    pub test: Option<TestScores>,
+    pub calibrated: Calibrated,
+    /// The result on the test photos, if there are any.
+    pub tested: Option<Tested>,
     /// The options, for the run's configuration.
     pub options: toml::Table,
     /// The command as the user typed it.
@@ -46,9 +51,9 @@ impl Trained<'_> {
     pub fn save(self, args: &TrainArgs, run_dir: NewRunDir) -> Result<Saved> {
         let summary = self.summary();
         let config = self.config(args)?;
-        let Self {
-            loaded, extracted, split, fitted: Fitted { fitted, logits, scores, .. }, ..
-        } = self;
+        let predictions = self.predictions();
+        let Self { loaded, extracted, split, fitted: Fitted { fitted, logits, .. }, .. } = self;
+        let temperature = self.calibrated.summary.applied_temperature();
         let Extracted { extractor, extraction, skipped, val, .. } = extracted;
         let validated = Validated {
             split,
@@ -68,10 +73,14 @@ impl Trained<'_> {
             classes: split.classes.clone(),
             preprocessing: config.preprocessing,
             task: Task::SingleLabel,
+            temperature,
+            calibrated_with: None,
         };
         let parts =
             Parts { backbone: &loaded.backbone, head: &fitted.head, description: &description };
         let model = export::safetensors(parts, Precision::Full)?;
+        let logits = scaled(&logits, temperature.unwrap_or(1.0));
+        let scores = Scores::of(split.classes.len(), &logits, &val.labels);
         let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
         let folder = run_dir.write(&FolderContent {
             model: &model,
@@ -82,13 +91,20 @@ impl Trained<'_> {
             report: drawn.as_ref().map(|report| report.html.as_str()),
             curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
             card: &card,
-            further: &[],
+            further: &[(PREDICTIONS_FILE, predictions)],
         })?;
         Ok(Saved { folder, summary, skipped, has_report: drawn.is_some() })
     }
 
+    /// The predictions of the calibrated model for the validation and test photos.
+    fn predictions(&self) -> Vec<u8> {
+        let mut rows = self.calibrated.rows(&self.extracted, self.split);
+        rows.extend(self.tested.iter().flat_map(|tested| &tested.rows).cloned());
+        predictions_csv(&rows)
+    }
+
     fn summary(&self) -> Summary {
-        let Self { extracted, split, fitted, test, .. } = self;
+        let Self { extracted, split, fitted, calibrated, tested, .. } = self;
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
@@ -98,7 +114,9 @@ impl Trained<'_> {
             skipped: extracted.skipped.len(),
             feature_seconds: extracted.seconds,
             training_seconds: fitted.seconds,
-            test: test.clone(),
+            val_intervals: Some(calibrated.intervals),
+            calibration: Some(calibrated.summary.clone()),
+            test: tested.as_ref().map(|tested| tested.scores.clone()),
             multi_label: None,
         }
     }

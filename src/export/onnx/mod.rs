@@ -163,7 +163,7 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
 
 /// A human-readable description of the model and how to use it.
 fn described(description: &Description) -> String {
-    let Description { backbone, classes, preprocessing, task } = description;
+    let Description { backbone, classes, preprocessing, task, .. } = description;
     let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
     format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
