@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (photo, error) in &extraction.failed {
         eprintln!("{} {error}", photos[*photo].display());
     }
-    let logits = model.logits(&extraction.rows, &device)?;
+    let logits = model.calibrated(model.logits(&extraction.rows, &device)?);
     for (photo, row) in extraction.photos.iter().zip(logits.chunks(model.classes.len())) {
         let best = most_probable(row);
         let percent = probabilities(row)[best] * 100.0;

@@ -38,5 +38,7 @@ transform = transforms.Compose([
 for path in photos:
     photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     with torch.inference_mode():
-        probabilities = network(transform(photo)[None])[0].softmax(0)
+        logits = network(transform(photo)[None])[0]
+    # A run's own model.safetensors may have a temperature; in an export it is part of the weights.
+    probabilities = (logits / float(metadata.get("temperature", 1))).softmax(0)
     print(f"{path}  {classes[probabilities.argmax()]} {100 * probabilities.max():.1f} %")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torchvision import models, transforms
 
@@ -35,6 +36,8 @@ else:
     normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 network.load_state_dict(load_file(Path(run) / "model.safetensors"), strict=True)
 network.eval()
+with safe_open(Path(run) / "model.safetensors", "pt") as file:
+    temperature = float(file.metadata().get("temperature", 1))
 print(f"loaded strictly: {backbone}, {len(classes)} classes")
 
 prepare = transforms.Compose([transforms.CenterCrop(224), transforms.ToTensor(), normalize])
@@ -49,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
     for path, line in zip(paths, lines.splitlines(), strict=True):
         ours = {guess["class"]: math.log(guess["probability"]) for guess in json.loads(line)["top"]}
         with torch.inference_mode():
-            logits = network(prepare(Image.open(path))[None])[0].double()
+            logits = network(prepare(Image.open(path))[None])[0].double() / temperature
         theirs = torch.log_softmax(logits, 0)
         worst = max(worst, max(abs(ours[name] - value) for name, value in zip(classes, theirs.tolist())))
         largest = max(largest, logits.abs().max().item())

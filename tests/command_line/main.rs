@@ -3,6 +3,7 @@
 
 mod browser;
 mod cache;
+mod compare;
 mod contents;
 mod dashboard;
 mod demo;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use super::charts::{self, Captions};
 use super::pictures::Thumbnails;
-use super::{CALIBRATION_BINS, Leaked, MapRequest, Report, ReportPhoto, activation_maps};
+use super::{Leaked, MapRequest, Report, ReportPhoto, activation_maps};
 use crate::evaluation::{
     Calibration, MultiLabelIntervals, MultiLabelScores, label_calibration, label_sets, sigmoid,
 };
@@ -121,7 +121,7 @@ impl<'a> Findings<'a> {
             content,
             scores: MultiLabelScores::of(classes, logits, &labels, thresholds),
             intervals: MultiLabelIntervals::of(logits, &labels, thresholds, 0),
-            calibration: label_calibration(classes.len(), logits, &labels, CALIBRATION_BINS),
+            calibration: label_calibration(classes.len(), logits, &labels, Calibration::BINS),
             galleries: Galleries::of(content, &predicted),
             predicted,
         }

@@ -1,5 +1,6 @@
 //! What a run recorded about its figures and its options.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,9 @@ pub struct OptionDifference {
 /// Why the records of a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// The path does not exist.
+    #[error("there is no run at `{}`", .0.shown())]
+    NotThere(PathBuf),
     /// The folder is not a run, or its configuration cannot be read.
     #[error(transparent)]
     Run(#[from] ModelError),
@@ -101,7 +105,7 @@ impl ComparedRun {
     /// If the folder is not a run, or one of its files cannot be read.
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
         if !folder.exists() {
-            return Err(ModelError::NotThere(folder.to_owned()).into());
+            return Err(RecordError::NotThere(folder.to_owned()));
         }
         for missing in [CONFIG_FILE, SUMMARY_FILE] {
             if !folder.join(missing).is_file() {
@@ -178,11 +182,23 @@ pub fn option_differences(runs: &[&ComparedRun]) -> Vec<OptionDifference> {
     };
     add("backbone", &|run| Some(run.config.backbone.clone()));
     // The same weights may have other names.
-    add("weights", &|run| Some(run.config.weights.sha256.chars().take(12).collect()));
+    add("weights", &|run| {
+        let sha256: String = run.config.weights.sha256.chars().take(12).collect();
+        let name = run.config.weights.file.file_name().unwrap_or_default();
+        Some(format!("{} ({sha256})", name.shown()))
+    });
     add("photos", &|run| Some(run.config.data.folder.shown().to_string()));
     add("train_photos", &|run| Some(run.summary.train_photos.to_string()));
     add("classes", &|run| Some(run.summary.classes.len().to_string()));
-    add("preprocessing", &|run| serde_json::to_string(&run.config.preprocessing).ok());
+    let preprocessing = |run: &ComparedRun| serde_json::to_value(run.config.preprocessing).ok();
+    let fields: BTreeSet<String> = runs
+        .iter()
+        .filter_map(|run| preprocessing(run)?.as_object().cloned())
+        .flat_map(|fields| fields.into_iter().map(|(field, _)| field))
+        .collect();
+    for field in fields {
+        add(&field, &|run| preprocessing(run)?.get(&field).map(ToString::to_string));
+    }
     let mut names: Vec<&String> = runs.iter().flat_map(|run| run.config.options.keys()).collect();
     names.sort();
     names.dedup();
