@@ -16,7 +16,7 @@ pub use card::Card;
 pub use card_multi_label::MultiLabelCard;
 pub use comparison::{
     ComparedRun, Comparison, ComparisonError, Difference, FurtherScores, OptionDifference,
-    PairedDifference, Part, RecordError, RunScores, option_differences,
+    PairedDifference, RecordError, RunScores, option_differences, words,
 };
 pub use config::{
     BURN_VERSION, ConfigError, DataRecord, MultiLabelSummary, RunConfig, SplitError, Summary,

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum, ValueHint};
-use kindling::run::{ComparedRun, Comparison, OptionDifference, Part, option_differences};
+use kindling::photos::Part;
+use kindling::run::{ComparedRun, Comparison, OptionDifference, option_differences};
 use serde::Serialize;
 
 use super::opened::put_back;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use kindling::run::{Comparison, Difference, OptionDifference, PairedDifference, RunScores};
+use kindling::run::{Comparison, Difference, OptionDifference, PairedDifference, RunScores, words};
 
 use crate::cli::terminal::{counted, one_line, shortened};
 
@@ -40,7 +40,8 @@ pub fn write(
 
 /// Which photos were compared.
 fn photos(comparison: &Comparison) -> String {
-    let Comparison { part, photos, relabelled, matched_by_name, runs, .. } = comparison;
+    let Comparison { photos, relabelled, matched_by_name, runs, .. } = comparison;
+    let part = words(comparison.part);
     let Some(photos) = photos else {
         return format!("each run's own {part} photos, not paired");
     };
@@ -65,13 +66,17 @@ fn name(run: &RunScores) -> String {
 
 /// The rows of the table of scores.
 fn scores(comparison: &Comparison) -> Vec<Vec<String>> {
-    let paired = comparison.runs.iter().all(|run| run.further.is_some());
+    let further = comparison.runs.first().and_then(|run| run.further);
     let within = |(low, high): (f64, f64)| format!("{low:.4} to {high:.4}");
     let mut header = vec!["  run", "accuracy", "95 % interval"];
-    if paired {
-        header.extend(["macro F1", "95 % interval", "loss", "95 % interval"]);
-    } else {
-        header.push("photos");
+    match further {
+        Some(further) => {
+            if further.macro_f1.is_some() {
+                header.extend(["macro F1", "95 % interval"]);
+            }
+            header.extend(["loss", "95 % interval"]);
+        }
+        None => header.push("photos"),
     }
     let row = |run: &RunScores| {
         let mark = if run.best { "*" } else { " " };
@@ -81,12 +86,12 @@ fn scores(comparison: &Comparison) -> Vec<Vec<String>> {
             within(run.accuracy_interval),
         ];
         match &run.further {
-            Some(further) => cells.extend([
-                format!("{:.4}", further.macro_f1),
-                within(further.macro_f1_interval),
-                format!("{:.4}", further.loss),
-                within(further.loss_interval),
-            ]),
+            Some(further) => {
+                if let Some((score, interval)) = further.macro_f1.zip(further.macro_f1_interval) {
+                    cells.extend([format!("{score:.4}"), within(interval)]);
+                }
+                cells.extend([format!("{:.4}", further.loss), within(further.loss_interval)]);
+            }
             None => cells.push(run.photos.to_string()),
         }
         cells
@@ -146,7 +151,8 @@ fn sentence(difference: &Difference) -> String {
         return format!("`{run}` and `{best}` are right about the same photos{}.", loss(paired));
     }
     let counts = format!(
-        "only `{best}` is right about {only_best_right} photos, only `{run}` about {only_run_right}"
+        "only `{best}` is right about {}, only `{run}` about {only_run_right}",
+        counted(*only_best_right, "photo")
     );
     match within_noise {
         false => format!("`{best}` is better than `{run}`: by {by}; {counts} ({p})."),

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::ComparisonError;
-use super::record::{ComparedRun, Part};
+use super::record::ComparedRun;
+use super::{ComparisonError, words};
 use crate::evaluation::Prediction;
+use crate::photos::Part;
 use crate::run::PhotoPrediction;
 
 /// The predictions of several runs for the same photos.
@@ -128,7 +129,7 @@ fn nothing_shared(runs: &[ComparedRun], all: &[Photos], part: Part) -> Compariso
         .find(|(one, other)| !shares(&all[*one], &all[*other]))
         .unwrap_or((0, runs.len() - 1));
     let name = |index: usize| runs[index].name.clone();
-    ComparisonError::NothingShared { one: name(one), other: name(other), part }
+    ComparisonError::NothingShared { one: name(one), other: name(other), part: words(part) }
 }
 
 /// The last component of a path, whichever separator the system that wrote it has.

@@ -7,14 +7,15 @@
 mod matching;
 mod record;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::evaluation::{
     Prediction, ResampledScores, ScoreIntervals, accuracy_interval, bootstrap_intervals,
     difference_interval, fisher_exact, holm, mcnemar_exact,
 };
+use crate::photos::Part;
 use matching::Matched;
-pub use record::{ComparedRun, OptionDifference, Part, RecordError, option_differences};
+pub use record::{ComparedRun, OptionDifference, RecordError, option_differences};
 
 /// A difference with a higher p-value is within noise.
 const SIGNIFICANT: f64 = 0.05;
@@ -25,6 +26,7 @@ const SEED: u64 = 0;
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The part whose photos were compared.
+    #[serde(serialize_with = "as_name")]
     pub part: Part,
     /// Number of photos that were compared, if they are the same in all runs.
     pub photos: Option<usize>,
@@ -47,11 +49,11 @@ pub struct RunScores {
     pub best: bool,
     /// Number of photos of the part in this run.
     pub photos: usize,
-    /// Share of photos that are classified correctly.
+    /// Share of photos that are classified correctly; of photos with several labels, exactly.
     pub accuracy: f64,
     /// Its 95 % confidence interval.
     pub accuracy_interval: (f64, f64),
-    /// The other scores, if the photos are paired and have one label each.
+    /// The other scores, if the photos are paired.
     #[serde(flatten)]
     pub further: Option<FurtherScores>,
 }
@@ -59,10 +61,12 @@ pub struct RunScores {
 /// Scores that need the predictions of a run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct FurtherScores {
-    /// Mean F1 of the classes that have photos.
-    pub macro_f1: f64,
+    /// Mean F1 of the classes that have photos. Absent if a photo may have several labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
     /// Its 95 % confidence interval.
-    pub macro_f1_interval: (f64, f64),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_f1_interval: Option<(f64, f64)>,
     /// Mean cross-entropy, in nats, of the calibrated probabilities.
     pub loss: f64,
     /// Its 95 % confidence interval.
@@ -102,10 +106,13 @@ pub struct PairedDifference {
     /// 0.8, level 0.05). Absent if the accuracies are equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub photos_needed: Option<usize>,
-    /// The run's macro F1 minus the best one's, and its 95 % confidence interval.
-    pub macro_f1_difference: f64,
+    /// The run's macro F1 minus the best one's, and its 95 % confidence interval. Absent if a photo
+    /// may have several labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_f1_difference: Option<f64>,
     /// See [`macro_f1_difference`](Self::macro_f1_difference).
-    pub macro_f1_difference_interval: (f64, f64),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macro_f1_difference_interval: Option<(f64, f64)>,
     /// The run's loss minus the best one's, and its 95 % confidence interval.
     pub loss_difference: f64,
     /// See [`loss_difference`](Self::loss_difference).
@@ -126,7 +133,7 @@ pub enum ComparisonError {
         /// Another run.
         other: String,
         /// The part.
-        part: Part,
+        part: &'static str,
     },
     /// A run has no photos of the part that was asked for.
     #[error("`{run}` has no {part} photos; leave --part out, or compare runs that have some")]
@@ -134,8 +141,21 @@ pub enum ComparisonError {
         /// The run.
         run: String,
         /// The part.
-        part: Part,
+        part: &'static str,
     },
+}
+
+/// The adjective for the photos of a part.
+pub fn words(part: Part) -> &'static str {
+    match part {
+        Part::Train => "training",
+        Part::Val => "validation",
+        Part::Test => "test",
+    }
+}
+
+fn as_name<S: Serializer>(part: &Part, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(part.name())
 }
 
 impl Comparison {
@@ -154,7 +174,7 @@ impl Comparison {
         };
         let part = part.unwrap_or(default);
         if let Some(run) = runs.iter().find(|run| !run.has(part)) {
-            return Err(ComparisonError::NoPart { run: run.name.clone(), part });
+            return Err(ComparisonError::NoPart { run: run.name.clone(), part: words(part) });
         }
         match runs.iter().all(|run| run.predictions.is_some()) {
             true => Self::paired(runs, part),
@@ -174,6 +194,7 @@ impl Comparison {
             let (one, other) = (&scores[*one], &scores[*other]);
             other.accuracy.total_cmp(&one.accuracy).then(one.loss.total_cmp(&other.loss))
         });
+        let has_macro_f1 = !runs.iter().any(ComparedRun::is_multi_label);
         let of_run = |index: &usize| {
             let intervals = ScoreIntervals::of(classes, &predictions[*index], SEED);
             let ResampledScores { accuracy, macro_f1, loss, .. } = scores[*index];
@@ -184,8 +205,8 @@ impl Comparison {
                 accuracy,
                 accuracy_interval: intervals.accuracy_interval,
                 further: Some(FurtherScores {
-                    macro_f1,
-                    macro_f1_interval: intervals.macro_f1_interval,
+                    macro_f1: has_macro_f1.then_some(macro_f1),
+                    macro_f1_interval: has_macro_f1.then_some(intervals.macro_f1_interval),
                     loss,
                     loss_interval: intervals.loss_interval,
                 }),
@@ -197,6 +218,10 @@ impl Comparison {
             .map(|index| {
                 let run = (runs[*index].name.as_str(), predictions[*index].as_slice());
                 Difference::paired(classes, run, (&runs[order[0]].name, best))
+            })
+            .map(|difference| match has_macro_f1 {
+                true => difference,
+                false => difference.without_macro_f1(),
             })
             .collect();
         Ok(Self {
@@ -285,12 +310,22 @@ impl Difference {
                 only_run_right,
                 only_best_right,
                 photos_needed: photos_needed(only_run_right, only_best_right, all.len()),
-                macro_f1_difference: macro_f1,
-                macro_f1_difference_interval: macro_f1_within,
+                macro_f1_difference: Some(macro_f1),
+                macro_f1_difference_interval: Some(macro_f1_within),
                 loss_difference: loss,
                 loss_difference_interval: loss_within,
             }),
         }
+    }
+}
+
+impl Difference {
+    /// Without the score that sets of labels do not have.
+    fn without_macro_f1(mut self) -> Self {
+        if let Some(paired) = &mut self.paired {
+            (paired.macro_f1_difference, paired.macro_f1_difference_interval) = (None, None);
+        }
+        self
     }
 }
 

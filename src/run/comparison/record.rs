@@ -1,26 +1,16 @@
 //! What a run recorded about its figures and its options.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::photos::Part;
 use crate::printable::PathText;
 use crate::regular_file;
 use crate::run::{
     CONFIG_FILE, ModelError, PhotoPrediction, PredictionsError, RunConfig, SUMMARY_FILE, Summary,
 };
-
-/// A part of the photos of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// The validation photos, which chose the epoch.
-    Val,
-    /// The test photos, which chose nothing.
-    Test,
-}
 
 /// A run to compare.
 #[derive(Clone, Debug)]
@@ -79,25 +69,6 @@ const IRRELEVANT: [&str; 14] = [
     "data",
 ];
 
-impl fmt::Display for Part {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Val => "validation",
-            Self::Test => "test",
-        })
-    }
-}
-
-impl Part {
-    /// The name in `predictions.csv`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
 impl ComparedRun {
     /// Reads the records of the run in `folder`. Its model is not opened.
     ///
@@ -125,6 +96,11 @@ impl ComparedRun {
         })
     }
 
+    /// Whether its photos have any number of labels each.
+    pub(super) fn is_multi_label(&self) -> bool {
+        self.summary.multi_label.is_some()
+    }
+
     /// The predictions for the photos of a part.
     pub(super) fn of_part(&self, part: Part) -> impl Iterator<Item = &PhotoPrediction> {
         self.predictions.iter().flatten().filter(move |row| row.part == part.name())
@@ -134,8 +110,8 @@ impl ComparedRun {
     pub(super) fn has(&self, part: Part) -> bool {
         match (&self.predictions, part) {
             (Some(_), _) => self.of_part(part).next().is_some(),
-            (None, Part::Val) => self.summary.val_photos > 0,
             (None, Part::Test) => self.summary.test.is_some(),
+            (None, _) => self.summary.val_photos > 0,
         }
     }
 
