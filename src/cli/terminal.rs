@@ -9,7 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use kindling::evaluation::accuracy_interval;
+use kindling::evaluation::{MultiLabelFigures, accuracy_interval};
 use kindling::photos::PassedOver;
 use kindling::printable::{PathText, printable};
 
@@ -223,6 +223,22 @@ pub fn interval(accuracy: f64, photos: usize) -> String {
     let right = (accuracy * photos as f64).round() as usize;
     let (low, high) = accuracy_interval(right, photos);
     format!("95 % interval {low:.4} to {high:.4}")
+}
+
+/// The headline figures of a model that gives a photo any number of classes, on one line.
+pub fn multi_label_figures(figures: &MultiLabelFigures) -> String {
+    let MultiLabelFigures { scores, intervals } = figures;
+    let average = scores.mean_average_precision.zip(intervals.mean_average_precision_interval);
+    let average = average.map_or_else(String::new, |(value, (low, high))| {
+        format!("mean average precision {value:.4} (95 % interval {low:.4} to {high:.4}), ")
+    });
+    let (low, high) = intervals.macro_f1_interval;
+    format!(
+        "{average}macro F1 {:.4} ({low:.4} to {high:.4}), exact match {:.4} on {}",
+        scores.macro_f1,
+        scores.exact_match,
+        counted(scores.images, "photo")
+    )
 }
 
 /// The program as the user invoked it, for commands to paste into a shell.

@@ -2,6 +2,7 @@
 
 mod content;
 mod copies;
+mod label_texts;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use super::terminal::{
 };
 pub use content::{NewReport, ReportFile, counts, making, name, source};
 pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
+pub use label_texts::LabelTexts;
 
 /// Write an HTML report on a model and its predictions
 ///

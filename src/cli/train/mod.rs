@@ -8,6 +8,7 @@ mod dashboard;
 mod extract;
 mod fit;
 mod load;
+mod multi_label;
 mod new_run_dir;
 mod report;
 mod save;
@@ -21,6 +22,7 @@ use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
 use super::opened::put_back;
+use super::report::counts;
 use super::terminal::{counted, interval, one_line, shell_word, text, this_program};
 pub use args::TrainArgs;
 use console::Console;
@@ -38,13 +40,41 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console::new(args.quiet);
+    // TEMPORARY
+    if let Some(data) = &args.data
+        && kindling::photos::Table::is_one(data)
+    {
+        let read = kindling::photos::TableOptions {
+            label_separator: Some(";".into()),
+            ..Default::default()
+        };
+        let table = kindling::photos::Table::read(data, &read)?;
+        let part = |part| -> Result<_> {
+            Ok(table.photos::<kindling::photos::LabelSet>(Some(part))?.photos)
+        };
+        let split = Split {
+            classes: table.classes.clone(),
+            train: part(kindling::photos::Part::Train)?,
+            val: part(kindling::photos::Part::Val)?,
+            test: part(kindling::photos::Part::Test)?,
+            passed_over: Vec::new(),
+            val_folder: None,
+            roles: None,
+        };
+        return multi_label::run(
+            multi_label::Asked { args, typed, options, run_dir, watch },
+            &split,
+            console,
+        );
+    }
     let split = photos(args, &console)?;
     let test_set = test::read(args.test.as_deref(), &split.classes)?;
 
     let loaded = load::load(args, &console)?;
     let extracted = extract::extract(args, &loaded, &split, &console)?;
     extract::every_class_has_photos(&extracted.train, &split.classes)?;
-    scarce::warn_of_classes(&split, &extracted);
+    let val_counts = counts(extracted.val.labels.iter().copied(), split.classes.len());
+    scarce::warn_of_classes(&split.classes, &val_counts);
     let test_photos = test::features(test_set.as_ref(), &extracted, args.quiet)?;
     let fitted = fit::fit(args, &loaded, &extracted, split.classes.len(), watch, &console)?;
     let calibrated = calibrate::calibrate(&fitted, &extracted, split.classes.len());

@@ -1,9 +1,5 @@
 //! Warnings of `train` about classes with too few photos to validate on.
 
-use kindling::photos::Split;
-
-use super::extract::Extracted;
-use crate::cli::report::counts;
 use crate::cli::terminal::{counted, warn};
 
 /// A class with fewer validation photos gets a warning.
@@ -11,11 +7,11 @@ const ENOUGH: usize = 3;
 /// Number of names in a warning.
 const SHOWN: usize = 5;
 
-/// Warns of classes with no validation photo, and of those with one or two.
-pub fn warn_of_classes(split: &Split, extracted: &Extracted) {
-    let counts = counts(extracted.val.labels.iter().copied(), split.classes.len());
+/// Warns of classes with no validation photo, and of those with one or two. `counts` are the
+/// numbers of validation photos of `classes`.
+pub fn warn_of_classes(classes: &[String], counts: &[usize]) {
     let with = |wanted: &dyn Fn(usize) -> bool| -> Vec<&str> {
-        let names = split.classes.iter().zip(&counts);
+        let names = classes.iter().zip(counts);
         names.filter(|(_, count)| wanted(**count)).map(|(name, _)| name.as_str()).collect()
     };
     let none = with(&|count| count == 0);

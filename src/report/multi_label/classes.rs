@@ -56,7 +56,7 @@ pub fn section(findings: &Findings) -> Markup {
             }
             @if findings.content.chose_thresholds {
                 p .note {
-                    "The thresholds were chosen on these photos: of all multiples of 0.01, those with the highest F1. So precision, recall and F1 flatter the model a little; the average precision does not depend on them."
+                    "The thresholds were chosen on these photos, for a high F1. So precision, recall and F1 flatter the model a little; the average precision does not depend on them."
                 }
             }
             @if scarce > 0 {

@@ -1,0 +1,117 @@
+//! The head, trained on label sets, and its thresholds.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use kindling::evaluation::{MultiLabelFigures, choose_thresholds};
+use kindling::features::Extraction;
+use kindling::head::{self, FitOptions, Next};
+use kindling::photos::{LabelSet, Split};
+
+use crate::cli::extraction;
+use crate::cli::interrupt;
+use crate::cli::train::TrainArgs;
+use crate::cli::train::console::Console;
+use crate::cli::train::extract::Extracted;
+use crate::cli::train::fit::head_device;
+use crate::cli::train::load::Loaded;
+use crate::cli::train::watch::Watch;
+
+/// Seed of the resamples behind the intervals: the same scores have the same intervals.
+const SEED: u64 = 0;
+
+/// A trained head, its thresholds and its scores on the validation photos.
+pub struct Fitted {
+    /// The head and the metrics of every epoch.
+    pub fitted: head::Fitted,
+    /// Logits of the validation photos, `[photos, classes]`.
+    pub logits: Vec<f32>,
+    /// For each class, the probability from which on a photo is said to show it.
+    pub thresholds: Vec<f64>,
+    pub figures: MultiLabelFigures,
+    pub seconds: f64,
+}
+
+/// Trains the head, and chooses the thresholds on the validation photos.
+pub fn fit(
+    args: &TrainArgs,
+    loaded: &Loaded,
+    extracted: &Extracted<LabelSet>,
+    classes: &[String],
+    watch: Watch,
+    console: &Console,
+) -> Result<Fitted> {
+    let Extracted { train, val, .. } = extracted;
+    let options = FitOptions {
+        epochs: args.epochs as usize,
+        batch_size: args.batch_size as usize,
+        learning_rate: args.lr,
+        weight_decay: args.weight_decay,
+        seed: args.seed,
+        patience: args.patience.map(|epochs| epochs as usize),
+    };
+    let device = head_device(loaded);
+    let start = Instant::now();
+    let fitted = watch.training(console, options.epochs, train.labels.len(), |observe| {
+        head::fit(train, val, classes.len(), &options, &device, |progress| {
+            let next = observe(progress);
+            if interrupt::received() { Next::Abandon } else { next }
+        })
+    });
+    if let Some(interrupted) = interrupt::error(&extracted.extractor) {
+        return Err(interrupted);
+    }
+    let fitted = fitted?;
+    let seconds = start.elapsed().as_secs_f64();
+    let logits = fitted.head.logits(&val.rows, &device);
+    let thresholds = choose_thresholds(classes.len(), &logits, &val.labels, SEED);
+    let figures = MultiLabelFigures::of(classes, &logits, &val.labels, &thresholds, SEED);
+    Ok(Fitted { fitted, logits, thresholds, figures, seconds })
+}
+
+/// The test photos, with their features.
+pub struct TestPhotos {
+    extraction: Extraction,
+    labels: Vec<LabelSet>,
+}
+
+/// The test photos, with the finished model's logits and scores.
+pub struct Scored {
+    /// Indices into the split's test photos.
+    pub photos: Vec<usize>,
+    /// `[photos, classes]`.
+    pub logits: Vec<f32>,
+    pub figures: MultiLabelFigures,
+}
+
+impl TestPhotos {
+    /// Computes the features, before the training: if that fails, no training is lost.
+    pub fn of(
+        split: &Split<LabelSet>,
+        extracted: &Extracted<LabelSet>,
+        quiet: bool,
+    ) -> Result<Option<Self>> {
+        if split.test.is_empty() {
+            return Ok(None);
+        }
+        let paths: Vec<&Path> = split.test.iter().map(|photo| photo.path.as_path()).collect();
+        let (extraction, _) =
+            extraction::extract(&paths, &[], &extracted.extractor, "test", quiet)?;
+        if extraction.photos.is_empty() {
+            bail!("no test photo could be decoded");
+        }
+        let label = |index: &usize| split.test[*index].label.clone();
+        let labels = extraction.photos.iter().map(label).collect();
+        Ok(Some(Self { extraction, labels }))
+    }
+
+    /// Scores the finished model on the photos, which chose nothing.
+    pub fn scored(self, fitted: &Fitted, loaded: &Loaded, classes: &[String]) -> Scored {
+        let Self { extraction, labels } = self;
+        let logits = fitted.fitted.head.logits(&extraction.rows, &head_device(loaded));
+        let thresholds = &fitted.thresholds;
+        let figures = MultiLabelFigures::of(classes, &logits, &labels, thresholds, SEED);
+        Scored { photos: extraction.photos, logits, figures }
+    }
+}

@@ -1,0 +1,73 @@
+//! The report that goes into the run folder.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use kindling::features::Extractor;
+use kindling::photos::{LabelSet, Split};
+use kindling::report::{MultiLabelContent, Report, ReportPhoto};
+use kindling::run::{RunConfig, Summary};
+
+use super::fit::Fitted;
+use crate::cli::extraction::Skipped;
+use crate::cli::report::{
+    LabelTexts, in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
+};
+use crate::cli::terminal::warn;
+use crate::cli::train::TrainArgs;
+
+/// The validation photos that could be decoded, with their predictions.
+pub struct Validated<'a> {
+    pub split: &'a Split<LabelSet>,
+    pub photos: Vec<ReportPhoto<'a, LabelSet>>,
+    pub fitted: &'a Fitted,
+    pub skipped: &'a Skipped,
+}
+
+impl Validated<'_> {
+    /// Draws the report of the run that will be written to `folder`, and warns of what it finds. If
+    /// the device or a file fails now, there is no report, but the model is kept.
+    pub fn draw(
+        self,
+        folder: &Path,
+        config: &RunConfig,
+        summary: &Summary,
+        args: &TrainArgs,
+        extractor: &Extractor,
+    ) -> Option<Report> {
+        let Self { split, photos, fitted, skipped } = self;
+        let mut texts = LabelTexts::new(&split.classes);
+        let (trained, evaluated) = (texts.labelled(&split.train), texts.evaluated(&photos));
+        let contradictions = in_two_classes(&trained, &evaluated);
+        warn_in_two_classes(&contradictions, texts.texts());
+        let leaked = leaked(&trained, &evaluated, &contradictions);
+        warn_leaked(&leaked, "validation", photos.len());
+        let content = MultiLabelContent {
+            name: &name(folder),
+            classes: &split.classes,
+            thresholds: &fitted.thresholds,
+            epochs: Some((&fitted.fitted.epochs, summary.best_epoch.epoch)),
+            source: source(photos.len(), Some(config)),
+            chose_thresholds: true,
+            photos: &photos,
+            logits: &fitted.logits,
+            trained_on: config.data.trained_on.clone(),
+            skipped,
+            leaked: Ok(leaked),
+            contradictions,
+            label_texts: texts.into_texts(),
+            making: making(config, summary),
+            gallery: args.gallery.photos(),
+        };
+        let head = &fitted.fitted.head;
+        let draw = || Report::draw_multi_label(&content, extractor, head);
+        let Ok(report) = catch_unwind(AssertUnwindSafe(draw)) else {
+            warn("the report could not be drawn; run `kindling report` to try again");
+            return None;
+        };
+        if let Some(problem) = &report.problem {
+            warn(&format!("in the report {problem}"));
+        }
+        Some(report)
+    }
+}

@@ -1,0 +1,182 @@
+//! The run folder, with the model, its thresholds, its report and its model card.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use kindling::export::{self, Parts, Precision};
+use kindling::photos::{LabelSet, Part, Split};
+use kindling::report::ReportPhoto;
+use kindling::run::{
+    DataRecord, FolderContent, LabelledLogits, MultiLabelCard, MultiLabelSummary, PREDICTIONS_FILE,
+    RunConfig, Summary, Versions, WeightsRecord, multi_label_predictions,
+};
+use kindling::weights::{Description, Task};
+
+use super::fit::{Fitted, Scored};
+use super::report::Validated;
+use super::shown;
+use crate::cli::train::TrainArgs;
+use crate::cli::train::extract::Extracted;
+use crate::cli::train::load::Loaded;
+use crate::cli::train::new_run_dir::NewRunDir;
+
+/// What was trained, and how the command was given.
+pub struct Trained<'a> {
+    pub loaded: &'a Loaded,
+    pub extracted: Extracted<'a, LabelSet>,
+    pub split: &'a Split<LabelSet>,
+    pub fitted: Fitted,
+    /// The result on the test photos, if there are any.
+    pub test: Option<Scored>,
+    /// The options, for the run's configuration.
+    pub options: toml::Table,
+    /// The command as the user typed it.
+    pub typed: &'a str,
+}
+
+/// A run folder that was written.
+pub struct Saved {
+    pub folder: PathBuf,
+    pub summary: Summary,
+    pub scores: MultiLabelSummary,
+    /// Number of skipped files.
+    pub skipped: usize,
+    pub has_report: bool,
+}
+
+impl Trained<'_> {
+    /// Draws the report, and writes the run folder.
+    pub fn save(self, args: &TrainArgs, run_dir: NewRunDir) -> Result<Saved> {
+        let scores = MultiLabelSummary {
+            validation: self.fitted.figures.clone(),
+            test: self.test.as_ref().map(|test| test.figures.clone()),
+        };
+        let summary = self.summary(&scores);
+        let config = self.config(args)?;
+        let predictions = self.predictions()?;
+        let validated = Validated {
+            split: self.split,
+            photos: self.validation_photos(),
+            fitted: &self.fitted,
+            skipped: &self.extracted.skipped,
+        };
+        let extractor = &self.extracted.extractor;
+        let drawn = validated.draw(run_dir.folder(), &config, &summary, args, extractor);
+        let Self { loaded, extracted, split, fitted, .. } = self;
+        // Two copies of the weights are enough: the compiled ones are dropped before the file's are
+        // made.
+        drop(extracted.extractor);
+        let description = Description {
+            backbone: loaded.backbone.architecture().to_string(),
+            classes: split.classes.clone(),
+            preprocessing: config.preprocessing,
+            task: Task::MultiLabel { thresholds: fitted.thresholds },
+        };
+        let head = &fitted.fitted.head;
+        let parts = Parts { backbone: &loaded.backbone, head, description: &description };
+        let model = export::safetensors(parts, Precision::Full)?;
+        let card = MultiLabelCard { config: &config, summary: &summary, scores: &scores };
+        let folder = run_dir.write(&FolderContent {
+            model: &model,
+            classes: &split.classes,
+            config: &config,
+            epochs: &fitted.fitted.epochs,
+            summary: &summary,
+            report: drawn.as_ref().map(|report| report.html.as_str()),
+            curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
+            card: &card.markdown(),
+            further: &[(PREDICTIONS_FILE, predictions)],
+        })?;
+        let (skipped, has_report) = (summary.skipped, drawn.is_some());
+        Ok(Saved { folder, summary, scores, skipped, has_report })
+    }
+
+    /// The validation photos that could be decoded, as indices into the split's. The training
+    /// photos come first in the extraction.
+    fn validated(&self) -> impl Iterator<Item = usize> {
+        let Extracted { extraction, val, .. } = &self.extracted;
+        let first = extraction.photos.len() - val.labels.len();
+        let train = self.split.train.len();
+        extraction.photos[first..].iter().map(move |index| index - train)
+    }
+
+    fn validation_photos(&self) -> Vec<ReportPhoto<'_, LabelSet>> {
+        let Extracted { extraction, val, .. } = &self.extracted;
+        let first = extraction.photos.len() - val.labels.len();
+        let sizes = extraction.sizes.get(first..).unwrap_or_default();
+        let photos = self.validated().map(|index| &self.split.val[index]).zip(sizes);
+        photos
+            .map(|(photo, size)| ReportPhoto {
+                path: &photo.path,
+                label: photo.label.clone(),
+                size: *size,
+            })
+            .collect()
+    }
+
+    /// The predictions for the validation and the test photos.
+    fn predictions(&self) -> Result<Vec<u8>> {
+        let Self { split, fitted, test, .. } = self;
+        let classes = split.classes.len();
+        let val = self.validated().zip(fitted.logits.chunks(classes));
+        let val = val.map(|(index, logits)| (Part::Val, &split.val[index], logits));
+        let test = test.iter().flat_map(|test| {
+            let rows = test.photos.iter().zip(test.logits.chunks(classes));
+            rows.map(|(index, logits)| (Part::Test, &split.test[*index], logits))
+        });
+        let photos = val.chain(test).map(|(part, photo, logits)| LabelledLogits {
+            path: &photo.path,
+            part,
+            labels: &photo.label,
+            logits,
+        });
+        Ok(multi_label_predictions(&split.classes, &fitted.thresholds, photos)?)
+    }
+
+    fn summary(&self, scores: &MultiLabelSummary) -> Summary {
+        let Self { extracted, split, fitted, .. } = self;
+        Summary {
+            best_epoch: fitted.fitted.best,
+            epochs: fitted.fitted.epochs.len(),
+            classes: split.classes.clone(),
+            train_photos: extracted.train.labels.len(),
+            val_photos: extracted.val.labels.len(),
+            skipped: extracted.skipped.len(),
+            feature_seconds: extracted.seconds,
+            training_seconds: fitted.seconds,
+            test: None,
+            multi_label: Some(scores.clone()),
+        }
+    }
+
+    fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
+        let Self { loaded, extracted, split, options, typed, .. } = self;
+        let Loaded { info, pretrained, backbone, .. } = loaded;
+        let Extracted { train, val, skipped, extractor, self_check, .. } = extracted;
+        let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
+        Ok(RunConfig {
+            command: Some((*typed).to_owned()),
+            created: Some(now),
+            backbone: backbone.architecture().to_string(),
+            options: options.clone(),
+            preprocessing: extractor.preprocessing(),
+            data: DataRecord {
+                folder: std::path::absolute(args.folder())?,
+                val_folder: None,
+                test_folder: None,
+                train_photos: train.labels.len(),
+                val_photos: val.labels.len(),
+                skipped: skipped.len(),
+                split_sha256: None,
+                trained_on: Some(shown(train, split.classes.len())),
+            },
+            weights: WeightsRecord {
+                file: pretrained.to_string().into(),
+                sha256: pretrained.sha256().to_owned(),
+            },
+            device: info.clone(),
+            self_check: self_check.clone(),
+            versions: Versions::current(),
+        })
+    }
+}
