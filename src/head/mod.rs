@@ -3,6 +3,7 @@
 mod class_weights;
 mod examples;
 mod fit;
+mod label_set;
 mod linear;
 mod logistic;
 mod selection;

@@ -17,7 +17,9 @@ mod test;
 mod watch;
 
 use anyhow::{Context, Result};
-use kindling::photos::{Split, split_of_parts, training_split};
+use kindling::photos::{
+    LabelSet, Part, Split, Table, TableOptions, split_of_parts, training_split,
+};
 use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
@@ -40,32 +42,9 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console::new(args.quiet);
-    // TEMPORARY
-    if let Some(data) = &args.data
-        && kindling::photos::Table::is_one(data)
-    {
-        let read = kindling::photos::TableOptions {
-            label_separator: Some(";".into()),
-            ..Default::default()
-        };
-        let table = kindling::photos::Table::read(data, &read)?;
-        let part = |part| -> Result<_> {
-            Ok(table.photos::<kindling::photos::LabelSet>(Some(part))?.photos)
-        };
-        let split = Split {
-            classes: table.classes.clone(),
-            train: part(kindling::photos::Part::Train)?,
-            val: part(kindling::photos::Part::Val)?,
-            test: part(kindling::photos::Part::Test)?,
-            passed_over: Vec::new(),
-            val_folder: None,
-            roles: None,
-        };
-        return multi_label::run(
-            multi_label::Asked { args, typed, options, run_dir, watch },
-            &split,
-            console,
-        );
+    if let Some(split) = several_labels(args)? {
+        let asked = multi_label::Asked { args, typed, options, run_dir, watch };
+        return multi_label::run(asked, &split, console);
     }
     let split = photos(args, &console)?;
     let test_set = test::read(args.test.as_deref(), &split.classes)?;
@@ -112,6 +91,24 @@ fn photos(args: &TrainArgs, console: &Console) -> Result<Split> {
         split.classes.len()
     ));
     Ok(split)
+}
+
+/// The photos of a table in which they have any number of labels.
+fn several_labels(args: &TrainArgs) -> Result<Option<Split<LabelSet>>> {
+    let Some(file) = args.data.as_deref().filter(|data| Table::is_one(data)) else {
+        return Ok(None);
+    };
+    let table = Table::read(file, &TableOptions::default())?;
+    let part = |part| table.photos::<LabelSet>(Some(part)).map(|set| set.photos);
+    Ok(Some(Split {
+        classes: table.classes.clone(),
+        train: part(Part::Train)?,
+        val: part(Part::Val)?,
+        test: part(Part::Test)?,
+        passed_over: table.passed_over.clone(),
+        val_folder: None,
+        roles: None,
+    }))
 }
 
 /// Prints where the run is and how good it is.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use kindling::evaluation::{MultiLabelFigures, choose_thresholds};
 use kindling::features::Extraction;
-use kindling::head::{self, FitOptions, Next};
+use kindling::head::{self, FitOptions, Monitor, Next};
 use kindling::photos::{LabelSet, Split};
 
 use crate::cli::extraction;
@@ -50,6 +50,9 @@ pub fn fit(
         weight_decay: args.weight_decay,
         seed: args.seed,
         patience: args.patience.map(|epochs| epochs as usize),
+        // The share of photos with all classes right is coarse.
+        monitor: Monitor::Loss,
+        ..FitOptions::DEFAULT
     };
     let device = head_device(loaded);
     let start = Instant::now();
