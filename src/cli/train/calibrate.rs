@@ -42,3 +42,14 @@ impl Calibrated {
             .collect()
     }
 }
+
+/// What the temperature changed, on one line. `None` if none is applied.
+pub fn in_words(calibration: &CalibrationSummary) -> Option<String> {
+    let CalibrationSummary { temperature, interval, error_before, error_after, .. } = calibration;
+    let (temperature, (low, high)) =
+        (*temperature).filter(|_| calibration.applied).zip(*interval)?;
+    Some(format!(
+        "temperature {temperature:.3} (95 % interval {low:.3} to {high:.3}): calibration error \
+         {error_after:.4}, without it {error_before:.4}"
+    ))
+}

@@ -148,15 +148,8 @@ fn print(saved: &Saved, console: &Console) {
         let interval = interval(test.accuracy, test.photos);
         console.line(format_args!("test accuracy {:.4} on {photos} ({interval})", test.accuracy));
     }
-    if let Some(calibration) = &summary.calibration
-        && let (true, Some(temperature), Some((low, high))) =
-            (calibration.applied, calibration.temperature, calibration.interval)
-    {
-        console.line(format_args!(
-            "temperature {temperature:.3} (95 % interval {low:.3} to {high:.3}): calibration error \
-             {:.4}, without it {:.4}",
-            calibration.error_after, calibration.error_before
-        ));
+    if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
+        console.line(format_args!("{line}"));
     }
     let model = one_line(&shell_word(folder));
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));

@@ -1,7 +1,10 @@
 //! Calibration: whether the probabilities of a photo's classes match how often it shows them.
 
 use super::scores::sigmoid;
-use crate::evaluation::{Calibration, CalibrationBin};
+use crate::evaluation::{
+    Calibration, CalibrationBin, CalibrationSummary, Prediction, Temperature,
+    fit_sigmoid_temperature, scaled,
+};
 
 /// The calibration of the probabilities of `logits`, `[labels, classes]`, in `bins` bins of equal
 /// width. Each pair of a photo and a class counts as one answer: `confidence` is the mean
@@ -34,6 +37,69 @@ pub fn label_calibration<L: AsRef<[usize]>>(
     let distance = |bin: &CalibrationBin| bin.photos as f64 * (bin.accuracy - bin.confidence).abs();
     let error = sums.iter().map(distance).sum::<f64>() / logits.len().max(1) as f64;
     Calibration { bins: sums, error }
+}
+
+impl CalibrationSummary {
+    /// Fits the temperature of sigmoid probabilities on `logits`, `[labels, classes]`, and applies
+    /// it if its interval does not hold 1: see [`fit_sigmoid_temperature`].
+    ///
+    /// # Panics
+    /// If the lengths do not match.
+    pub fn fitted_on_label_sets<L: AsRef<[usize]>>(
+        classes: usize,
+        logits: &[f32],
+        labels: &[L],
+        seed: u64,
+    ) -> Self {
+        let is_present: Vec<bool> = labels
+            .iter()
+            .flat_map(|labels| (0..classes).map(move |class| labels.as_ref().contains(&class)))
+            .collect();
+        let fitted = fit_sigmoid_temperature(classes, logits, &is_present);
+        let needed = fitted.filter(Temperature::is_needed).map(|fitted| fitted.value);
+        Self {
+            temperature: fitted.map(|fitted| fitted.value),
+            interval: fitted.map(|fitted| fitted.interval),
+            ..Self::measured_on_label_sets(classes, logits, labels, needed, seed)
+        }
+    }
+
+    /// Measures the error of raw `logits` without and with the temperature of an existing model:
+    /// see [`label_calibration`].
+    ///
+    /// # Panics
+    /// If the lengths do not match.
+    pub fn measured_on_label_sets<L: AsRef<[usize]>>(
+        classes: usize,
+        logits: &[f32],
+        labels: &[L],
+        temperature: Option<f64>,
+        seed: u64,
+    ) -> Self {
+        let after = scaled(logits, temperature.unwrap_or(1.0));
+        let error =
+            |logits: &[f32]| label_calibration(classes, logits, labels, Calibration::BINS).error;
+        // Each answer as a prediction that is right as often as it is probable.
+        let answers: Vec<Prediction> = after
+            .iter()
+            .map(|logit| {
+                let probability = sigmoid(*logit);
+                Prediction { label: 0, predicted: 0, probability, of_label: probability, rank: 0 }
+            })
+            .collect();
+        Self {
+            temperature,
+            interval: None,
+            applied: temperature.is_some(),
+            error_before: error(logits),
+            error_after: error(&after),
+            error_of_a_perfect_model: Calibration::error_of_a_perfect_model(
+                &answers,
+                Calibration::BINS,
+                seed,
+            ),
+        }
+    }
 }
 
 #[cfg(test)]

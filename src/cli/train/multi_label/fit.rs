@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use kindling::evaluation::{MultiLabelFigures, choose_thresholds};
+use kindling::evaluation::{CalibrationSummary, MultiLabelFigures, choose_thresholds, scaled};
 use kindling::features::Extraction;
 use kindling::head::{self, FitOptions, Monitor, Next};
 use kindling::photos::{LabelSet, Split};
 
 use crate::cli::extraction;
 use crate::cli::interrupt;
+use crate::cli::terminal::SEED;
 use crate::cli::train::TrainArgs;
 use crate::cli::train::console::Console;
 use crate::cli::train::extract::Extracted;
@@ -18,15 +19,13 @@ use crate::cli::train::fit::head_device;
 use crate::cli::train::load::Loaded;
 use crate::cli::train::watch::Watch;
 
-/// Seed of the resamples behind the intervals: the same scores have the same intervals.
-const SEED: u64 = 0;
-
 /// A trained head, its thresholds and its scores on the validation photos.
 pub struct Fitted {
     /// The head and the metrics of every epoch.
     pub fitted: head::Fitted,
-    /// Logits of the validation photos, `[photos, classes]`.
+    /// Calibrated logits of the validation photos, `[photos, classes]`.
     pub logits: Vec<f32>,
+    pub calibration: CalibrationSummary,
     /// For each class, the probability from which on a photo is said to show it.
     pub thresholds: Vec<f64>,
     pub figures: MultiLabelFigures,
@@ -67,10 +66,13 @@ pub fn fit(
     }
     let fitted = fitted?;
     let seconds = start.elapsed().as_secs_f64();
-    let logits = fitted.head.logits(&val.rows, &device);
+    let raw = fitted.head.logits(&val.rows, &device);
+    let calibration =
+        CalibrationSummary::fitted_on_label_sets(classes.len(), &raw, &val.labels, SEED);
+    let logits = scaled(&raw, calibration.applied_temperature().unwrap_or(1.0));
     let thresholds = choose_thresholds(classes.len(), &logits, &val.labels, SEED);
     let figures = MultiLabelFigures::of(classes, &logits, &val.labels, &thresholds, SEED);
-    Ok(Fitted { fitted, logits, thresholds, figures, seconds })
+    Ok(Fitted { fitted, logits, calibration, thresholds, figures, seconds })
 }
 
 /// The test photos, with their features.
@@ -83,7 +85,7 @@ pub struct TestPhotos {
 pub struct Scored {
     /// Indices into the split's test photos.
     pub photos: Vec<usize>,
-    /// `[photos, classes]`.
+    /// Calibrated, `[photos, classes]`.
     pub logits: Vec<f32>,
     pub figures: MultiLabelFigures,
 }
@@ -112,7 +114,8 @@ impl TestPhotos {
     /// Scores the finished model on the photos, which chose nothing.
     pub fn scored(self, fitted: &Fitted, loaded: &Loaded, classes: &[String]) -> Scored {
         let Self { extraction, labels } = self;
-        let logits = fitted.fitted.head.logits(&extraction.rows, &head_device(loaded));
+        let raw = fitted.fitted.head.logits(&extraction.rows, &head_device(loaded));
+        let logits = scaled(&raw, fitted.calibration.applied_temperature().unwrap_or(1.0));
         let thresholds = &fitted.thresholds;
         let figures = MultiLabelFigures::of(classes, &logits, &labels, thresholds, SEED);
         Scored { photos: extraction.photos, logits, figures }

@@ -14,7 +14,7 @@ use kindling::run::REPORT_FILE;
 use super::console::Console;
 use super::new_run_dir::NewRunDir;
 use super::watch::Watch;
-use super::{TrainArgs, extract, load, scarce};
+use super::{TrainArgs, calibrate, extract, load, scarce};
 use crate::cli::report::counts;
 use crate::cli::terminal::{
     counted, multi_label_figures, one_line, shell_word, text, this_program,
@@ -95,6 +95,9 @@ fn print(saved: &Saved, console: &Console) {
     part("validation", &scores.validation);
     if let Some(test) = &scores.test {
         part("test", test);
+    }
+    if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
+        console.line(format_args!("{line}"));
     }
     let model = one_line(&shell_word(folder));
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));

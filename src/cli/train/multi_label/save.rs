@@ -71,6 +71,8 @@ impl Trained<'_> {
             classes: split.classes.clone(),
             preprocessing: config.preprocessing,
             task: Task::MultiLabel { thresholds: fitted.thresholds },
+            temperature: fitted.calibration.applied_temperature(),
+            calibrated_with: None,
         };
         let head = &fitted.fitted.head;
         let parts = Parts { backbone: &loaded.backbone, head, description: &description };
@@ -144,6 +146,8 @@ impl Trained<'_> {
             skipped: extracted.skipped.len(),
             feature_seconds: extracted.seconds,
             training_seconds: fitted.seconds,
+            val_intervals: None,
+            calibration: Some(fitted.calibration.clone()),
             test: None,
             multi_label: Some(scores.clone()),
         }
