@@ -12,6 +12,7 @@ use kindling::output::OutputFile;
 use kindling::photos::Preprocessing;
 use kindling::printable::PathText;
 use kindling::run::Model;
+use kindling::weights::Task;
 
 use super::calibration::CalibrationArg;
 use super::pretrained::NetworkArg;
@@ -85,9 +86,16 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
     let file = one_line(&text(&args.out));
     let loading = one_line(&loading(&args.out, format, precision, &model));
+    let labels = match &model.task {
+        Task::SingleLabel => "",
+        Task::MultiLabel { .. } => {
+            "\nlabels:   the sigmoid of a logit is the probability of its class; a photo shows the \
+             classes that reach `thresholds` in the file's metadata"
+        }
+    };
     printed_afterwards(writeln!(
         io::stdout(),
-        "model     {file} ({format}, {precision}, {})\nload it:  {loading}\nphotos:   {}",
+        "model     {file} ({format}, {precision}, {})\nload it:  {loading}\nphotos:   {}{labels}",
         bytes(size),
         preparation(&description.preprocessing)
     ));

@@ -53,15 +53,6 @@ impl NewReport<'_> {
         if let (Ok(leaked), false) = (&leaked, self.overlap_reported) {
             warn_leaked(leaked, "evaluated", photos.len());
         }
-        let mut making = match (&model.config, &history) {
-            (Some(config), Some(history)) => making(config, &history.summary),
-            _ => vec![
-                ("backbone", model.backbone.architecture().to_string()),
-                ("weights", text(self.name)),
-                ("versions", versions(&Versions::current())),
-            ],
-        };
-        making.push(("evaluated on", self.device.to_string()));
         let report = Report::draw(
             &Content {
                 name: &name(self.name),
@@ -90,7 +81,7 @@ impl NewReport<'_> {
                 skipped: &evaluated.skipped,
                 leaked,
                 in_two_classes,
-                making,
+                making: made_of(model, self.name, history.as_ref(), self.device),
                 gallery: self.gallery,
             },
             self.extractor,
@@ -202,6 +193,25 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
         ("training", Some(format!("{:.2} s", summary.training_seconds))),
     ];
     rows.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// How a model was made, and where it was evaluated, as pairs of name and value.
+fn made_of(
+    model: &Model,
+    name: &Path,
+    history: Option<&History>,
+    device: &DeviceInfo,
+) -> Vec<(&'static str, String)> {
+    let mut making = match (&model.config, history) {
+        (Some(config), Some(history)) => making(config, &history.summary),
+        _ => vec![
+            ("backbone", model.backbone.architecture().to_string()),
+            ("weights", text(name)),
+            ("versions", versions(&Versions::current())),
+        ],
+    };
+    making.push(("evaluated on", device.to_string()));
+    making
 }
 
 fn versions(versions: &Versions) -> String {

@@ -16,7 +16,8 @@ use super::charts::{self, Captions};
 use super::pictures::Thumbnails;
 use super::{Leaked, MapRequest, Report, ReportPhoto, activation_maps};
 use crate::evaluation::{
-    Calibration, MultiLabelIntervals, MultiLabelScores, label_calibration, label_sets, sigmoid,
+    Calibration, CalibrationSummary, MultiLabelIntervals, MultiLabelScores, label_calibration,
+    label_sets, sigmoid,
 };
 use crate::features::Extractor;
 use crate::head::{EpochMetrics, Head};
@@ -42,8 +43,10 @@ pub struct MultiLabelContent<'a> {
     pub chose_thresholds: bool,
     /// The evaluated photos: at least one.
     pub photos: &'a [ReportPhoto<'a, LabelSet>],
-    /// Their logits, `[photos, classes]`.
+    /// Their calibrated logits, `[photos, classes]`.
     pub logits: &'a [f32],
+    /// The calibration error of the probabilities, without and with the temperature.
+    pub calibration: &'a CalibrationSummary,
     /// Number of training photos that show each class, if known.
     pub trained_on: Option<Vec<usize>>,
     /// Skipped files, each with the reason.

@@ -88,6 +88,7 @@ fn figures(findings: &Findings) -> Markup {
 }
 
 fn calibration(findings: &Findings) -> Markup {
+    let summary = findings.content.calibration;
     html! {
         section #calibration {
             h2 { "Calibration" }
@@ -95,7 +96,15 @@ fn calibration(findings: &Findings) -> Markup {
             p .note {
                 "Each bar stands for answers of similar probability, one for each photo and class; its height is the share of them "
                 "in which the photo shows the class. Calibrated probabilities lie on the diagonal. The expected calibration error, the mean distance, is "
-                (format!("{:.4}", findings.calibration.error)) "."
+                (format!("{:.4}", findings.calibration.error)) "; a perfectly calibrated model would show "
+                (format!("{:.4}", summary.error_of_a_perfect_model)) " on as many photos."
+                @if let (true, Some(temperature)) = (summary.applied, summary.temperature) {
+                    " The logits are divided by the temperature " (format!("{temperature:.3}"))
+                    @if let Some((low, high)) = summary.interval {
+                        (format!(" (95 % interval {low:.3} to {high:.3}, fitted on validation photos)"))
+                    }
+                    "; without it, the error is " (format!("{:.4}", summary.error_before)) "."
+                }
             }
         }
     }

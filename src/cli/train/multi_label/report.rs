@@ -51,6 +51,7 @@ impl Validated<'_> {
             chose_thresholds: true,
             photos: &photos,
             logits: &fitted.logits,
+            calibration: &fitted.calibration,
             trained_on: config.data.trained_on.clone(),
             skipped,
             leaked: Ok(leaked),
