@@ -23,6 +23,8 @@ pub enum Purpose {
     Bootstrap,
     /// Whether a perfectly calibrated model would be right about a photo.
     PerfectModel,
+    /// Hyperplanes that hash features.
+    Hyperplanes,
     /// Folds for cross-validation.
     Folds,
     /// Choice of the validation photos, where groups or label sets are divided.
@@ -44,6 +46,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Drawing(number) => (1 << 40) + u64::from(number),
         Purpose::Bootstrap => 1 << 41,
         Purpose::PerfectModel => (1 << 41) + 1,
+        Purpose::Hyperplanes => (1 << 41) + 5,
         Purpose::Folds => (1 << 41) + 2,
         Purpose::Holdout => (1 << 41) + 3,
         Purpose::TestPart => (1 << 41) + 4,

@@ -6,6 +6,7 @@
 mod batch;
 pub mod cache;
 mod extract;
+mod near_duplicates;
 mod pending_batch;
 mod self_check;
 mod shared_cache;
@@ -13,5 +14,6 @@ mod table;
 
 pub use batch::{Extraction, FeatureBatch, Stopped};
 pub use extract::Extractor;
+pub use near_duplicates::{NEAR_DUPLICATE, NearDuplicate, near_duplicates};
 pub use self_check::{SelfCheck, SelfCheckError};
 pub use table::{FeatureTable, TableFormat, TableRow};

@@ -27,7 +27,7 @@ pub struct LabelledPhoto<L = usize> {
 }
 
 /// Photos with their classes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhotoSet<L = usize> {
     /// Class names in byte order; labels are indices into them.
     pub classes: Vec<String>,
@@ -37,6 +37,13 @@ pub struct PhotoSet<L = usize> {
     pub passed_over: Vec<PassedOver>,
     /// The folder that holds the class folders, or the photos with a class in their names.
     pub folder: PathBuf,
+}
+
+impl<L> Default for PhotoSet<L> {
+    fn default() -> Self {
+        let (classes, photos, passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        Self { classes, photos, passed_over, folder: PathBuf::new() }
+    }
 }
 
 impl PhotoSet {
@@ -127,20 +134,22 @@ impl PhotoSet {
         }
         Ok(set)
     }
+}
 
-    /// Checks that the set has more than one class, which training needs.
+impl<L: Label> PhotoSet<L> {
+    /// Checks that the set has more than one class, which training needs if each photo has one.
     ///
     /// # Errors
     /// If there is only one class.
     pub fn with_several_classes(self) -> Result<Self, FolderError> {
         match self.classes.as_slice() {
-            [class] => Err(FolderError::SingleClass { class: class.clone(), folder: self.folder }),
+            [class] if !L::IS_SET => {
+                Err(FolderError::SingleClass { class: class.clone(), folder: self.folder })
+            }
             _ => Ok(self),
         }
     }
-}
 
-impl<L: Label> PhotoSet<L> {
     /// The same photos with labels that are indices into `classes`, the class names of a model.
     ///
     /// # Errors

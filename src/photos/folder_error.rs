@@ -1,12 +1,12 @@
 //! Errors in the layout of a folder of photos, with their remedies.
 
-use crate::printable::PathText;
+use crate::printable::{PathText, shortened};
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::table::short;
-use super::{Format, PassedOver, TableError};
+use super::{Format, PassedOver, Table, TableError};
 
 /// Largest supported number of classes.
 pub(super) const MAX_CLASSES: usize = 1000;
@@ -79,8 +79,8 @@ pub enum FolderError {
     ClassName(PathBuf),
     /// There is only one class.
     #[error(
-        "only one class, `{class}`, in `{}`: a classifier needs at least two, each in its own \
-         folder", .folder.shown()
+        "only one class, `{class}`, in `{}`: a classifier needs at least two{}", .folder.shown(),
+        if Table::is_one(.folder) { "" } else { ", each in its own folder" }
     )]
     SingleClass {
         /// The folder.
@@ -98,8 +98,8 @@ pub enum FolderError {
     },
     /// There are too few photos to hold one out.
     #[error(
-        "no photo in `{}` can be held out for validation: each class has only one; add more photos",
-        .0.shown()
+        "no photo in `{}` can be held out for validation: each class has only one, or one group; \
+         add more photos", short(.0)
     )]
     NoValidation(PathBuf),
     /// A class has photos in only one of the train and val folders.
@@ -133,6 +133,32 @@ pub enum FolderError {
         "`{}` has its own validation photos, so --val-split does not apply; leave it out", .0.shown()
     )]
     SplitTwice(PathBuf),
+    /// A share of test photos was given, but the data has its own.
+    #[error("`{}` has its own test photos, so --test-split does not apply; leave it out", short(.0))]
+    TestTwice(PathBuf),
+    /// All photos would be held out.
+    #[error(
+        "no photo in `{}` is left to train on; mark some as train, or lower --val-split and \
+         --test-split", short(.0)
+    )]
+    NothingToTrainOn(PathBuf),
+    /// A class has validation or test photos and none to train on.
+    #[error(
+        "the class `{}` in `{}` has no photo to train on; add some, or leave its photos out",
+        shortened(.class, 60), short(.folder)
+    )]
+    Untrained {
+        /// The class.
+        class: String,
+        /// The folder or table with the validation or test photos.
+        folder: PathBuf,
+    },
+    /// There are no folders for `--group-by-folder`.
+    #[error(
+        "--group-by-folder finds no groups in `{}`: it needs several folders with photos, below \
+         the class folders (<class>/<group>/1.jpg) or in the paths of a table", short(.0)
+    )]
+    NoGroups(PathBuf),
     /// A table cannot be read.
     #[error("`{}`: {error}", short(.table))]
     Table {

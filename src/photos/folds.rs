@@ -38,7 +38,6 @@ pub fn folds<L: Label>(labels: &[L], groups: &[Option<usize>], k: usize, seed: u
 
 /// Draws the share `share` of each class, whole groups: whether each photo is drawn. At least one
 /// group of each class that has two or more is drawn, but never all of them.
-#[allow(dead_code, reason = "the next commit draws validation photos with it")]
 pub(super) fn draw<L: Label>(
     labels: &[L],
     groups: &[Option<usize>],

@@ -4,6 +4,9 @@ use super::LabelSet;
 
 /// One class of a photo, or several: an index into the classes, or a [`LabelSet`].
 pub trait Label: Clone + Ord + Send + Sync + 'static {
+    /// Whether a photo may have several classes, or none.
+    const IS_SET: bool;
+
     /// The label with these classes, ascending. `None` if it cannot hold so many.
     fn of(classes: &[usize]) -> Option<Self>;
 
@@ -12,6 +15,8 @@ pub trait Label: Clone + Ord + Send + Sync + 'static {
 }
 
 impl Label for usize {
+    const IS_SET: bool = false;
+
     fn of(classes: &[usize]) -> Option<Self> {
         match classes {
             [class] => Some(*class),
@@ -25,6 +30,8 @@ impl Label for usize {
 }
 
 impl Label for LabelSet {
+    const IS_SET: bool = true;
+
     fn of(classes: &[usize]) -> Option<Self> {
         Some(classes.to_vec())
     }

@@ -62,8 +62,8 @@ impl<'a> Layout<'a> {
     }
 
     /// The roles of the folders in words, with paths below `data`. `None` if they are plain: class
-    /// folders, or folders named `train` and `val`.
-    pub fn in_words(&self, data: &Path) -> Option<String> {
+    /// folders, or folders named `train` and `val`. `is_tested` says whether the test part is used.
+    pub fn in_words(&self, data: &Path, is_tested: bool) -> Option<String> {
         let below = |tree: &Tree| {
             let path = tree.path.strip_prefix(data).unwrap_or(&tree.path);
             format!("`{}`", path.shown())
@@ -89,7 +89,10 @@ impl<'a> Layout<'a> {
             None => format!("trains on {train}, validates on a share of it"),
         };
         if let Some(test) = self.test {
-            words += &format!("; {} is not used: evaluate on it afterwards", below(test));
+            words += &match is_tested {
+                true => format!(", tests on {}", below(test)),
+                false => format!("; {} is not used", below(test)),
+            };
         }
         if let Some(first) = self.unused.first() {
             words += &format!("; {} is not used", below(first));

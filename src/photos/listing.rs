@@ -19,6 +19,9 @@ pub enum Part {
 }
 
 impl Part {
+    /// Every part, in the order of their use.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
     /// Name of the part, as in folder names.
     pub fn name(self) -> &'static str {
         match self {

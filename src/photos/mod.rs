@@ -1,6 +1,7 @@
 //! Reads a folder of photos into decoded, preprocessed batches.
 
 mod camera_raw;
+mod data_set;
 mod decode;
 mod duplicates;
 mod folder;
@@ -16,11 +17,14 @@ mod photo;
 mod photo_folder;
 mod preprocess;
 mod split;
+mod split_file;
 mod stream;
 mod table;
+mod together;
 mod tree;
 mod walk;
 
+pub use data_set::{DataSet, SplitOptions};
 pub(crate) use decode::VERSION as DECODING_VERSION;
 pub use decode::{DecodeError, DecodeWarning};
 pub use duplicates::{exact_duplicates, in_two_classes};
@@ -38,4 +42,5 @@ pub(crate) use split::older_splits;
 pub use split::{Split, split_of_parts, training_split};
 pub use stream::{Batch, for_each_batch, for_each_file, for_each_photo};
 pub use table::{Table, TableError, TableOptions, TableRow};
+pub use together::joined_groups;
 pub use walk::{PassedOver, Walked, walk};

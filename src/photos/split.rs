@@ -1,19 +1,12 @@
-//! Splits photos into a training set and a validation set.
+//! Training, validation and test photos.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rand::seq::SliceRandom;
-
 use super::folder::read_tree;
-use super::layout::Layout;
-use super::tree::Tree;
-use super::{FolderError, LabelledPhoto, PassedOver, PhotoSet};
+use super::{DataSet, FolderError, Label, LabelledPhoto, Part, PassedOver, PhotoSet, SplitOptions};
 use crate::printable::hexadecimal;
-use crate::seed::{Purpose, generator};
 use crate::sha256::Sha256;
-
-/// Default share of each class that is held out for validation.
-const DEFAULT_SHARE: f64 = 0.2;
 
 /// Training, validation and test photos of the same classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +23,19 @@ pub struct Split<L = usize> {
     pub passed_over: Vec<PassedOver>,
     /// The folder of the validation photos, if they have their own.
     pub val_folder: Option<PathBuf>,
+    /// The folder of the test photos, if they have their own.
+    pub test_folder: Option<PathBuf>,
+    /// Files that were skipped in the folder of the test photos, with the reason.
+    pub test_passed_over: Vec<PassedOver>,
     /// Which folders have which role, in words, unless they are plain class folders or `train` and
     /// `val`.
     pub roles: Option<String>,
 }
 
-impl Split {
+impl<L: Label> Split<L> {
     /// Identifies this split of the photos in `data`: the SHA-256, in lower-case hexadecimal, of
-    /// the classes and of the part, class and path of each photo, below `data` or the folder of the
-    /// validation photos.
+    /// the classes and of the part, class and path of each training and validation photo, below
+    /// `data` or the folder of the validation photos.
     pub fn digest(&self, data: &Path) -> String {
         let mut hasher = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -52,19 +49,56 @@ impl Split {
                 let in_val = || photo.path.strip_prefix(self.val_folder.as_ref()?).ok();
                 let path = photo.path.strip_prefix(data).ok().or_else(in_val);
                 let path = path.unwrap_or(&photo.path);
-                add(&(photo.label as u64).to_le_bytes());
+                let classes = photo.label.classes().iter();
+                add(&classes.flat_map(|class| (*class as u64).to_le_bytes()).collect::<Vec<u8>>());
                 add(path.as_os_str().as_encoded_bytes());
             }
         }
         hexadecimal(&hasher.finalize())
     }
+
+    /// The photos of a part.
+    pub fn part(&self, part: Part) -> &[LabelledPhoto<L>] {
+        match part {
+            Part::Train => &self.train,
+            Part::Val => &self.val,
+            Part::Test => &self.test,
+        }
+    }
+
+    /// The photos with their parts: training, validation, test photos.
+    pub fn photos(&self) -> impl Iterator<Item = (Part, &LabelledPhoto<L>)> {
+        Part::ALL.into_iter().flat_map(|part| self.part(part).iter().map(move |it| (part, it)))
+    }
+
+    /// Groups with photos in several parts, and the number of their photos outside the first.
+    pub fn divided_groups(&self) -> (usize, usize) {
+        let mut parts_of: BTreeMap<usize, BTreeMap<&str, usize>> = BTreeMap::new();
+        for (part, photo) in self.photos() {
+            if let Some(group) = photo.group {
+                *parts_of.entry(group).or_default().entry(part.name()).or_default() += 1;
+            }
+        }
+        let divided = || parts_of.values().filter(|parts| parts.len() > 1);
+        let outside = |parts: &BTreeMap<&str, usize>| {
+            let first = Part::ALL.iter().find_map(|part| parts.get(part.name()));
+            parts.values().sum::<usize>() - first.copied().unwrap_or_default()
+        };
+        (divided().count(), divided().map(outside).sum())
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.photos().filter_map(|(_, photo)| photo.group).collect::<BTreeSet<_>>().len()
+    }
 }
 
-/// Reads the training and validation photos in `data`.
+/// Reads the training, validation and test photos in `data`.
 ///
 /// If `data` is divided into a training and a validation part, they are the split. Otherwise the
 /// share `val_split` (default 0.2) of each class is drawn at random with `seed` for validation: at
-/// least one photo of each class that has two or more, but never all of them.
+/// least one photo of each class that has two or more, but never all of them. A test part with the
+/// same classes is taken as it is.
 ///
 /// # Errors
 /// If the photos cannot be read, the roles of the folders are not clear, there are fewer than two
@@ -75,7 +109,8 @@ pub fn training_split(
     val_split: Option<f64>,
     seed: u64,
 ) -> Result<Split, FolderError> {
-    split_by_layout(&read_tree(data)?, data, val_split, seed)
+    let options = SplitOptions { val_share: val_split, seed, ..SplitOptions::default() };
+    DataSet::of_folder(data)?.split(&options)
 }
 
 /// The splits of `data` that older versions of Kindling may have made: they found photos by suffix
@@ -83,25 +118,11 @@ pub fn training_split(
 pub(crate) fn older_splits(data: &Path, val_split: Option<f64>, seed: u64) -> Vec<Split> {
     let Ok(mut tree) = read_tree(data) else { return Vec::new() };
     tree.keep_older_suffixes();
-    let by_layout = split_by_layout(&tree, data, val_split, seed);
-    let plain = PhotoSet::of(&tree, Vec::new()).and_then(|set| split(set, None, val_split, seed));
+    let options = SplitOptions { val_share: val_split, seed, ..SplitOptions::default() };
+    let by_layout = DataSet::of_tree(&tree, data).and_then(|set| set.split(&options));
+    let plain =
+        PhotoSet::of(&tree, Vec::new()).and_then(|set| DataSet::of_set(set).split(&options));
     by_layout.into_iter().chain(plain).collect()
-}
-
-fn split_by_layout(
-    tree: &Tree,
-    data: &Path,
-    val_split: Option<f64>,
-    seed: u64,
-) -> Result<Split, FolderError> {
-    let layout = Layout::of(tree, &[])?;
-    let roles = layout.in_words(data);
-    let val = layout.val.map(|val| PhotoSet::of_part(val, &[]));
-    if let (Some(val), Some(_)) = (layout.val, val_split) {
-        return Err(FolderError::SplitTwice(val.path.clone()));
-    }
-    let train = PhotoSet::of(layout.train, layout.not_classes)?;
-    Ok(Split { roles, ..split(train, val.transpose()?, val_split, seed)? })
 }
 
 /// Reads the training photos in `train` and the validation photos in `val`, whose folders are
@@ -116,67 +137,7 @@ pub fn split_of_parts(
     val_split: Option<f64>,
     seed: u64,
 ) -> Result<Split, FolderError> {
-    if let (Some(val), Some(_)) = (val, val_split) {
-        return Err(FolderError::SplitTwice(val.to_owned()));
-    }
-    split(PhotoSet::read(train)?, val.map(PhotoSet::read).transpose()?, val_split, seed)
-}
-
-fn split(
-    train: PhotoSet,
-    val: Option<PhotoSet>,
-    val_split: Option<f64>,
-    seed: u64,
-) -> Result<Split, FolderError> {
-    let train = train.with_several_classes()?;
-    if let Some(val) = val {
-        return as_given(train, val);
-    }
-    let folder = train.folder.clone();
-    let split = stratified(train, val_split.unwrap_or(DEFAULT_SHARE), seed);
-    match split.val.is_empty() {
-        true => Err(FolderError::NoValidation(folder)),
-        false => Ok(split),
-    }
-}
-
-fn as_given(train: PhotoSet, val: PhotoSet) -> Result<Split, FolderError> {
-    for (one, other) in [(&train, &val), (&val, &train)] {
-        if let Some(class) = one.classes.iter().find(|class| !other.classes.contains(class)) {
-            return Err(FolderError::OneSided {
-                class: class.clone(),
-                present: one.folder.clone(),
-                absent: other.folder.clone(),
-            });
-        }
-    }
-    Ok(Split {
-        classes: train.classes,
-        train: train.photos,
-        val: val.photos,
-        test: Vec::new(),
-        passed_over: [train.passed_over, val.passed_over].concat(),
-        val_folder: Some(val.folder),
-        roles: None,
-    })
-}
-
-fn stratified(set: PhotoSet, share: f64, seed: u64) -> Split {
-    let (mut train, mut val) = (Vec::new(), Vec::new());
-    for class in set.photos.chunk_by(|one, next| one.label == next.label) {
-        let wanted = (class.len() as f64 * share).round() as usize;
-        let for_val = match class.len() {
-            1 => 0,
-            count => wanted.clamp(1, count - 1),
-        };
-        let mut order: Vec<usize> = (0..class.len()).collect();
-        order.shuffle(&mut generator(seed, Purpose::Split(class[0].label)));
-        let mut is_val = vec![false; class.len()];
-        order[..for_val].iter().for_each(|index| is_val[*index] = true);
-        for (photo, is_val) in class.iter().zip(is_val) {
-            if is_val { &mut val } else { &mut train }.push(photo.clone());
-        }
-    }
-    let PhotoSet { classes, passed_over, .. } = set;
-    Split { classes, train, val, test: Vec::new(), passed_over, val_folder: None, roles: None }
+    let options = SplitOptions { val_share: val_split, seed, ..SplitOptions::default() };
+    let val = val.map(PhotoSet::read).transpose()?;
+    DataSet::of_parts(PhotoSet::read(train)?, val)?.split(&options)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::NearDuplicates;
 use crate::device::DeviceInfo;
 use crate::evaluation::{CalibrationSummary, MultiLabelFigures, ScoreIntervals};
 use crate::features::SelfCheck;
@@ -42,17 +43,20 @@ pub struct RunConfig {
     pub self_check: Option<SelfCheck>,
     /// The software versions.
     pub versions: Versions,
+    /// The run's folder, if the configuration was read from one.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
 }
 
 /// The photos of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// The folder, as an absolute path.
+    /// The folder, or the table, as an absolute path.
     pub folder: PathBuf,
     /// The folder of `--val`, as an absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_folder: Option<PathBuf>,
-    /// The folder of `--test`, as an absolute path.
+    /// The folder of the test photos, as an absolute path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_folder: Option<PathBuf>,
     /// Number of training photos.
@@ -68,6 +72,10 @@ pub struct DataRecord {
     /// Number of training photos of each class, in the order of the logits. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<Vec<usize>>,
+    /// The file of the run that lists its photos: `split.csv`. Absent if the split can be made again
+    /// from the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_file: Option<String>,
 }
 
 /// The weights file of a run.
@@ -120,9 +128,12 @@ pub struct Summary {
     /// The temperature, fitted on the validation photos. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationSummary>,
-    /// The scores on the photos of `--test`, if it was given.
+    /// The scores on the test photos, if there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestScores>,
+    /// Photos that are nearly the same in several parts. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_duplicates: Option<NearDuplicates>,
     /// The scores of a model that gives a photo any number of classes. Absent if it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_label: Option<MultiLabelSummary>,
@@ -171,6 +182,14 @@ pub enum SplitError {
     /// An older run that did not record the split.
     #[error("the run did not record how the photos in `{}` were split into training and validation photos", .0.shown())]
     NotRecorded(PathBuf),
+    /// The list of photos of the run cannot be used.
+    #[error("`{}` is not the list of photos that the run wrote: {reason}", .file.shown())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 /// Why a `config.toml` cannot be used.
@@ -205,6 +224,9 @@ impl RunConfig {
     /// If the folder cannot be read, or its photos have changed since the run: a different split
     /// could put training photos into the validation set.
     pub fn split(&self) -> Result<Split, SplitError> {
+        if self.data.split_file.is_some() {
+            return self.recorded_split();
+        }
         let folder = &self.data.folder;
         let Some(recorded) = &self.data.split_sha256 else {
             return Err(SplitError::NotRecorded(folder.clone()));

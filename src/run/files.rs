@@ -45,7 +45,8 @@ impl RunFiles {
             }
         }
         let config_file = folder.join(CONFIG_FILE);
-        let config = RunConfig::parse(&config_file, &read_text(&config_file)?)?;
+        let mut config = RunConfig::parse(&config_file, &read_text(&config_file)?)?;
+        config.folder = Some(folder.to_owned());
         let architecture: Architecture = config
             .backbone
             .parse()

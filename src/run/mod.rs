@@ -11,6 +11,7 @@ mod model;
 mod multi_label_predictions;
 mod predictions;
 mod replace;
+mod split_record;
 
 pub use card::Card;
 pub use card_multi_label::MultiLabelCard;
@@ -28,6 +29,7 @@ pub use model::{FrozenBackbone, Model, ModelError};
 pub use multi_label_predictions::{LABEL_SEPARATOR, LabelledLogits, multi_label_predictions};
 pub use predictions::{PhotoPrediction, PredictionsError, predictions_csv};
 pub use replace::restore_replaced;
+pub use split_record::NearDuplicates;
 
 /// The whole network, with the tensor names of the published weights.
 pub const MODEL_FILE: &str = "model.safetensors";
