@@ -7,18 +7,19 @@ use anyhow::{Result, bail};
 use clap::Args;
 use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
-use kindling::photos::{Part, every_photo};
+use kindling::photos::{Listing, Part, every_photo};
 use kindling::printable::PathText;
 
 use super::extraction::{any_decoded, extract};
 use super::opened::ComputeArgs;
+use super::table::TableArgs;
 use super::terminal::{bytes, counted, one_line, printed_afterwards, text, warn};
 
 /// Write the features of every photo, for search or clustering
 ///
 /// MODEL is a run folder, a weights file (an fc layer is not needed), or a name from
 /// `kindling weights list`. DATA is a photo or a folder, with train and val folders, class folders,
-/// files named <class>.<anything>.jpg, or photos without labels. The paths in the output start with
+/// files named <class>.<anything>.jpg, or photos without labels; or a table. The paths in the output start with
 /// DATA as you typed it.
 ///
 /// A .safetensors file holds the tensors `features` and `labels`, with `paths`, `classes` and
@@ -34,7 +35,7 @@ pub struct EmbedArgs {
     /// Run folder, weights file, or the name of a published network
     model: PathBuf,
 
-    /// Photo, or folder of photos
+    /// Photo, folder of photos, or table of them: .csv, .tsv or .parquet
     data: PathBuf,
 
     /// Output file: .safetensors, .npy (writes a .csv too) or .parquet (cargo feature `parquet`)
@@ -44,6 +45,9 @@ pub struct EmbedArgs {
     /// Replace existing files
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    table: TableArgs,
 
     #[command(flatten)]
     compute: ComputeArgs,
@@ -65,7 +69,10 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         TableFormat::Npy => Some(OutputFile::reserve(&csv, args.force)?),
         _ => None,
     };
-    let listing = every_photo(&args.data)?;
+    let listing = match args.table.unlabelled_table(&args.data)? {
+        Some(table) => Listing::of_table(&table),
+        None => every_photo(&args.data)?,
+    };
     // The paths go into the safetensors header, of which readers accept at most 100 MB.
     let header: usize = listing.photos.iter().map(|photo| text(&photo.path).len() + 8).sum();
     if matches!(format, TableFormat::Safetensors) && header > 90_000_000 {

@@ -1,12 +1,13 @@
 //! `kindling evaluate`
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::{CalibrationSummary, ClassScores, Prediction, ScoreIntervals, Scores};
-use kindling::photos::{labelled_as, training_folder};
+use kindling::photos::{PhotoSet, Table, training_folder};
 use kindling::printable::PathText;
 use kindling::run::Model;
 use serde::Serialize;
@@ -15,12 +16,13 @@ use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
+use super::table::TableArgs;
 use super::terminal::{SEED, counted, error_text, interval, one_line, text, warn};
 
 /// Score a trained model on labelled photos
 ///
 /// Uses the validation part of DATA, otherwise its test part, otherwise its class folders, each a
-/// class of the model. If RUN is a run folder, its report.html is replaced by a report about these
+/// class of the model. Rows of a table are chosen likewise. If RUN is a run folder, its report.html is replaced by a report about these
 /// photos; `kindling report RUN` restores the one about the run's own validation photos.
 #[derive(Args)]
 #[command(after_help = "\
@@ -32,8 +34,11 @@ pub struct EvaluateArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     run: PathBuf,
 
-    /// Folder of photos
+    /// Folder of photos, or a table of them: .csv, .tsv or .parquet
     data: PathBuf,
+
+    #[command(flatten)]
+    table: TableArgs,
 
     #[command(flatten)]
     compute: ComputeArgs,
@@ -95,9 +100,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let opened = args.compute.model(&args.run, args.json, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
-    let set = labelled_as(&args.data, &model.classes)?;
+    let set: PhotoSet = args.table.labelled_as(&args.data, &model.classes)?;
 
-    let overlap_reported = trained_on_these(model, &set.folder);
+    let overlap_reported = trained_on_these(model, &set);
     if overlap_reported {
         warn(&format!(
             "the model was trained on photos of `{}`, so these scores are too optimistic",
@@ -199,10 +204,16 @@ fn complete(unwritten: Option<anyhow::Error>) -> Result<()> {
     }
 }
 
-/// Whether the class folders in `folder` are those that the run was trained on.
-fn trained_on_these(model: &Model, folder: &Path) -> bool {
+/// Whether the class folders, or photos of the table, are those that the run was trained on.
+fn trained_on_these(model: &Model, set: &PhotoSet) -> bool {
     let Some(config) = &model.config else { return false };
-    let data = &config.data.folder;
+    let (data, folder) = (&config.data.folder, &set.folder);
+    if Table::is_one(folder) {
+        let known = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let split = config.split().map(|split| split.train).unwrap_or_default();
+        let trained_on: HashSet<PathBuf> = split.iter().map(|photo| known(&photo.path)).collect();
+        return set.photos.iter().any(|photo| trained_on.contains(&known(&photo.path)));
+    }
     // The photos that a run was trained on may be gone.
     let trained_on = training_folder(data).unwrap_or_else(|_| data.clone());
     match (trained_on.canonicalize(), folder.canonicalize()) {

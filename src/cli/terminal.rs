@@ -142,10 +142,11 @@ fn labelled(label: &str, colour: AnsiColor, text: &str) {
 }
 
 /// Warns of skipped files: lists the first `LISTED` of them and counts the rest. Files that are no
-/// pictures are counted in one line.
+/// pictures are counted in one line. Rows of a table have their own warnings.
 pub fn warn_skipped(skipped: &[(String, String)]) {
+    let skipped = skipped.iter().filter(|(_, reason)| !reason.starts_with(PassedOver::ROW));
     let (others, skipped): (Vec<_>, Vec<_>) =
-        skipped.iter().partition(|(_, reason)| reason == PassedOver::NOT_A_PICTURE);
+        skipped.partition(|(_, reason)| reason == PassedOver::NOT_A_PICTURE);
     for (path, reason) in skipped.iter().take(LISTED) {
         warn(&format!("skipped `{path}`: it {reason}"));
     }

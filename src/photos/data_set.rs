@@ -125,6 +125,12 @@ impl<L: Label> DataSet<L> {
         self.test.as_ref()
     }
 
+    /// The same with these photos to validate on, whose labels are indices into the same classes.
+    #[must_use]
+    pub fn with_val(self, val: PhotoSet<L>) -> Self {
+        Self { val: Some(val), ..self }
+    }
+
     /// The same with these photos to test on, whose labels are indices into the same classes.
     #[must_use]
     pub fn with_test(self, test: PhotoSet<L>) -> Self {

@@ -1,11 +1,12 @@
 //! Lists all photos of a data set, with their classes if they are known.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::folder::read_tree;
 use super::layout::Layout;
 use super::tree::Tree;
-use super::{FolderError, PassedOver, PhotoSet, Walked};
+use super::{FolderError, PassedOver, PhotoSet, Table, TableRow, Walked};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +94,31 @@ pub fn every_photo(data: &Path) -> Result<Listing, FolderError> {
     let unused = unused.filter(|path| known.iter().all(|known| !path.starts_with(known)));
     listing.passed_over.extend(unused.map(|path| PassedOver { path, reason: reason.into() }));
     Ok(listing)
+}
+
+impl Listing {
+    /// The photos of a table. Several labels of a photo become one class, with `|` between them.
+    pub fn of_table(table: &Table) -> Self {
+        let name = |row: &TableRow| -> String {
+            let names = row.labels.iter().map(|label| table.classes[*label].as_str());
+            names.collect::<Vec<_>>().join("|")
+        };
+        let classes: BTreeSet<String> = match table.classes.is_empty() {
+            true => BTreeSet::new(),
+            false => table.rows.iter().map(name).collect(),
+        };
+        let classes: Vec<String> = classes.into_iter().collect();
+        let photo = |row: &TableRow| ListedPhoto {
+            path: row.path.clone(),
+            label: classes.binary_search(&name(row)).ok(),
+            part: row.part,
+        };
+        let mut photos: Vec<ListedPhoto> = table.rows.iter().map(photo).collect();
+        photos.sort_by(|one, other| {
+            (one.part, one.label, &one.path).cmp(&(other.part, other.label, &other.path))
+        });
+        Self { photos, classes, passed_over: table.passed_over.clone() }
+    }
 }
 
 /// Merges several sets; the classes are the union of their classes.

@@ -29,7 +29,7 @@ fn split_of(names: &[String]) -> Result<Split, String> {
 
 /// The split with paths below `folder`.
 fn below(mut split: Split, folder: &Path) -> Split {
-    for photo in split.train.iter_mut().chain(&mut split.val) {
+    for photo in split.train.iter_mut().chain(&mut split.val).chain(&mut split.test) {
         photo.path = photo.path.strip_prefix(folder).unwrap().to_owned();
     }
     split
@@ -59,9 +59,10 @@ fn parts_of_a_data_set_are_no_classes_whatever_they_are_called() {
         let roles = split.roles.unwrap();
         assert!(
             roles.starts_with(&format!("trains on `{train}`, validates on a share of it"))
-                && roles.contains(&format!("`{other}` is not used: evaluate on it")),
+                && roles.ends_with(&format!(", tests on `{other}`")),
             "{roles}"
         );
+        assert!(all_in(&split.test, other) && split.test.len() == 4, "{other}");
     }
     for (train, val) in [
         ("train_images", "val_images"),
@@ -89,7 +90,7 @@ fn parts_of_a_data_set_are_no_classes_whatever_they_are_called() {
 fn the_third_part_and_other_folders_are_named_and_not_trained_on() {
     let parts = ["train", "eval", "dev"];
     let roles = split_of(&grid(&parts, &["a", "b"])).unwrap().roles.unwrap();
-    assert!(roles.contains("validates on `dev`; `eval` is not used: evaluate"), "{roles}");
+    assert!(roles.contains("validates on `dev`, tests on `eval`"), "{roles}");
     // Intel's scenes: each part in a folder of its own name, and photos without classes.
     let mut names = grid(&["seg_train/seg_train", "seg_test/seg_test"], &["ice", "sea"]);
     names.extend(["seg_pred/seg_pred/1.jpg", "seg_pred/seg_pred/2.jpg"].map(String::from));
@@ -97,7 +98,7 @@ fn the_third_part_and_other_folders_are_named_and_not_trained_on() {
     assert_eq!(split.classes, ["ice", "sea"]);
     assert!(all_in(&split.train, "seg_train"));
     let roles = split.roles.unwrap();
-    assert!(roles.ends_with("evaluate on it afterwards; `seg_pred` is not used"), "{roles}");
+    assert!(roles.ends_with("tests on `seg_test`; `seg_pred` is not used"), "{roles}");
     // Kaggle's names, with photos to predict beside them.
     let names = ["train/cat.0.jpg", "train/cat.1.jpg", "train/dog.0.jpg", "train/dog.1.jpg"];
     let names: Vec<String> =

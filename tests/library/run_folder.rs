@@ -47,11 +47,13 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
             skipped: 1,
             split_sha256: None,
             trained_on: None,
+            split_file: None,
         },
         weights: WeightsRecord { file: "narrow.pth".into(), sha256: "00".into() },
         device: resolve(Choice::Auto).unwrap(),
         self_check: None,
         versions: Versions::current(),
+        folder: None,
     };
     let summary = Summary {
         test: None,
@@ -66,6 +68,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         feature_seconds: 1.0,
         training_seconds: 0.1,
         multi_label: None,
+        near_duplicates: None,
     };
     let description = Description {
         backbone: architecture.to_string(),

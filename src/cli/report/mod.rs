@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueHint};
-use kindling::photos::{PhotoSet, labelled_as};
+use kindling::photos::PhotoSet;
 use kindling::printable::PathText;
 use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
+use super::table::TableArgs;
 use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
@@ -40,13 +41,16 @@ pub struct ReportArgs {
     /// Run folder; or, with DATA and --out, a weights file or the name of a published network
     run: PathBuf,
 
-    /// Folder of photos [default: the run's validation photos]
-    #[arg(value_hint = ValueHint::DirPath)]
+    /// Folder of photos, or a table of them [default: the run's validation photos]
+    #[arg(value_hint = ValueHint::AnyPath)]
     data: Option<PathBuf>,
 
     /// Output file [default: report.html in the run folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    table: TableArgs,
 
     #[command(flatten)]
     gallery: GalleryArg,
@@ -86,7 +90,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     let opened = args.compute.model(&args.run, args.quiet, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
     let (set, data) = match (&args.data, &model.config) {
-        (Some(data), _) => (labelled_as(data, &model.classes)?, data.clone()),
+        (Some(data), _) => (args.table.labelled_as(data, &model.classes)?, data.clone()),
         (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
         (None, None) => {
             let message = format!("`{}` does not record its validation photos", args.run.shown());

@@ -98,7 +98,7 @@ fn self_check(
 
 /// The features as training and validation examples. The first `train_photos` of `photos` are for
 /// training.
-fn examples<L: Clone>(
+pub fn examples<L: Clone>(
     extraction: &Extraction,
     photos: &[&LabelledPhoto<L>],
     train_photos: usize,

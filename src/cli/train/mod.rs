@@ -5,11 +5,13 @@ mod calibrate;
 mod console;
 #[cfg(feature = "tui")]
 mod dashboard;
+mod duplicates;
 mod extract;
 mod fit;
 mod load;
 mod multi_label;
 mod new_run_dir;
+mod photos;
 mod report;
 mod save;
 mod scarce;
@@ -17,9 +19,6 @@ mod test;
 mod watch;
 
 use anyhow::{Context, Result};
-use kindling::photos::{
-    LabelSet, Part, Split, Table, TableOptions, split_of_parts, training_split,
-};
 use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
@@ -28,7 +27,9 @@ use super::report::counts;
 use super::terminal::{counted, interval, one_line, shell_word, text, this_program};
 pub use args::TrainArgs;
 use console::Console;
+use duplicates::Prepared;
 use new_run_dir::NewRunDir;
+use photos::TrainingData;
 use save::{Saved, Trained};
 use watch::Watch;
 
@@ -42,27 +43,34 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console::new(args.quiet);
-    if let Some(split) = several_labels(args)? {
-        let asked = multi_label::Asked { args, typed, options, run_dir, watch };
-        return multi_label::run(asked, &split, console);
-    }
-    let split = photos(args, &console)?;
-    let test_set = test::read(args.test.as_deref(), &split.classes)?;
+    let data_set = match photos::read(args, &console)? {
+        TrainingData::OneLabel(data_set) => data_set,
+        TrainingData::SeveralLabels(data_set) => {
+            let photos = photos::split(args, data_set, &console)?;
+            let asked = multi_label::Asked { args, typed, options, run_dir, watch };
+            return multi_label::run(asked, photos, console);
+        }
+    };
+    let photos = photos::split(args, data_set, &console)?;
 
     let loaded = load::load(args, &console)?;
-    let extracted = extract::extract(args, &loaded, &split, &console)?;
-    extract::every_class_has_photos(&extracted.train, &split.classes)?;
-    let val_counts = counts(extracted.val.labels.iter().copied(), split.classes.len());
-    scarce::warn_of_classes(&split.classes, &val_counts);
-    let test_photos = test::features(test_set.as_ref(), &extracted, args.quiet)?;
-    let fitted = fit::fit(args, &loaded, &extracted, split.classes.len(), watch, &console)?;
-    let calibrated = calibrate::calibrate(&fitted, &extracted, split.classes.len());
-    let tested =
-        test_photos.map(|photos| photos.tested(&fitted, &calibrated, &loaded, &split.classes));
+    let extracted = extract::extract(args, &loaded, &photos.split, &console)?;
+    let test = test::features(&photos.split, &extracted, args.quiet)?;
+    let prepared = Prepared { photos, extracted, test };
+    let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
+    let Prepared { photos, extracted, test } = prepared;
+    let classes = &photos.split.classes;
+    extract::every_class_has_photos(&extracted.train, classes)?;
+    let val_counts = counts(extracted.val.labels.iter().copied(), classes.len());
+    scarce::warn_of_classes(classes, &val_counts);
+    let fitted = fit::fit(args, &loaded, &extracted, classes.len(), watch, &console)?;
+    let calibrated = calibrate::calibrate(&fitted, &extracted, classes.len());
+    let tested = test.map(|test| test.tested(&photos.split, &fitted, &calibrated, &loaded));
     let trained = Trained {
         loaded: &loaded,
         extracted,
-        split: &split,
+        photos: &photos,
+        near_duplicates,
         fitted,
         calibrated,
         tested,
@@ -73,42 +81,6 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     print(&saved, &console);
     // The run is there; but its name and its accuracy, which the user asked for, are not.
     console.check().with_context(|| format!("`{}` is complete", saved.folder.shown()))
-}
-
-/// The photos to train and to validate on.
-fn photos(args: &TrainArgs, console: &Console) -> Result<Split> {
-    let split = match (&args.train, &args.data) {
-        (None, Some(data)) => training_split(data, args.val_split, args.seed)?,
-        _ => split_of_parts(args.folder(), args.val.as_deref(), args.val_split, args.seed)?,
-    };
-    if let Some(roles) = &split.roles {
-        console.line(format_args!("layout    {}", one_line(roles)));
-    }
-    console.line(format_args!(
-        "photos    {} to train on, {} to validate on, {} classes",
-        split.train.len(),
-        split.val.len(),
-        split.classes.len()
-    ));
-    Ok(split)
-}
-
-/// The photos of a table in which they have any number of labels.
-fn several_labels(args: &TrainArgs) -> Result<Option<Split<LabelSet>>> {
-    let Some(file) = args.data.as_deref().filter(|data| Table::is_one(data)) else {
-        return Ok(None);
-    };
-    let table = Table::read(file, &TableOptions::default())?;
-    let part = |part| table.photos::<LabelSet>(Some(part)).map(|set| set.photos);
-    Ok(Some(Split {
-        classes: table.classes.clone(),
-        train: part(Part::Train)?,
-        val: part(Part::Val)?,
-        test: part(Part::Test)?,
-        passed_over: table.passed_over.clone(),
-        val_folder: None,
-        roles: None,
-    }))
 }
 
 /// Prints where the run is and how good it is.

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use kindling::evaluation::{Scores, scaled};
 use kindling::export::{self, Parts, Precision};
-use kindling::photos::Split;
 use kindling::run::{
-    Card, DataRecord, FolderContent, PREDICTIONS_FILE, RunConfig, Summary, Versions, WeightsRecord,
-    predictions_csv,
+    Card, FolderContent, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary, Versions,
+    WeightsRecord, predictions_csv,
 };
 use kindling::weights::{Description, Task};
 
@@ -18,16 +17,17 @@ use super::extract::Extracted;
 use super::fit::Fitted;
 use super::load::Loaded;
 use super::new_run_dir::NewRunDir;
+use super::photos::Photos;
 use super::report::Validated;
 use super::test::Tested;
 use crate::cli::extraction::Skipped;
-use crate::cli::report::counts;
 
 /// What was trained, and how the command was given.
 pub struct Trained<'a> {
     pub loaded: &'a Loaded,
     pub extracted: Extracted<'a>,
-    pub split: &'a Split,
+    pub photos: &'a Photos,
+    pub near_duplicates: NearDuplicates,
     pub fitted: Fitted,
     pub calibrated: Calibrated,
     /// The result on the test photos, if there are any.
@@ -52,9 +52,12 @@ impl Trained<'_> {
         let summary = self.summary();
         let config = self.config(args)?;
         let predictions = self.predictions();
-        let Self { loaded, extracted, split, fitted: Fitted { fitted, logits, .. }, .. } = self;
+        let Self { loaded, extracted, photos, fitted: Fitted { fitted, logits, .. }, .. } = self;
+        let split = &photos.split;
         let temperature = self.calibrated.summary.applied_temperature();
         let Extracted { extractor, extraction, skipped, val, .. } = extracted;
+        let mut further = vec![(PREDICTIONS_FILE, predictions)];
+        further.extend(photos.split_file());
         let validated = Validated {
             split,
             extraction: &extraction,
@@ -91,24 +94,24 @@ impl Trained<'_> {
             report: drawn.as_ref().map(|report| report.html.as_str()),
             curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
             card: &card,
-            further: &[(PREDICTIONS_FILE, predictions)],
+            further: &further,
         })?;
         Ok(Saved { folder, summary, skipped, has_report: drawn.is_some() })
     }
 
     /// The predictions of the calibrated model for the validation and test photos.
     fn predictions(&self) -> Vec<u8> {
-        let mut rows = self.calibrated.rows(&self.extracted, self.split);
+        let mut rows = self.calibrated.rows(&self.extracted, &self.photos.split);
         rows.extend(self.tested.iter().flat_map(|tested| &tested.rows).cloned());
         predictions_csv(&rows)
     }
 
     fn summary(&self) -> Summary {
-        let Self { extracted, split, fitted, calibrated, tested, .. } = self;
+        let Self { extracted, photos, near_duplicates, fitted, calibrated, tested, .. } = self;
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
-            classes: split.classes.clone(),
+            classes: photos.split.classes.clone(),
             train_photos: extracted.train.labels.len(),
             val_photos: extracted.val.labels.len(),
             skipped: extracted.skipped.len(),
@@ -117,14 +120,15 @@ impl Trained<'_> {
             val_intervals: Some(calibrated.intervals),
             calibration: Some(calibrated.summary.clone()),
             test: tested.as_ref().map(|tested| tested.scores.clone()),
+            near_duplicates: Some(near_duplicates.clone()),
             multi_label: None,
         }
     }
 
     fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
-        let Self { loaded, extracted, split, options, typed, .. } = self;
+        let Self { loaded, extracted, photos, options, typed, .. } = self;
         let Loaded { info, pretrained, backbone, .. } = loaded;
-        let Extracted { train, val, skipped, extractor, self_check, .. } = extracted;
+        let Extracted { extractor, self_check, .. } = extracted;
         let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
         Ok(RunConfig {
             command: Some((*typed).to_owned()),
@@ -132,16 +136,7 @@ impl Trained<'_> {
             backbone: backbone.architecture().to_string(),
             options: options.clone(),
             preprocessing: extractor.preprocessing(),
-            data: DataRecord {
-                folder: std::path::absolute(args.folder())?,
-                val_folder: args.val.as_ref().map(std::path::absolute).transpose()?,
-                test_folder: args.test.as_ref().map(std::path::absolute).transpose()?,
-                train_photos: train.labels.len(),
-                val_photos: val.labels.len(),
-                skipped: skipped.len(),
-                split_sha256: Some(split.digest(args.folder())),
-                trained_on: Some(counts(train.labels.iter().copied(), split.classes.len())),
-            },
+            data: photos.record(args, extracted)?,
             weights: WeightsRecord {
                 file: pretrained.to_string().into(),
                 sha256: pretrained.sha256().to_owned(),
@@ -149,6 +144,7 @@ impl Trained<'_> {
             device: info.clone(),
             self_check: self_check.clone(),
             versions: Versions::current(),
+            folder: None,
         })
     }
 }

@@ -1,10 +1,9 @@
-//! `train --test`: the finished model, scored once on photos that chose nothing.
-
-use std::path::{Path, PathBuf};
+//! The test part of `train`: the finished model, scored once on photos that chose nothing.
 
 use anyhow::Result;
 use kindling::evaluation::{CalibrationSummary, Prediction, ScoreIntervals, Scores, scaled};
-use kindling::photos::{PhotoSet, labelled_as};
+use kindling::features::Extraction;
+use kindling::photos::{Label, LabelledPhoto, PhotoSet, Split};
 use kindling::run::{PhotoPrediction, TestScores};
 
 use super::calibrate::Calibrated;
@@ -15,10 +14,10 @@ use crate::cli::extraction::{any_decoded, extract};
 use crate::cli::terminal::SEED;
 
 /// The test photos, with their features.
-pub struct TestPhotos {
-    paths: Vec<PathBuf>,
-    rows: Vec<f32>,
-    labels: Vec<usize>,
+pub struct TestPhotos<L = usize> {
+    /// Indices of its photos are those of the split's test photos.
+    pub extraction: Extraction,
+    pub labels: Vec<L>,
     skipped: usize,
 }
 
@@ -29,41 +28,57 @@ pub struct Tested {
     pub rows: Vec<PhotoPrediction>,
 }
 
-/// Reads the folder of test photos, before any work is done.
-pub fn read(folder: Option<&Path>, classes: &[String]) -> Result<Option<PhotoSet>> {
-    Ok(folder.map(|folder| labelled_as(folder, classes)).transpose()?)
-}
-
 /// Computes the features, before the training: if that fails, no training is lost.
-pub fn features(
-    set: Option<&PhotoSet>,
-    extracted: &Extracted,
+pub fn features<L: Label>(
+    split: &Split<L>,
+    extracted: &Extracted<L>,
     quiet: bool,
-) -> Result<Option<TestPhotos>> {
-    let Some(set) = set else { return Ok(None) };
+) -> Result<Option<TestPhotos<L>>> {
+    if split.test.is_empty() {
+        return Ok(None);
+    }
+    let set = PhotoSet {
+        classes: Vec::new(),
+        photos: split.test.clone(),
+        passed_over: split.test_passed_over.clone(),
+        folder: split.test_folder.clone().unwrap_or_else(|| "the test part".into()),
+    };
     let (extraction, skipped) =
         extract(&set.paths(), &set.passed_over, &extracted.extractor, "test", quiet)?;
     any_decoded(&extraction, &set.folder)?;
-    let photos = extraction.photos.iter().map(|index| &set.photos[*index]);
-    let (paths, labels) = photos.map(|photo| (photo.path.clone(), photo.label)).unzip();
-    Ok(Some(TestPhotos { paths, rows: extraction.rows, labels, skipped: skipped.len() }))
+    Ok(Some(TestPhotos::new(extraction, &set.photos, skipped.len())))
+}
+
+impl<L: Label> TestPhotos<L> {
+    /// The features of `photos`, of whose files some were skipped.
+    pub fn new(extraction: Extraction, photos: &[LabelledPhoto<L>], skipped: usize) -> Self {
+        let labels = extraction.photos.iter().map(|index| photos[*index].label.clone()).collect();
+        Self { extraction, labels, skipped }
+    }
+
+    /// Number of skipped files.
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
 }
 
 impl TestPhotos {
-    /// Scores the calibrated model on the photos.
+    /// Scores the calibrated model on the photos of `split`.
     pub fn tested(
         &self,
+        split: &Split,
         fitted: &Fitted,
         calibrated: &Calibrated,
         loaded: &Loaded,
-        classes: &[String],
     ) -> Tested {
-        let raw = fitted.fitted.head.logits(&self.rows, &head_device(loaded));
-        let (count, temperature) = (classes.len(), calibrated.summary.applied_temperature());
+        let raw = fitted.fitted.head.logits(&self.extraction.rows, &head_device(loaded));
+        let (classes, count) = (&split.classes, split.classes.len());
+        let temperature = calibrated.summary.applied_temperature();
         let logits = scaled(&raw, temperature.unwrap_or(1.0));
         let predictions = Prediction::all(count, &logits, &self.labels);
         let Scores { accuracy, loss, images, .. } = Scores::of(count, &logits, &self.labels);
-        let rows = self.paths.iter().zip(&predictions);
+        let paths = self.extraction.photos.iter().map(|index| &split.test[*index].path);
+        let rows = paths.zip(&predictions);
         Tested {
             rows: rows
                 .map(|(path, prediction)| PhotoPrediction::of(path, "test", prediction, classes))

@@ -1,5 +1,7 @@
 //! The options of `kindling train`.
 
+mod split;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -11,11 +13,14 @@ use crate::cli::extraction::FeaturesArg;
 use crate::cli::pretrained::NetworkArg;
 use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
+use crate::cli::table::TableArgs;
+pub use split::{SplitArgs, SplitDuplicates};
 
 /// Train a classifier on a folder of photos
 ///
 /// DATA holds train/<class>/* and val/<class>/*, or <class>/* (a share of each class is then used
-/// for validation), or photos named <class>.<anything>.jpg. A pretrained network computes the
+/// for validation), or photos named <class>.<anything>.jpg; or it is a table with a path and a label
+/// in each row. A pretrained network computes the
 /// features of each photo once, and a new last layer is trained on them. The weights of the epoch
 /// with the best validation accuracy are kept.
 #[derive(Args, Serialize)]
@@ -25,10 +30,11 @@ Examples:
   kindling train photos --backbone efficientnet-lite0  built in
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1
+  kindling train labels.csv --test-split 0.2
   kindling train --train a/train --val a/dev --test a/test")]
 pub struct TrainArgs {
-    /// Folder of photos
-    #[arg(value_hint = ValueHint::DirPath, required_unless_present = "train", conflicts_with = "train")]
+    /// Folder of photos, or a table of them: .csv, .tsv or .parquet
+    #[arg(value_hint = ValueHint::AnyPath, required_unless_present = "train", conflicts_with = "train")]
     pub data: Option<PathBuf>,
 
     /// Folder with a folder for each class to train on, instead of DATA
@@ -45,6 +51,14 @@ pub struct TrainArgs {
     /// Folder with photos of the same classes, on which the finished model is tested once
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Photos")]
     pub test: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub split: SplitArgs,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub table: TableArgs,
 
     /// Pretrained network: resnet18, resnet34 or efficientnet-lite0 [default: resnet18]
     ///
@@ -124,10 +138,6 @@ pub struct TrainArgs {
     // The run's configuration is written as TOML, whose largest integer is i64::MAX.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Training")]
     pub seed: u64,
-
-    /// Share of each class used for validation if DATA has no val folder [default: 0.2]
-    #[arg(long, value_name = "X", value_parser = share, help_heading = "Training")]
-    pub val_split: Option<f64>,
 
     /// Stop after N epochs without improvement
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]

@@ -1,15 +1,12 @@
 //! The head, trained on label sets, and its thresholds.
 
-use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use kindling::evaluation::{CalibrationSummary, MultiLabelFigures, choose_thresholds, scaled};
-use kindling::features::Extraction;
 use kindling::head::{self, FitOptions, Monitor, Next};
-use kindling::photos::{LabelSet, Split};
+use kindling::photos::LabelSet;
 
-use crate::cli::extraction;
 use crate::cli::interrupt;
 use crate::cli::terminal::SEED;
 use crate::cli::train::TrainArgs;
@@ -17,6 +14,7 @@ use crate::cli::train::console::Console;
 use crate::cli::train::extract::Extracted;
 use crate::cli::train::fit::head_device;
 use crate::cli::train::load::Loaded;
+use crate::cli::train::test::TestPhotos;
 use crate::cli::train::watch::Watch;
 
 /// A trained head, its thresholds and its scores on the validation photos.
@@ -75,12 +73,6 @@ pub fn fit(
     Ok(Fitted { fitted, logits, calibration, thresholds, figures, seconds })
 }
 
-/// The test photos, with their features.
-pub struct TestPhotos {
-    extraction: Extraction,
-    labels: Vec<LabelSet>,
-}
-
 /// The test photos, with the finished model's logits and scores.
 pub struct Scored {
     /// Indices into the split's test photos.
@@ -90,30 +82,10 @@ pub struct Scored {
     pub figures: MultiLabelFigures,
 }
 
-impl TestPhotos {
-    /// Computes the features, before the training: if that fails, no training is lost.
-    pub fn of(
-        split: &Split<LabelSet>,
-        extracted: &Extracted<LabelSet>,
-        quiet: bool,
-    ) -> Result<Option<Self>> {
-        if split.test.is_empty() {
-            return Ok(None);
-        }
-        let paths: Vec<&Path> = split.test.iter().map(|photo| photo.path.as_path()).collect();
-        let (extraction, _) =
-            extraction::extract(&paths, &[], &extracted.extractor, "test", quiet)?;
-        if extraction.photos.is_empty() {
-            bail!("no test photo could be decoded");
-        }
-        let label = |index: &usize| split.test[*index].label.clone();
-        let labels = extraction.photos.iter().map(label).collect();
-        Ok(Some(Self { extraction, labels }))
-    }
-
+impl TestPhotos<LabelSet> {
     /// Scores the finished model on the photos, which chose nothing.
     pub fn scored(self, fitted: &Fitted, loaded: &Loaded, classes: &[String]) -> Scored {
-        let Self { extraction, labels } = self;
+        let Self { extraction, labels, .. } = self;
         let raw = fitted.fitted.head.logits(&extraction.rows, &head_device(loaded));
         let logits = scaled(&raw, fitted.calibration.applied_temperature().unwrap_or(1.0));
         let thresholds = &fitted.thresholds;

@@ -12,9 +12,11 @@ use kindling::printable::PathText;
 use kindling::run::REPORT_FILE;
 
 use super::console::Console;
+use super::duplicates::{self, Prepared};
 use super::new_run_dir::NewRunDir;
+use super::photos::Photos;
 use super::watch::Watch;
-use super::{TrainArgs, calibrate, extract, load, scarce};
+use super::{TrainArgs, calibrate, extract, load, scarce, test};
 use crate::cli::report::counts;
 use crate::cli::terminal::{
     counted, multi_label_figures, one_line, shell_word, text, this_program,
@@ -32,18 +34,32 @@ pub struct Asked<'a> {
     pub watch: Watch,
 }
 
-/// Trains on the photos of `split`.
-pub fn run(asked: Asked, split: &Split<LabelSet>, console: Console) -> Result<()> {
+/// Trains on `photos`.
+pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<()> {
     let Asked { args, typed, options, run_dir, watch } = asked;
-    console.line(format_args!("labels    {}", kinds(split)));
+    console.line(format_args!("labels    {}", kinds(&photos.split)));
     let loaded = load::load(args, &console)?;
-    let extracted = extract::extract(args, &loaded, split, &console)?;
+    let extracted = extract::extract(args, &loaded, &photos.split, &console)?;
+    let test = test::features(&photos.split, &extracted, args.quiet)?;
+    let prepared = Prepared { photos, extracted, test };
+    let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
+    let Prepared { photos, extracted, test } = prepared;
+    let split = &photos.split;
     every_class_is_shown(&extracted.train, &split.classes)?;
     scarce::warn_of_classes(&split.classes, &shown(&extracted.val, split.classes.len()));
-    let test = fit::TestPhotos::of(split, &extracted, args.quiet)?;
     let fitted = fit::fit(args, &loaded, &extracted, &split.classes, watch, &console)?;
     let test = test.map(|photos| photos.scored(&fitted, &loaded, &split.classes));
-    let trained = Trained { loaded: &loaded, extracted, split, fitted, test, options, typed };
+    let trained = Trained {
+        loaded: &loaded,
+        extracted,
+        photos: &photos,
+        split,
+        near_duplicates,
+        fitted,
+        test,
+        options,
+        typed,
+    };
     let saved = trained.save(args, run_dir)?;
     print(&saved, &console);
     console.check().with_context(|| format!("`{}` is complete", saved.folder.shown()))

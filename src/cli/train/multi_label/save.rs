@@ -7,24 +7,26 @@ use kindling::export::{self, Parts, Precision};
 use kindling::photos::{LabelSet, Part, Split};
 use kindling::report::ReportPhoto;
 use kindling::run::{
-    DataRecord, FolderContent, LabelledLogits, MultiLabelCard, MultiLabelSummary, PREDICTIONS_FILE,
-    RunConfig, Summary, Versions, WeightsRecord, multi_label_predictions,
+    FolderContent, LabelledLogits, MultiLabelCard, MultiLabelSummary, NearDuplicates,
+    PREDICTIONS_FILE, RunConfig, Summary, Versions, WeightsRecord, multi_label_predictions,
 };
 use kindling::weights::{Description, Task};
 
 use super::fit::{Fitted, Scored};
 use super::report::Validated;
-use super::shown;
 use crate::cli::train::TrainArgs;
 use crate::cli::train::extract::Extracted;
 use crate::cli::train::load::Loaded;
 use crate::cli::train::new_run_dir::NewRunDir;
+use crate::cli::train::photos::Photos;
 
 /// What was trained, and how the command was given.
 pub struct Trained<'a> {
     pub loaded: &'a Loaded,
     pub extracted: Extracted<'a, LabelSet>,
+    pub photos: &'a Photos<LabelSet>,
     pub split: &'a Split<LabelSet>,
+    pub near_duplicates: NearDuplicates,
     pub fitted: Fitted,
     /// The result on the test photos, if there are any.
     pub test: Option<Scored>,
@@ -62,7 +64,9 @@ impl Trained<'_> {
         };
         let extractor = &self.extracted.extractor;
         let drawn = validated.draw(run_dir.folder(), &config, &summary, args, extractor);
-        let Self { loaded, extracted, split, fitted, .. } = self;
+        let Self { loaded, extracted, photos, split, fitted, .. } = self;
+        let mut further = vec![(PREDICTIONS_FILE, predictions)];
+        further.extend(photos.split_file());
         // Two copies of the weights are enough: the compiled ones are dropped before the file's are
         // made.
         drop(extracted.extractor);
@@ -87,7 +91,7 @@ impl Trained<'_> {
             report: drawn.as_ref().map(|report| report.html.as_str()),
             curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
             card: &card.markdown(),
-            further: &[(PREDICTIONS_FILE, predictions)],
+            further: &further,
         })?;
         let (skipped, has_report) = (summary.skipped, drawn.is_some());
         Ok(Saved { folder, summary, scores, skipped, has_report })
@@ -136,7 +140,7 @@ impl Trained<'_> {
     }
 
     fn summary(&self, scores: &MultiLabelSummary) -> Summary {
-        let Self { extracted, split, fitted, .. } = self;
+        let Self { extracted, split, near_duplicates, fitted, .. } = self;
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
@@ -150,13 +154,14 @@ impl Trained<'_> {
             calibration: Some(fitted.calibration.clone()),
             test: None,
             multi_label: Some(scores.clone()),
+            near_duplicates: Some(near_duplicates.clone()),
         }
     }
 
     fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
-        let Self { loaded, extracted, split, options, typed, .. } = self;
+        let Self { loaded, extracted, photos, options, typed, .. } = self;
         let Loaded { info, pretrained, backbone, .. } = loaded;
-        let Extracted { train, val, skipped, extractor, self_check, .. } = extracted;
+        let Extracted { extractor, self_check, .. } = extracted;
         let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
         Ok(RunConfig {
             command: Some((*typed).to_owned()),
@@ -164,16 +169,7 @@ impl Trained<'_> {
             backbone: backbone.architecture().to_string(),
             options: options.clone(),
             preprocessing: extractor.preprocessing(),
-            data: DataRecord {
-                folder: std::path::absolute(args.folder())?,
-                val_folder: None,
-                test_folder: None,
-                train_photos: train.labels.len(),
-                val_photos: val.labels.len(),
-                skipped: skipped.len(),
-                split_sha256: None,
-                trained_on: Some(shown(train, split.classes.len())),
-            },
+            data: photos.record(args, extracted)?,
             weights: WeightsRecord {
                 file: pretrained.to_string().into(),
                 sha256: pretrained.sha256().to_owned(),
@@ -181,6 +177,7 @@ impl Trained<'_> {
             device: info.clone(),
             self_check: self_check.clone(),
             versions: Versions::current(),
+            folder: None,
         })
     }
 }
