@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::{CalibrationSummary, ClassScores, Prediction, ScoreIntervals, Scores};
-use kindling::photos::{PhotoSet, Table, training_folder};
+use kindling::photos::{PhotoSet, Table, labelled_as, training_folder};
 use kindling::printable::PathText;
 use kindling::run::Model;
 use serde::Serialize;
@@ -138,6 +138,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
                 extractor: &extractor,
                 device: info,
                 overlap_reported,
+                suspects: None,
             };
             match report.draw().and_then(|report| report_file.write(&report)) {
                 Ok((file, _)) => Some(text(&file)),
@@ -187,6 +188,13 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         },
         interval(scores.accuracy, scores.images)
     )?;
+    if scores.is_unbalanced() {
+        writeln!(
+            out,
+            "mean over the classes: recall (balanced accuracy) {:.4}, F1 {:.4}",
+            scores.balanced_accuracy, scores.macro_f1
+        )?;
+    }
     if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;
     }
@@ -216,10 +224,18 @@ fn trained_on_these(model: &Model, set: &PhotoSet) -> bool {
     }
     // The photos that a run was trained on may be gone.
     let trained_on = training_folder(data).unwrap_or_else(|_| data.clone());
-    match (trained_on.canonicalize(), folder.canonicalize()) {
+    let is_same = |one: &Path| match (one.canonicalize(), folder.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
-    }
+    };
+    let is_refit = config.options.get("refit").and_then(toml::Value::as_bool) == Some(true);
+    let validated_on = match (&config.data.val_folder, is_refit) {
+        (Some(val), true) => is_same(val),
+        // The photos of `folder` that were validated on lie in the folder of the run.
+        (None, true) => labelled_as(data, &model.classes).is_ok_and(|set| is_same(&set.folder)),
+        (_, false) => false,
+    };
+    is_same(&trained_on) || validated_on
 }
 
 fn write_table(out: &mut impl Write, per_class: &[ClassScores]) -> io::Result<()> {

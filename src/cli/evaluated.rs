@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use kindling::features::{Extraction, Extractor};
-use kindling::photos::PhotoSet;
+use kindling::photos::{LabelledPhoto, PhotoSet};
 use kindling::report::ReportPhoto;
 use kindling::run::Model;
 
@@ -39,6 +39,16 @@ impl<L: Clone> Evaluated<L> {
         let labels = extraction.photos.iter().map(label).collect();
         let logits = model.logits(&extraction.rows, extractor.device())?;
         Ok(Self { set, extraction, labels, logits, skipped })
+    }
+
+    /// The features of the photos, `[photos, width]`.
+    pub fn rows(&self) -> &[f32] {
+        &self.extraction.rows
+    }
+
+    /// The photos that could be decoded.
+    pub fn labelled(&self) -> impl Iterator<Item = &LabelledPhoto<L>> {
+        self.extraction.photos.iter().map(|index| &self.set.photos[*index])
     }
 
     /// The photos, for a report.

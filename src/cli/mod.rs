@@ -19,6 +19,7 @@ mod predict;
 mod pretrained;
 mod report;
 mod suggested;
+mod suspects;
 mod table;
 mod terminal;
 mod train;

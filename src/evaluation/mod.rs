@@ -2,6 +2,7 @@
 
 mod calibrated;
 mod calibration;
+mod folds;
 mod intervals;
 mod multi_label;
 mod paired;
@@ -13,6 +14,7 @@ mod temperature;
 
 pub use calibrated::CalibrationSummary;
 pub use calibration::{Calibration, CalibrationBin};
+pub use folds::{FoldScores, Spread};
 pub use intervals::{accuracy_interval, bootstrap_interval, bootstrap_intervals};
 pub use multi_label::{
     LabelCounts, LabelScores, MultiLabelFigures, MultiLabelIntervals, MultiLabelScores,

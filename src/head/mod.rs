@@ -6,6 +6,7 @@ mod fit;
 mod label_set;
 mod linear;
 mod logistic;
+mod out_of_fold;
 mod selection;
 mod target;
 mod trainer;
@@ -17,5 +18,6 @@ pub use fit::{
 };
 pub use linear::Head;
 pub use logistic::{L2Options, fit_l2};
-pub use selection::{Candidate, Selection, select_c};
+pub use out_of_fold::{out_of_fold, out_of_fold_l2};
+pub use selection::{Candidate, OneFold, Selection, select_c};
 pub use target::{CrossEntropy, EpochScores, Target};

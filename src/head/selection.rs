@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::logistic::{Limits, Problem, Standardisation};
 use super::{Examples, L2Options, Monitor};
@@ -16,16 +17,20 @@ const CANDIDATES: [f64; 15] =
 const WORSE: usize = 2;
 
 /// The chosen `C`, and what was tried.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
     /// The chosen value.
     pub c: f64,
+    /// Number of folds.
+    pub folds: usize,
+    /// Number of photos in the folds.
+    pub photos: usize,
     /// All values that were tried, ascending.
     pub candidates: Vec<Candidate>,
 }
 
 /// A value of `C` with its scores on photos that the heads had not seen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The value.
     pub c: f64,
@@ -43,7 +48,7 @@ pub struct Candidate {
 /// `folds` is the fold of each photo. `monitor` is the score that decides; among equal ones the
 /// lower loss, then the stronger penalty. `options.c` is not used.
 ///
-/// # Panics
+/// # Errors
 /// If all photos are in one fold.
 pub fn select_c(
     train: &Examples,
@@ -52,7 +57,10 @@ pub fn select_c(
     options: &L2Options,
     monitor: Monitor,
     device: &Device,
-) -> Selection {
+) -> Result<Selection, OneFold> {
+    if folds.iter().all(|fold| *fold == folds[0]) {
+        return Err(OneFold);
+    }
     let standardisation = Standardisation::of(&train.rows, train.width);
     let parts = divided(folds);
     let problems: Vec<Problem> = parts
@@ -99,8 +107,17 @@ pub fn select_c(
         }
     }
     let (_, best) = best.expect("there are candidates");
-    Selection { c: best.c, candidates }
+    let (folds, photos) = (parts.len(), labels.len());
+    Ok(Selection { c: best.c, folds, photos, candidates })
 }
+
+/// The photos cannot be divided into folds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the strength of the penalty cannot be chosen by cross-validation, as all training photos are in \
+     one group; train with --head adam"
+)]
+pub struct OneFold;
 
 /// The photos of each fold, and the others. Empty folds are left out.
 pub(super) fn divided(folds: &[usize]) -> Vec<Part> {

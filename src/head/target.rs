@@ -58,7 +58,7 @@ pub struct EpochScores {
 #[derive(Debug)]
 pub enum CrossEntropy {
     /// All photos count the same, and nothing is smoothed.
-    Plain(CrossEntropyLoss),
+    Plain(Box<CrossEntropyLoss>),
     /// Weighted, smoothed, or both.
     Targets(LossTargets),
 }
@@ -77,7 +77,7 @@ impl Target for usize {
         match (class_weights, label_smoothing) {
             (ClassWeights::Loss | ClassWeights::Effective, _) => {}
             (_, smoothing) if *smoothing > 0.0 => {}
-            _ => return CrossEntropy::Plain(CrossEntropyLossConfig::new().init(device)),
+            _ => return CrossEntropy::Plain(Box::new(CrossEntropyLossConfig::new().init(device))),
         }
         let weights = class_weights.of_loss(&counts(train, classes));
         CrossEntropy::Targets(LossTargets::of(weights, *label_smoothing))

@@ -18,6 +18,7 @@ mod gallery;
 mod multi_label;
 mod page;
 mod pictures;
+mod suspects;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -27,13 +28,14 @@ use crate::evaluation::{
     suspected_label_errors, top_k_accuracy,
 };
 use crate::features::Extractor;
-use crate::head::{EpochMetrics, Head};
+use crate::head::{EpochMetrics, Head, Monitor};
 use crate::output::has_mark;
 use crate::photos::LabelledPhoto;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
 use gallery::{Galleries, Place};
 pub use multi_label::MultiLabelContent;
 use pictures::Thumbnails;
+pub use suspects::Suspect;
 
 /// Default number of photos shown in each group of each class.
 pub const DEFAULT_GALLERY: usize = 12;
@@ -61,6 +63,8 @@ pub struct Content<'a> {
     pub classes: &'a [String],
     /// The epochs and the number of the one that was kept, if the model comes from a run.
     pub epochs: Option<(&'a [EpochMetrics], usize)>,
+    /// The score that chose the epoch.
+    pub monitor: Monitor,
     /// Which photos were evaluated, as part of a sentence: `6 validation photos in /photos`.
     pub source: String,
     /// The evaluated photos: at least one.
@@ -81,6 +85,9 @@ pub struct Content<'a> {
     pub leaked: Result<Leaked, String>,
     /// Groups of byte-for-byte equal photos of different classes.
     pub in_two_classes: Vec<Vec<LabelledPhoto>>,
+    /// Photos of the run whose label may be wrong, if out-of-fold predictions are known: the most
+    /// suspicious first. Otherwise the evaluated photos are looked at.
+    pub suspects: Option<&'a [Suspect<'a>]>,
     /// How the model was trained and evaluated, as names and values.
     pub making: Vec<(&'static str, String)>,
     /// Number of photos to show in each group of each class.
@@ -165,7 +172,15 @@ impl Report {
             .flat_map(|photo| [*photo, *photo])
             .chain(others.filter(|photo| seen.insert(*photo)))
             .collect();
-        let path = |photo: usize| content.photos[photo].path.to_owned();
+        // Suspects of the whole run have numbers after the evaluated photos.
+        let suspects = content.suspects.unwrap_or_default();
+        let evaluated = content.photos.len();
+        let shown = evaluated..evaluated + suspects.len().min(SUSPECTS_SHOWN);
+        let wanted: Vec<usize> = wanted.into_iter().chain(shown).collect();
+        let path = |photo: usize| match photo.checked_sub(evaluated) {
+            Some(suspect) => suspects[suspect].path.to_owned(),
+            None => content.photos[photo].path.to_owned(),
+        };
         let thumbnails = Thumbnails::of(&wanted, path, &extractor.preprocessing());
         let curves =
             content.epochs.map(|(epochs, best)| charts::curves(epochs, best, charts::CAPTIONS));
@@ -208,7 +223,10 @@ impl<'a> Findings<'a> {
             Roc::of(&scores, &labels.iter().map(|label| *label == 1).collect::<Vec<_>>())
         });
         let galleries = Galleries::of(&predictions, classes, content.gallery);
-        let suspected = suspected_label_errors(classes, &predictions);
+        let suspected = match content.suspects {
+            Some(_) => Vec::new(),
+            None => suspected_label_errors(classes, &predictions),
+        };
         Self {
             content,
             scores: Scores::of(classes, &logits, &labels),

@@ -2,12 +2,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::cards::cards;
-use super::gallery::{self, Place, percent};
-use super::pictures::{Thumbnails, absolute, path_text};
-use super::{
-    ActivationMap, Findings, MARK, SUSPECTS_LISTED, charts, confusion, data, explanations,
-};
+use super::gallery::{self, percent};
+use super::pictures::Thumbnails;
+use super::{ActivationMap, Findings, MARK, charts, confusion, data, explanations, suspects};
+use crate::head::Monitor;
 use crate::photos::Preprocessing;
 use crate::printable::{is_printable, printable};
 
@@ -36,16 +34,25 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
         nav { @for (id, name) in links(findings, drawings) { a href={ "#" (id) } { (name) } " " } }
     };
     let main = html! {
-        (curves(drawings.curves, "the one with the best validation accuracy"))
+        (curves(drawings.curves, kept(content.monitor)))
         (confusion::section(findings))
         (explanations::section(findings, drawings))
         (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
-        (suspects(findings, drawings))
+        (suspects::section(findings, drawings))
         (probabilities(findings))
         (data::section(findings, drawings.preprocessing))
         (data::making(&content.making))
     };
     document(content.name, &header, &main)
+}
+
+/// How the epoch was chosen.
+fn kept(monitor: Monitor) -> &'static str {
+    match monitor {
+        Monitor::Accuracy => "the one with the best validation accuracy",
+        Monitor::MacroF1 => "the one with the best mean F1 of the classes on the validation photos",
+        Monitor::Loss => "the one with the lowest validation loss",
+    }
 }
 
 /// The training curves, if there are any. `kept` says which epoch was kept.
@@ -127,6 +134,10 @@ fn figures(findings: &Findings) -> Markup {
             (figure_within("accuracy", scores.accuracy, intervals.accuracy_interval))
             @if let Some(top5) = findings.top5 { (figure("top-5 accuracy", &format!("{top5:.4}"))) }
             @if let Some(roc) = &findings.roc { (figure("AUC", &format!("{:.4}", roc.auc))) }
+            @if scores.is_unbalanced() {
+                (figure_within("balanced accuracy", scores.balanced_accuracy, intervals.balanced_accuracy_interval))
+                (figure_within("macro F1", scores.macro_f1, intervals.macro_f1_interval))
+            }
             (figure_within("loss", scores.loss, intervals.loss_interval))
             (figure("calibration error", &format!("{:.4}", findings.calibration.error)))
             (figure("photos", &scores.images.to_string()))
@@ -155,34 +166,6 @@ fn figure_within(name: &str, value: f64, (low, high): (f64, f64)) -> Markup {
 
 pub fn figure(name: &str, value: &str) -> Markup {
     html! { div { dt { (name) } dd data-figure=(name) { (value) } } }
-}
-
-/// Photos that may be in the wrong class folder.
-fn suspects(findings: &Findings, drawings: &Drawings) -> Markup {
-    let suspected = &findings.suspected;
-    let listed = &suspected[..suspected.len().min(SUSPECTS_LISTED)];
-    html! {
-        section #label-errors {
-            h2 { "Suspected label errors" }
-            @if suspected.is_empty() {
-                p { "No photo was confidently predicted as a different class." }
-            } @else {
-                p .note {
-                    "Suspected photos: " (suspected.len()) ". Each was predicted as a different class than its folder's, with at least the "
-                    "average confidence of the photos in that class. It may be in the wrong folder, or just hard to classify. "
-                    "The most suspicious photos come first."
-                }
-                (cards(findings, drawings.thumbnails, findings.shown_suspects(), Place::Suspects))
-                details {
-                    summary { "List of files to copy (one click selects all)" }
-                    pre #suspects { @for photo in listed { (path_text(&absolute(findings.content.photos[*photo].path))) "\n" } }
-                    @if listed.len() < suspected.len() {
-                        p .note { "Only the first " (listed.len()) " of " (suspected.len()) " are listed." }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// The reliability diagram and, for two classes, the ROC curve.

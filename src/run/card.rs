@@ -126,10 +126,15 @@ impl Card<'_> {
         writeln!(
             card,
             "## Metrics\n\n\
-             On the {} validation photos: accuracy {:.4} (95 % interval {low:.4} to {high:.4}), cross-entropy {:.4}. The same photos were used to choose the epoch \
-             ({} of {}), so these figures are slightly optimistic.\n\n\
+             On the {} validation photos: accuracy {:.4} (95 % interval {low:.4} to {high:.4}), balanced accuracy {:.4}, macro F1 {:.4}, \
+             cross-entropy {:.4}. {}\n\n\
              | class | precision | recall | F1 | photos |\n| --- | --- | --- | --- | --- |",
-            scores.images, scores.accuracy, scores.loss, summary.best_epoch.epoch, summary.epochs,
+            scores.images,
+            scores.accuracy,
+            scores.balanced_accuracy,
+            scores.macro_f1,
+            scores.loss,
+            how_chosen(summary),
         )?;
         for ClassScores { class, precision, recall, f1, support } in
             self.per_class().iter().take(MAX_LISTED)
@@ -192,6 +197,41 @@ pub(super) fn published(config: &RunConfig) -> Option<&'static PublishedWeights>
 pub(super) fn data_set(config: &RunConfig) -> String {
     let folder = &config.data.folder;
     folder.file_name().unwrap_or(folder.as_os_str()).shown().to_string()
+}
+
+/// What chose the head, and how that bears on the figures; each sentence that applies.
+fn how_chosen(summary: &Summary) -> String {
+    let mut text = match &summary.head.selection {
+        Some(selection) => format!(
+            "The head is the optimum of the L2-regularised loss; C = {} was chosen by cross-validation on the training photos \
+             alone.",
+            selection.c
+        ),
+        None => format!(
+            "The same photos were used to choose the epoch ({} of {}), so these figures are slightly optimistic.",
+            summary.best_epoch.epoch, summary.epochs
+        ),
+    };
+    if let Some(photos) = summary.head.refit_photos {
+        let _ = write!(
+            text,
+            " Afterwards the head was trained again on all {photos} training and validation photos; the figures are those \
+             of the head before that."
+        );
+    }
+    if let Some(folds) = &summary.head.folds {
+        let _ = write!(
+            text,
+            " Cross-validation with {} folds of {} photos: accuracy {:.4} (standard deviation {:.4}), macro F1 {:.4} ({:.4}).",
+            folds.folds,
+            folds.photos,
+            folds.accuracy.mean,
+            folds.accuracy.deviation,
+            folds.macro_f1.mean,
+            folds.macro_f1.deviation
+        );
+    }
+    text
 }
 
 /// A double-quoted YAML string, which is a superset of a JSON string. Characters that YAML treats

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::NearDuplicates;
+use super::{HeadSummary, NearDuplicates};
 use crate::device::DeviceInfo;
 use crate::evaluation::{CalibrationSummary, MultiLabelFigures, ScoreIntervals};
 use crate::features::SelfCheck;
@@ -137,6 +137,9 @@ pub struct Summary {
     /// The scores of a model that gives a photo any number of classes. Absent if it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_label: Option<MultiLabelSummary>,
+    /// How the head was found, and what cross-validation says.
+    #[serde(flatten)]
+    pub head: HeadSummary,
 }
 
 /// The scores of a model that gives a photo any number of classes.
@@ -160,6 +163,12 @@ pub struct TestScores {
     pub loss: f64,
     /// Number of skipped files.
     pub skipped: usize,
+    /// Mean recall of the classes. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
+    /// Mean F1 of the classes. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
     /// The 95 % confidence intervals of the scores. Absent in older runs.
     #[serde(flatten)]
     pub intervals: Option<ScoreIntervals>,

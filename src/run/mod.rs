@@ -5,7 +5,9 @@ mod card_multi_label;
 mod comparison;
 mod config;
 mod files;
+mod fold_tables;
 mod folder;
+mod head_summary;
 mod history;
 mod model;
 mod multi_label_predictions;
@@ -23,7 +25,9 @@ pub use config::{
     BURN_VERSION, ConfigError, DataRecord, MultiLabelSummary, RunConfig, SplitError, Summary,
     TestScores, Versions, WeightsRecord,
 };
+pub use fold_tables::{folds_table, suspects_table};
 pub use folder::{FolderContent, RunDir, RunError};
+pub use head_summary::HeadSummary;
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
 pub use multi_label_predictions::{LABEL_SEPARATOR, LabelledLogits, multi_label_predictions};

@@ -189,7 +189,7 @@ fn the_strength_of_the_penalty_is_chosen_by_cross_validation() {
     let train = problem(3);
     let folds: Vec<usize> = (0..90).map(|photo| photo / 3 % 5).collect();
     let options = L2Options::of(1.0);
-    let selection = select_c(&train, 3, &folds, &options, Monitor::Loss, &device);
+    let selection = select_c(&train, 3, &folds, &options, Monitor::Loss, &device).unwrap();
     let best = selection.candidates.iter().min_by(|one, other| one.loss.total_cmp(&other.loss));
     assert_eq!(selection.c, best.unwrap().c);
     // The scores of a candidate are those of heads that were fitted without the fold.

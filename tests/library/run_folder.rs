@@ -8,7 +8,8 @@ use kindling::export::{self, Parts, Precision};
 use kindling::head::EpochMetrics;
 use kindling::photos::Preprocessing;
 use kindling::run::{
-    DataRecord, FolderContent, Model, RunConfig, RunDir, RunError, Summary, Versions, WeightsRecord,
+    DataRecord, FolderContent, HeadSummary, Model, RunConfig, RunDir, RunError, Summary, Versions,
+    WeightsRecord,
 };
 use kindling::weights::{self, Checkpoint, Description, Task};
 
@@ -69,6 +70,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         training_seconds: 0.1,
         multi_label: None,
         near_duplicates: None,
+        head: HeadSummary::default(),
     };
     let description = Description {
         backbone: architecture.to_string(),

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use kindling::device::DeviceInfo;
 use kindling::features::Extractor;
+use kindling::head::Monitor;
 use kindling::output::OutputFile;
+use kindling::photos::Split;
 use kindling::printable::PathText;
-use kindling::report::{Content, Report};
+use kindling::report::{Content, Report, Suspect};
 use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
 
 use super::copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
@@ -28,6 +30,8 @@ pub struct NewReport<'a> {
     pub device: &'a DeviceInfo,
     /// Whether the user was already warned that the model was trained on these photos.
     pub overlap_reported: bool,
+    /// Photos of the run whose label may be wrong, if that was looked at.
+    pub suspects: Option<&'a [Suspect<'a>]>,
 }
 
 impl NewReport<'_> {
@@ -43,6 +47,14 @@ impl NewReport<'_> {
             Some(config) => config.split().map_err(|error| error_text(&error)),
             None => Err("the model has no record of its training photos".into()),
         };
+        let split = split.map(|split| match &history {
+            // The finished head was trained on the validation photos too.
+            Some(history) if history.summary.head.refit_photos.is_some() => {
+                let train = [split.train, split.val].concat();
+                Split { train, val: Vec::new(), ..split }
+            }
+            _ => split,
+        });
         let trained_on = match &split {
             Ok(split) if split.classes == model.classes => split.train.as_slice(),
             _ => &[],
@@ -59,7 +71,9 @@ impl NewReport<'_> {
                 classes: &model.classes,
                 epochs: history
                     .as_ref()
+                    .filter(|history| history.summary.head.selection.is_none())
                     .map(|history| (history.epochs.as_slice(), history.summary.best_epoch.epoch)),
+                monitor: model.config.as_ref().map(monitor).unwrap_or_default(),
                 source: match (self.data, &model.config) {
                     (Some(data), _) => format!("{} photos in {}", photos.len(), data.shown()),
                     (None, config) => source(photos.len(), config.as_ref()),
@@ -81,6 +95,7 @@ impl NewReport<'_> {
                 skipped: &evaluated.skipped,
                 leaked,
                 in_two_classes,
+                suspects: self.suspects,
                 making: made_of(model, self.name, history.as_ref(), self.device),
                 gallery: self.gallery,
             },
@@ -154,6 +169,15 @@ pub fn name(path: &Path) -> String {
     absolute.file_name().unwrap_or(path.as_os_str()).shown().to_string()
 }
 
+/// The score that chose the epoch of a run.
+fn monitor(config: &RunConfig) -> Monitor {
+    match config.options.get("monitor").and_then(toml::Value::as_str) {
+        Some("macro-f1") => Monitor::MacroF1,
+        Some("loss") => Monitor::Loss,
+        _ => Monitor::Accuracy,
+    }
+}
+
 /// The number of photos in each class.
 pub fn counts(labels: impl IntoIterator<Item = usize>, classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
@@ -164,6 +188,29 @@ pub fn counts(labels: impl IntoIterator<Item = usize>, classes: usize) -> Vec<us
 /// How a run was made, as pairs of name and value.
 pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, String)> {
     let option = |name: &str| config.options.get(name).map(ToString::to_string);
+    // Options with another value than the default.
+    let chosen = |name: &str, default: &str| {
+        let value = config.options.get(name)?;
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (value != default).then_some(value)
+    };
+    let head = &summary.head;
+    let selection = head.selection.as_ref().map(|selection| {
+        format!("C = {} by cross-validation on {} photos", selection.c, selection.photos)
+    });
+    let refit = head
+        .refit_photos
+        .map(|photos| format!("on {photos} training and validation photos (--refit)"));
+    let folds = head.folds.map(|scores| {
+        format!(
+            "{} folds: accuracy {:.4} ± {:.4}, macro F1 {:.4} ± {:.4}",
+            scores.folds,
+            scores.accuracy.mean,
+            scores.accuracy.deviation,
+            scores.macro_f1.mean,
+            scores.macro_f1.deviation
+        )
+    });
     let preprocessing = &config.preprocessing;
     let rows = [
         ("command", config.command.clone()),
@@ -187,6 +234,12 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
         ("batch size", option("batch_size")),
         ("learning rate", option("lr")),
         ("weight decay", option("weight_decay")),
+        ("head", selection.map(|text| format!("auto: {text}"))),
+        ("class weights", chosen("class_weights", "none")),
+        ("label smoothing", chosen("label_smoothing", "0.0")),
+        ("epoch chosen by", chosen("monitor", "")),
+        ("trained again", refit),
+        ("cross-validation", folds),
         ("seed", option("seed")),
         ("versions", Some(versions(&config.versions))),
         ("features", Some(format!("{:.2} s", summary.feature_seconds))),

@@ -3,6 +3,7 @@
 mod content;
 mod copies;
 mod label_texts;
+mod suspects;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use kindling::report::DEFAULT_GALLERY;
 use kindling::run::Model;
 use serde::Serialize;
 
+use self::suspects::suspects_of_run;
 use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
@@ -99,6 +101,14 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     };
     let extractor = opened.extractor()?;
     let evaluated = Evaluated::of(model, set, &data, &extractor, args.quiet)?;
+    let split = match (&args.data, &model.config) {
+        (None, Some(config)) => config.split().ok(),
+        _ => None,
+    };
+    let suspects = match &split {
+        Some(split) => suspects_of_run(model, split, &evaluated, &extractor, args.quiet)?,
+        None => None,
+    };
     let report = NewReport {
         model,
         name: &args.run,
@@ -108,6 +118,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         extractor: &extractor,
         device: info,
         overlap_reported: false,
+        suspects: suspects.as_deref(),
     };
     let (file, size) = report_file.write(&report.draw()?)?;
     if args.quiet {

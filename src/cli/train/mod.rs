@@ -1,11 +1,13 @@
 //! `kindling train`
 
 mod args;
+mod auto;
 mod calibrate;
 mod console;
 #[cfg(feature = "tui")]
 mod dashboard;
 mod duplicates;
+mod examine;
 mod extract;
 mod fit;
 mod load;
@@ -63,9 +65,12 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     extract::every_class_has_photos(&extracted.train, classes)?;
     let val_counts = counts(extracted.val.labels.iter().copied(), classes.len());
     scarce::warn_of_classes(classes, &val_counts);
-    let fitted = fit::fit(args, &loaded, &extracted, classes.len(), watch, &console)?;
+    let split = &photos.split;
+    let mut fitted = fit::fit(args, &loaded, &extracted, split, watch, &console)?;
     let calibrated = calibrate::calibrate(&fitted, &extracted, classes.len());
+    examine::refit(args, &loaded, &extracted, split, &mut fitted, &console)?;
     let tested = test.map(|test| test.tested(&photos.split, &fitted, &calibrated, &loaded));
+    let examined = examine::examine(args, &loaded, &extracted, split, &fitted, &console)?;
     let trained = Trained {
         loaded: &loaded,
         extracted,
@@ -74,6 +79,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         fitted,
         calibrated,
         tested,
+        examined,
         options,
         typed,
     };
@@ -85,19 +91,18 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
 
 /// Prints where the run is and how good it is.
 fn print(saved: &Saved, console: &Console) {
-    let Saved { folder, summary, skipped, has_report } = saved;
+    let Saved { folder, summary, skipped, has_report, .. } = saved;
     if console.quiet {
         return console.always(format_args!("{}", folder.shown()));
     }
     if !skipped.is_empty() {
         console.line(format_args!("skipped   {}", counted(skipped.len(), "file")));
     }
-    console.line(format_args!(
-        "model     {} (epoch {} of {})",
-        one_line(&text(folder)),
-        summary.best_epoch.epoch,
-        summary.epochs
-    ));
+    let chosen = match &summary.head.selection {
+        Some(selection) => format!("C = {}", selection.c),
+        None => format!("epoch {} of {}", summary.best_epoch.epoch, summary.epochs),
+    };
+    console.line(format_args!("model     {} ({chosen})", one_line(&text(folder))));
     if *has_report {
         let report = text(&folder.join(REPORT_FILE));
         console.line(format_args!("report    {}", one_line(&report)));
@@ -109,6 +114,13 @@ fn print(saved: &Saved, console: &Console) {
         counted(photos, "photo"),
         interval(accuracy, photos)
     ));
+    if let (true, Some(balanced), Some(macro_f1)) =
+        (saved.is_unbalanced, summary.head.balanced_accuracy, summary.head.macro_f1)
+    {
+        console.line(format_args!(
+            "          mean over the classes: recall (balanced accuracy) {balanced:.4}, F1 {macro_f1:.4}"
+        ));
+    }
     if summary.test.is_none() && summary.epochs > 1 {
         console.line(format_args!(
             "          they chose the epoch, which flatters by some half a point; \
@@ -119,6 +131,13 @@ fn print(saved: &Saved, console: &Console) {
         let photos = counted(test.photos, "photo");
         let interval = interval(test.accuracy, test.photos);
         console.line(format_args!("test accuracy {:.4} on {photos} ({interval})", test.accuracy));
+        if let (true, Some(balanced), Some(macro_f1)) =
+            (saved.is_unbalanced, test.balanced_accuracy, test.macro_f1)
+        {
+            console.line(format_args!(
+                "          mean over the classes: recall (balanced accuracy) {balanced:.4}, F1 {macro_f1:.4}"
+            ));
+        }
     }
     if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
         console.line(format_args!("{line}"));

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use kindling::evaluation::CalibrationSummary;
 use kindling::features::{Extraction, Extractor};
-use kindling::head::{EpochMetrics, Head};
+use kindling::head;
 use kindling::photos::Split;
-use kindling::report::{Content, Report, ReportPhoto};
+use kindling::report::{Content, Report, ReportPhoto, Suspect};
 use kindling::run::{RunConfig, Summary};
 
 use super::TrainArgs;
+use super::fit::Fitted;
 use crate::cli::report::{
     in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
 };
@@ -26,7 +27,9 @@ pub struct Validated<'a> {
     /// `[photos, classes]`.
     pub logits: &'a [f32],
     pub skipped: &'a [(String, String)],
-    pub epochs: &'a [EpochMetrics],
+    pub fitted: &'a Fitted,
+    /// Training and validation photos whose label may be wrong, if that was looked at.
+    pub suspects: Option<&'a [Suspect<'a>]>,
 }
 
 impl Validated<'_> {
@@ -39,18 +42,27 @@ impl Validated<'_> {
         summary: &Summary,
         args: &TrainArgs,
         extractor: &Extractor,
-        head: &Head,
     ) -> Option<Report> {
         let photos = self.photos();
         let in_two_classes = in_two_classes(&self.split.train, &photos);
         warn_in_two_classes(&in_two_classes, &self.split.classes);
         let leaked = leaked(&self.split.train, &photos, &in_two_classes);
         warn_leaked(&leaked, "validation", photos.len());
+        let before_refit = match summary.head.refit_photos {
+            Some(_) => ", by the head before it was trained on these photos too",
+            None => "",
+        };
+        // The head that made the predictions, which the finished one of `--refit` did not.
+        let head::Fitted { head, epochs, .. } = &self.fitted.fitted;
         let content = Content {
             name: &name(folder),
             classes: &self.split.classes,
-            epochs: Some((self.epochs, summary.best_epoch.epoch)),
-            source: source(photos.len(), Some(config)),
+            epochs: match summary.head.selection {
+                Some(_) => None,
+                None => Some((epochs, summary.best_epoch.epoch)),
+            },
+            monitor: args.head.monitor(),
+            source: source(photos.len(), Some(config)) + before_refit,
             photos: &photos,
             logits: self.logits,
             temperature: summary
@@ -63,6 +75,7 @@ impl Validated<'_> {
             skipped: self.skipped,
             leaked: Ok(leaked),
             in_two_classes,
+            suspects: self.suspects,
             making: making(config, summary),
             gallery: args.gallery.photos(),
         };

@@ -6,13 +6,14 @@ use anyhow::Result;
 use kindling::evaluation::{Scores, scaled};
 use kindling::export::{self, Parts, Precision};
 use kindling::run::{
-    Card, FolderContent, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary, Versions,
-    WeightsRecord, predictions_csv,
+    Card, FolderContent, HeadSummary, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary,
+    Versions, WeightsRecord, predictions_csv,
 };
 use kindling::weights::{Description, Task};
 
 use super::TrainArgs;
 use super::calibrate::Calibrated;
+use super::examine::Examined;
 use super::extract::Extracted;
 use super::fit::Fitted;
 use super::load::Loaded;
@@ -32,6 +33,8 @@ pub struct Trained<'a> {
     pub calibrated: Calibrated,
     /// The result on the test photos, if there are any.
     pub tested: Option<Tested>,
+    /// What cross-validation says of the photos.
+    pub examined: Examined<'a>,
     /// The options, for the run's configuration.
     pub options: toml::Table,
     /// The command as the user typed it.
@@ -44,6 +47,8 @@ pub struct Saved {
     pub summary: Summary,
     pub skipped: Skipped,
     pub has_report: bool,
+    /// Whether the classes of the validation photos differ much in size.
+    pub is_unbalanced: bool,
 }
 
 impl Trained<'_> {
@@ -52,8 +57,9 @@ impl Trained<'_> {
         let summary = self.summary();
         let config = self.config(args)?;
         let predictions = self.predictions();
-        let Self { loaded, extracted, photos, fitted: Fitted { fitted, logits, .. }, .. } = self;
+        let Self { loaded, extracted, photos, fitted, examined, .. } = self;
         let split = &photos.split;
+        let logits = &fitted.logits;
         let temperature = self.calibrated.summary.applied_temperature();
         let Extracted { extractor, extraction, skipped, val, .. } = extracted;
         let mut further = vec![(PREDICTIONS_FILE, predictions)];
@@ -62,12 +68,12 @@ impl Trained<'_> {
             split,
             extraction: &extraction,
             count: val.labels.len(),
-            logits: &logits,
+            logits,
             skipped: &skipped,
-            epochs: &fitted.epochs,
+            fitted: &fitted,
+            suspects: examined.suspects.as_deref(),
         };
-        let drawn =
-            validated.draw(run_dir.folder(), &config, &summary, args, &extractor, &fitted.head);
+        let drawn = validated.draw(run_dir.folder(), &config, &summary, args, &extractor);
         // Two copies of the weights are enough: the compiled ones are dropped before the file's are
         // made.
         drop(extractor);
@@ -79,24 +85,29 @@ impl Trained<'_> {
             temperature,
             calibrated_with: None,
         };
-        let parts =
-            Parts { backbone: &loaded.backbone, head: &fitted.head, description: &description };
+        let parts = Parts {
+            backbone: &loaded.backbone,
+            head: fitted.finished(),
+            description: &description,
+        };
         let model = export::safetensors(parts, Precision::Full)?;
-        let logits = scaled(&logits, temperature.unwrap_or(1.0));
+        let logits = scaled(logits, temperature.unwrap_or(1.0));
         let scores = Scores::of(split.classes.len(), &logits, &val.labels);
         let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
+        further.extend(examined.tables);
         let folder = run_dir.write(&FolderContent {
             model: &model,
             classes: &split.classes,
             config: &config,
-            epochs: &fitted.epochs,
+            epochs: &fitted.fitted.epochs,
             summary: &summary,
             report: drawn.as_ref().map(|report| report.html.as_str()),
             curves: drawn.as_ref().and_then(|report| report.curves.as_deref()),
             card: &card,
             further: &further,
         })?;
-        Ok(Saved { folder, summary, skipped, has_report: drawn.is_some() })
+        let is_unbalanced = scores.is_unbalanced();
+        Ok(Saved { folder, summary, skipped, has_report: drawn.is_some(), is_unbalanced })
     }
 
     /// The predictions of the calibrated model for the validation and test photos.
@@ -108,6 +119,18 @@ impl Trained<'_> {
 
     fn summary(&self) -> Summary {
         let Self { extracted, photos, near_duplicates, fitted, calibrated, tested, .. } = self;
+        let (split, examined) = (&photos.split, &self.examined);
+        let val = &extracted.val.labels;
+        let scores = Scores::of(split.classes.len(), &fitted.logits, val);
+        let refit_photos = extracted.train.labels.len() + val.len();
+        let head = HeadSummary {
+            balanced_accuracy: Some(scores.balanced_accuracy),
+            macro_f1: Some(scores.macro_f1),
+            selection: fitted.selection.clone(),
+            refit_photos: fitted.refit.as_ref().map(|_| refit_photos),
+            folds: examined.folds,
+            suspects: examined.suspects.as_ref().map(Vec::len),
+        };
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
@@ -122,6 +145,7 @@ impl Trained<'_> {
             test: tested.as_ref().map(|tested| tested.scores.clone()),
             near_duplicates: Some(near_duplicates.clone()),
             multi_label: None,
+            head,
         }
     }
 

@@ -71,12 +71,13 @@ impl TestPhotos {
         calibrated: &Calibrated,
         loaded: &Loaded,
     ) -> Tested {
-        let raw = fitted.fitted.head.logits(&self.extraction.rows, &head_device(loaded));
+        let raw = fitted.finished().logits(&self.extraction.rows, &head_device(loaded));
         let (classes, count) = (&split.classes, split.classes.len());
         let temperature = calibrated.summary.applied_temperature();
         let logits = scaled(&raw, temperature.unwrap_or(1.0));
         let predictions = Prediction::all(count, &logits, &self.labels);
-        let Scores { accuracy, loss, images, .. } = Scores::of(count, &logits, &self.labels);
+        let Scores { accuracy, loss, images, balanced_accuracy, macro_f1, .. } =
+            Scores::of(count, &logits, &self.labels);
         let paths = self.extraction.photos.iter().map(|index| &split.test[*index].path);
         let rows = paths.zip(&predictions);
         Tested {
@@ -88,6 +89,8 @@ impl TestPhotos {
                 accuracy,
                 loss,
                 skipped: self.skipped,
+                balanced_accuracy: Some(balanced_accuracy),
+                macro_f1: Some(macro_f1),
                 intervals: Some(ScoreIntervals::of(count, &predictions, SEED)),
                 calibration: Some(CalibrationSummary::measured(
                     count,

@@ -42,8 +42,8 @@ pub fn minimise(
     let mut steps: VecDeque<Step> = VecDeque::with_capacity(HISTORY);
     for iteration in 0..limits.iterations {
         let largest = gradient.iter().fold(0.0f64, |largest, entry| largest.max(entry.abs()));
-        // A gradient that is NaN ends the search too.
-        if !(largest > limits.gradient) {
+        // The maximum leaves NaN out, so that it ends the search.
+        if largest <= limits.gradient {
             return iteration;
         }
         let direction = direction(&gradient, &steps);
@@ -61,7 +61,7 @@ pub fn minimise(
             }
             let there = objective(&next, &mut next_gradient);
             // A value that is NaN is no decrease.
-            if !(there <= value + SUFFICIENT_DECREASE * length * slope) {
+            if there.is_nan() || there > value + SUFFICIENT_DECREASE * length * slope {
                 high = length;
             } else if dot(&next_gradient, &direction) < CURVATURE * slope {
                 low = length;

@@ -1,10 +1,12 @@
 //! The options of `kindling train`.
 
+mod head;
 mod split;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+pub use head::{HeadArgs, HeadKind};
 use kindling::backbone::Architecture;
 use serde::{Serialize, Serializer};
 
@@ -142,6 +144,10 @@ pub struct TrainArgs {
     /// Stop after N epochs without improvement
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
     pub patience: Option<u32>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub head: HeadArgs,
 }
 
 impl TrainArgs {

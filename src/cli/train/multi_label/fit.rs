@@ -12,7 +12,7 @@ use crate::cli::terminal::SEED;
 use crate::cli::train::TrainArgs;
 use crate::cli::train::console::Console;
 use crate::cli::train::extract::Extracted;
-use crate::cli::train::fit::head_device;
+use crate::cli::train::fit::{fit_options, head_device};
 use crate::cli::train::load::Loaded;
 use crate::cli::train::test::TestPhotos;
 use crate::cli::train::watch::Watch;
@@ -40,17 +40,9 @@ pub fn fit(
     console: &Console,
 ) -> Result<Fitted> {
     let Extracted { train, val, .. } = extracted;
-    let options = FitOptions {
-        epochs: args.epochs as usize,
-        batch_size: args.batch_size as usize,
-        learning_rate: args.lr,
-        weight_decay: args.weight_decay,
-        seed: args.seed,
-        patience: args.patience.map(|epochs| epochs as usize),
-        // The share of photos with all classes right is coarse.
-        monitor: Monitor::Loss,
-        ..FitOptions::DEFAULT
-    };
+    // The share of photos with all classes right is coarse.
+    let monitor = args.head.asked_monitor().unwrap_or(Monitor::Loss);
+    let options = FitOptions { monitor, ..fit_options(args) };
     let device = head_device(loaded);
     let start = Instant::now();
     let fitted = watch.training(console, options.epochs, train.labels.len(), |observe| {

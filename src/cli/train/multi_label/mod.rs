@@ -37,6 +37,7 @@ pub struct Asked<'a> {
 /// Trains on `photos`.
 pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<()> {
     let Asked { args, typed, options, run_dir, watch } = asked;
+    args.head.check_for_label_sets()?;
     console.line(format_args!("labels    {}", kinds(&photos.split)));
     let loaded = load::load(args, &console)?;
     let extracted = extract::extract(args, &loaded, &photos.split, &console)?;

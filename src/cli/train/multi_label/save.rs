@@ -7,7 +7,7 @@ use kindling::export::{self, Parts, Precision};
 use kindling::photos::{LabelSet, Part, Split};
 use kindling::report::ReportPhoto;
 use kindling::run::{
-    FolderContent, LabelledLogits, MultiLabelCard, MultiLabelSummary, NearDuplicates,
+    FolderContent, HeadSummary, LabelledLogits, MultiLabelCard, MultiLabelSummary, NearDuplicates,
     PREDICTIONS_FILE, RunConfig, Summary, Versions, WeightsRecord, multi_label_predictions,
 };
 use kindling::weights::{Description, Task};
@@ -155,6 +155,7 @@ impl Trained<'_> {
             test: None,
             multi_label: Some(scores.clone()),
             near_duplicates: Some(near_duplicates.clone()),
+            head: HeadSummary::default(),
         }
     }
 
