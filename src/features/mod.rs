@@ -14,6 +14,6 @@ mod table;
 
 pub use batch::{Extraction, FeatureBatch, Stopped};
 pub use extract::Extractor;
-pub use near_duplicates::{NEAR_DUPLICATE, NearDuplicate, near_duplicates};
+pub use near_duplicates::{MIN_FEATURES, NEAR_DUPLICATE, NearDuplicate, near_duplicates};
 pub use self_check::{SelfCheck, SelfCheckError};
 pub use table::{FeatureTable, TableFormat, TableRow};

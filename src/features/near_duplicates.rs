@@ -17,6 +17,9 @@ use crate::seed::{Purpose, generator};
 /// docs/photos.md.
 pub const NEAR_DUPLICATE: f32 = 0.9;
 
+/// Networks with fewer features do not tell photos apart well enough: all are nearly the same.
+pub const MIN_FEATURES: usize = 256;
+
 /// Up to so many rows are compared each with each.
 const EXACT_ROWS: usize = 3000;
 /// Number of hash tables.

@@ -6,6 +6,7 @@ use super::confusion::MIN_TALL;
 use super::pictures::path_text;
 use super::{Findings, Leaked};
 use crate::photos::{LabelledPhoto, Preprocessing};
+use crate::printable::printable;
 
 /// Maximum number of files listed by name.
 const MAX_LISTED: usize = 200;
@@ -85,17 +86,21 @@ pub fn leaked(leaked: &Result<Leaked, String>, evaluated: usize) -> Markup {
         h3 #leaked { "Evaluated photos that were also trained on" }
         @match leaked {
             Err(reason) => { p .warning { "Not checked: " (reason) "." } }
-            Ok(leaked) if leaked.is_empty() => {
-                p { "No evaluated photo is a byte-for-byte copy of a training photo." }
+            Ok(leaked) => {
+                @if leaked.is_empty() {
+                    p { "No evaluated photo is a byte-for-byte copy of a training photo." }
+                } @else {
+                    (trained_on(leaked, evaluated))
+                }
+                (near(&leaked.near))
             }
-            Ok(leaked) => { (trained_on(leaked, evaluated)) }
         }
     }
 }
 
 /// If the evaluated photos are the training photos, one sentence says so. Single copies are listed.
 fn trained_on(leaked: &Leaked, evaluated: usize) -> Markup {
-    let Leaked { training_photos, copies } = leaked;
+    let Leaked { training_photos, copies, near: _ } = leaked;
     let all_are_copies = training_photos + copies.len() == evaluated;
     let known = if all_are_copies { evaluated } else { *training_photos };
     html! {
@@ -117,6 +122,28 @@ fn trained_on(leaked: &Leaked, evaluated: usize) -> Markup {
                 } }
             }
             (and_more(copies.len()))
+        }
+    }
+}
+
+/// Photos that are nearly the same in different parts of the split.
+fn near(near: &[(String, String, f32)]) -> Markup {
+    html! {
+        @if !near.is_empty() {
+            p .warning {
+                "Validation or test photos that are nearly the same as photos of an earlier part, by their features. "
+                "They make the scores look better than they are. Train with --split-duplicates together to keep them on one side."
+            }
+            table #near-duplicates .files {
+                thead { tr { th scope="col" { "photo" } th scope="col" { "like" } th scope="col" { "similarity" } } }
+                tbody { @for (photo, like, similarity) in near.iter().take(MAX_LISTED) {
+                    tr {
+                        td .path { bdi { (printable(photo)) } }
+                        td .path { bdi { (printable(like)) } }
+                        td { (format!("{similarity:.2}")) }
+                    }
+                } }
+            }
         }
     }
 }

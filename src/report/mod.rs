@@ -95,17 +95,20 @@ pub struct Content<'a> {
 }
 
 /// Evaluated photos that the model was trained on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Leaked {
     /// The number of evaluated photos that are training photos themselves, not copies.
     pub training_photos: usize,
     /// Other evaluated photos that are byte-for-byte copies of training photos of the same class,
     /// each with the training photo.
     pub copies: Vec<(PathBuf, PathBuf)>,
+    /// Validation and test photos of the run that are nearly the same as photos of an earlier part:
+    /// the photo, the other one and their similarity.
+    pub near: Vec<(String, String, f32)>,
 }
 
 impl Leaked {
-    /// Whether no evaluated photo was trained on.
+    /// Whether no evaluated photo is a training photo or a copy of one.
     pub fn is_empty(&self) -> bool {
         self.training_photos == 0 && self.copies.is_empty()
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{MODEL_FILE, RunConfig, Summary};
-use crate::evaluation::{ClassScores, Scores};
+use crate::evaluation::{ClassScores, Scores, accuracy_interval};
 use crate::printable::{PathText, is_printable};
 use crate::weights::PublishedWeights;
 
@@ -156,6 +156,16 @@ impl Card<'_> {
             writeln!(
                 card,
                 "\nClasses with fewer than {MIN_SUPPORT} validation photos: {scarce}. Their scores say little."
+            )?;
+        }
+        if let Some(test) = &summary.test {
+            let right = (test.accuracy * test.photos as f64).round() as usize;
+            let (low, high) = accuracy_interval(right, test.photos);
+            writeln!(
+                card,
+                "\nOn {} test photos, which chose nothing: accuracy {:.4} (95 % interval {low:.4} to \
+                 {high:.4}), cross-entropy {:.4}.",
+                test.photos, test.accuracy, test.loss
             )?;
         }
         let licence = match self.published() {

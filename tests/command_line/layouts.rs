@@ -20,8 +20,8 @@ fn train_says_which_folders_it_uses_and_evaluate_reads_the_test_part() {
     let message = stdout(&train(place, &["photos"]));
     assert!(
         message.starts_with(
-            "layout    trains on `shapes_train`, validates on a share of it; `shapes_test` is not \
-             used: evaluate on it afterwards\nphotos    6 to train on, 3 to validate on, 3 classes"
+            "layout    trains on `shapes_train`, validates on a share of it, tests on `shapes_test`\n\
+             photos    6 to train on, 3 to validate on, 9 to test on, 3 classes"
         ),
         "{message}"
     );
@@ -45,7 +45,10 @@ fn parts_that_the_user_names_are_used_and_a_test_part_is_scored_once() {
     let args = ["--train", "photos/early", "--val", "photos/late", "--test", "photos/late"];
     let output = train(place, &args);
     let message = stdout(&output);
-    assert!(message.contains("photos    9 to train on, 9 to validate on, 3 classes"), "{message}");
+    assert!(
+        message.contains("photos    9 to train on, 9 to validate on, 9 to test on, 3 classes"),
+        "{message}"
+    );
     let accuracy = |label: &str| {
         let (_, rest) = message.split_once(label).unwrap_or_else(|| panic!("{label}: {message}"));
         rest[..6].to_owned()

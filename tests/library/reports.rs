@@ -127,7 +127,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
         chose_the_epoch: false,
         trained_on: None,
         skipped: &skipped,
-        leaked: Ok(Leaked { training_photos: 3000, copies }),
+        leaked: Ok(Leaked { training_photos: 3000, copies, near: Vec::new() }),
         monitor: kindling::head::Monitor::Accuracy,
         suspects: None,
         in_two_classes: vec![vec![photo(0), photo(1)]; 3000],

@@ -10,11 +10,15 @@ use kindling::output::OutputFile;
 use kindling::photos::Split;
 use kindling::printable::PathText;
 use kindling::report::{Content, Report, Suspect};
-use kindling::run::{CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, Versions};
+use kindling::run::{
+    CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, TestScores, Versions,
+};
 
-use super::copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
+use super::copies::{
+    in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates,
+};
 use crate::cli::evaluated::Evaluated;
-use crate::cli::terminal::{error_text, text, warn};
+use crate::cli::terminal::{counted, error_text, interval, text, warn};
 
 /// The inputs of a report about an existing model and the photos just evaluated.
 pub struct NewReport<'a> {
@@ -65,6 +69,12 @@ impl NewReport<'_> {
         if let (Ok(leaked), false) = (&leaked, self.overlap_reported) {
             warn_leaked(leaked, "evaluated", photos.len());
         }
+        // The run's own photos are those that the training compared.
+        let own = history.as_ref().filter(|_| self.data.is_none());
+        let leaked = leaked.map(|leaked| match own {
+            Some(history) => with_near_duplicates(leaked, &history.summary),
+            None => leaked,
+        });
         let report = Report::draw(
             &Content {
                 name: &name(self.name),
@@ -231,6 +241,7 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
         ),
         ("trained on", Some(config.device.to_string())),
         ("epochs", Some(format!("{} (epoch {} kept)", summary.epochs, summary.best_epoch.epoch))),
+        ("tested on", summary.test.as_ref().map(tested)),
         ("batch size", option("batch_size")),
         ("learning rate", option("lr")),
         ("weight decay", option("weight_decay")),
@@ -265,6 +276,17 @@ fn made_of(
     };
     making.push(("evaluated on", device.to_string()));
     making
+}
+
+/// The result on photos that nothing was chosen by.
+fn tested(test: &TestScores) -> String {
+    format!(
+        "{}, which chose nothing: accuracy {:.4} ({}), loss {:.4}",
+        counted(test.photos, "photo"),
+        test.accuracy,
+        interval(test.accuracy, test.photos),
+        test.loss
+    )
 }
 
 fn versions(versions: &Versions) -> String {

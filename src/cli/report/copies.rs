@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use kindling::photos::{self, LabelledPhoto, exact_duplicates};
 use kindling::printable::PathText;
 use kindling::report::{Leaked, ReportPhoto};
+use kindling::run::Summary;
 
-use crate::cli::terminal::{counted, warn};
+use crate::cli::terminal::{counted, text, warn};
 
 /// The evaluated photos that were trained on. A copy of a training photo of another class is in
 /// `in_two_classes`, and is left out here: it does not flatter the model.
@@ -36,6 +37,15 @@ pub fn leaked(
         }
     }
     leaked
+}
+
+/// The same with the photos that were nearly the same on both sides of the split, unless they were
+/// put together. Byte-for-byte copies are known already.
+pub fn with_near_duplicates(leaked: Leaked, summary: &Summary) -> Leaked {
+    let found = summary.near_duplicates.as_ref().filter(|found| !found.together);
+    let copies: HashSet<String> = leaked.copies.iter().map(|(copy, _)| text(copy)).collect();
+    let near = found.map_or(&[][..], |found| &found.examples).iter();
+    Leaked { near: near.filter(|(photo, ..)| !copies.contains(photo)).cloned().collect(), ..leaked }
 }
 
 /// The photos, trained on or evaluated, that are in more than one class. A file that is in both
@@ -66,7 +76,7 @@ fn same_file(path: &Path) -> PathBuf {
 /// Warns of evaluated photos that were trained on. `which` is the adjective for the evaluated
 /// photos, such as "validation".
 pub fn warn_leaked(leaked: &Leaked, which: &str, evaluated: usize) {
-    let Leaked { training_photos, copies } = leaked;
+    let Leaked { training_photos, copies, near: _ } = leaked;
     if *training_photos > 0 {
         warn(&format!(
             "the model was trained on {training_photos} of the {evaluated} {which} photos, so the \

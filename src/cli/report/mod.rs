@@ -25,7 +25,7 @@ use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
 pub use content::{NewReport, ReportFile, counts, making, name, source};
-pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked};
+pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates};
 pub use label_texts::LabelTexts;
 
 /// Write an HTML report on a model and its predictions

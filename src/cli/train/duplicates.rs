@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use anyhow::Result;
-use kindling::features::{Extraction, NEAR_DUPLICATE, NearDuplicate as Pair, near_duplicates};
+use anyhow::{Result, bail};
+use kindling::features::{
+    Extraction, MIN_FEATURES, NEAR_DUPLICATE, NearDuplicate as Pair, near_duplicates,
+};
 use kindling::photos::{Label, LabelledPhoto, Part, Split, exact_duplicates, joined_groups};
 use kindling::printable::PathText;
 use kindling::run::NearDuplicates;
@@ -28,22 +30,32 @@ pub struct Prepared<'a, L = usize> {
 }
 
 /// Finds photos that are nearly the same in different parts. With `--split-duplicates together`
-/// they are put on one side; otherwise there is a warning.
+/// they are put on one side; otherwise there is a warning. Returns `None` for what was found if the
+/// network has too few features.
 pub fn look_for<'a, L: Label>(
     args: &TrainArgs,
     prepared: Prepared<'a, L>,
     console: &Console,
-) -> Result<(Prepared<'a, L>, NearDuplicates)> {
+) -> Result<(Prepared<'a, L>, Option<NearDuplicates>)> {
+    let is_asked = args.split.split_duplicates == SplitDuplicates::Together;
+    match prepared.extracted.train.width {
+        MIN_FEATURES.. => {}
+        width if is_asked => bail!(
+            "--split-duplicates together needs a network with {MIN_FEATURES} features or more, and \
+             this one has {width}"
+        ),
+        _ => return Ok((prepared, None)),
+    }
     let pairs = pairs(&prepared);
     let mut found = across(&prepared.photos, &pairs);
-    if args.split.split_duplicates == SplitDuplicates::Report {
+    if !is_asked {
         warn_of(&prepared.photos, &found);
-        return Ok((prepared, found));
+        return Ok((prepared, Some(found)));
     }
     found.together = true;
     match pairs.is_empty() {
-        true => Ok((prepared, found)),
-        false => Ok((together(args, prepared, &pairs, console)?, found)),
+        true => Ok((prepared, Some(found))),
+        false => Ok((together(args, prepared, &pairs, console)?, Some(found))),
     }
 }
 

@@ -14,6 +14,7 @@ use super::TrainArgs;
 use super::fit::Fitted;
 use crate::cli::report::{
     in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
+    with_near_duplicates,
 };
 use crate::cli::terminal::warn;
 
@@ -73,7 +74,7 @@ impl Validated<'_> {
             chose_the_epoch: summary.epochs > 1,
             trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
-            leaked: Ok(leaked),
+            leaked: Ok(with_near_duplicates(leaked, summary)),
             in_two_classes,
             suspects: self.suspects,
             making: making(config, summary),

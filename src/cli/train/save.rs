@@ -28,7 +28,7 @@ pub struct Trained<'a> {
     pub loaded: &'a Loaded,
     pub extracted: Extracted<'a>,
     pub photos: &'a Photos,
-    pub near_duplicates: NearDuplicates,
+    pub near_duplicates: Option<NearDuplicates>,
     pub fitted: Fitted,
     pub calibrated: Calibrated,
     /// The result on the test photos, if there are any.
@@ -143,7 +143,7 @@ impl Trained<'_> {
             val_intervals: Some(calibrated.intervals),
             calibration: Some(calibrated.summary.clone()),
             test: tested.as_ref().map(|tested| tested.scores.clone()),
-            near_duplicates: Some(near_duplicates.clone()),
+            near_duplicates: near_duplicates.clone(),
             multi_label: None,
             head,
         }

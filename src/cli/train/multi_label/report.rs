@@ -12,6 +12,7 @@ use super::fit::Fitted;
 use crate::cli::extraction::Skipped;
 use crate::cli::report::{
     LabelTexts, in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
+    with_near_duplicates,
 };
 use crate::cli::terminal::warn;
 use crate::cli::train::TrainArgs;
@@ -54,7 +55,7 @@ impl Validated<'_> {
             calibration: &fitted.calibration,
             trained_on: config.data.trained_on.clone(),
             skipped,
-            leaked: Ok(leaked),
+            leaked: Ok(with_near_duplicates(leaked, summary)),
             contradictions,
             label_texts: texts.into_texts(),
             making: making(config, summary),

@@ -26,7 +26,7 @@ pub struct Trained<'a> {
     pub extracted: Extracted<'a, LabelSet>,
     pub photos: &'a Photos<LabelSet>,
     pub split: &'a Split<LabelSet>,
-    pub near_duplicates: NearDuplicates,
+    pub near_duplicates: Option<NearDuplicates>,
     pub fitted: Fitted,
     /// The result on the test photos, if there are any.
     pub test: Option<Scored>,
@@ -154,7 +154,7 @@ impl Trained<'_> {
             calibration: Some(fitted.calibration.clone()),
             test: None,
             multi_label: Some(scores.clone()),
-            near_duplicates: Some(near_duplicates.clone()),
+            near_duplicates: near_duplicates.clone(),
             head: HeadSummary::default(),
         }
     }
