@@ -63,8 +63,9 @@
 //! 6. [`head`] trains a linear layer on features, with Burn's autodiff and Adam;
 //! 7. [`weights`] loads backbones and heads from files;
 //! 8. [`features`] runs the frozen network once on each photo;
-//! 9. [`report`] shows the results, and [`run`] writes and reads the run folder;
-//! 10. [`export`] writes the model for other programs.
+//! 9. [`neighbours`] measures how far a photo is from those trained on;
+//! 10. [`report`] shows the results, and [`run`] writes and reads the run folder;
+//! 11. [`export`] writes the model for other programs.
 //!
 //! [`gallery`] shows predictions on the photos themselves; [`demo`] draws photos for a first try.
 //! ARCHITECTURE.md in the repository has the whole picture.
@@ -85,6 +86,7 @@ pub mod head;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub mod kernels;
 mod leftovers;
+pub mod neighbours;
 pub mod output;
 pub mod photos;
 pub mod plan;

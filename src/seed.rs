@@ -33,6 +33,8 @@ pub enum Purpose {
     TestPart,
     /// The draw with this number of training photos for the learning curve.
     Draw(u32),
+    /// Which training photos are kept for the score of strangers.
+    Neighbours,
 }
 
 /// Returns the generator of `seed` for `purpose`.
@@ -51,6 +53,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
         Purpose::Holdout => (1 << 41) + 3,
         Purpose::TestPart => (1 << 41) + 4,
         Purpose::Draw(number) => (1 << 42) + u64::from(number),
+        Purpose::Neighbours => (1 << 41) + 2,
     });
     generator
 }

@@ -188,4 +188,22 @@ if network(backbone, len(classes)) is not None:
     compare("PyTorch, f16 file", in_torch(half), HALF_TOLERANCE)
 compare("ONNX Runtime", in_onnxruntime(graph), TOLERANCE)
 compare("ONNX Runtime, f16", in_onnxruntime(half_graph), HALF_TOLERANCE)
+
+# The score of strangers: a second output, if the model is a run.
+told = kindling("predict", model, *sorted(png.glob("*/*")), "--json", "--device", "flex", check=True).stdout
+told = [json.loads(line) for line in told.splitlines()]
+has_scores = "stranger_score" in told[0]
+for file, tolerance in [(graph, 1e-4), (half_graph, HALF_TOLERANCE)]:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert [output.name for output in session.get_outputs()] == ["logits", "stranger_score"][:1 + has_scores]
+    if has_scores:
+        run = lambda part: session.run(["stranger_score"], {"pixel_values": part.numpy()})[0]
+        scores = np.concatenate([run(part) for part in batch.split(7)])
+        expected = np.array([line["stranger_score"] for line in told])
+        threshold = float(session.get_modelmeta().custom_metadata_map["stranger_threshold"])
+        assert threshold == told[0]["stranger_threshold"] and scores.shape == expected.shape
+        off = np.abs(scores - expected).max()
+        print(f"ONNX Runtime, {Path(file).name}: stranger scores differ by {off:.1e}, "
+              f"{int((scores > threshold).sum())} of {len(scores)} above {threshold:.4f}")
+        failed |= not off <= tolerance
 sys.exit(1 if failed else 0)

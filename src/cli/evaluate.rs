@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::{CalibrationSummary, ClassScores, Prediction, ScoreIntervals, Scores};
+use kindling::neighbours::StrangerCount;
 use kindling::photos::{PhotoSet, Table, labelled_as, training_folder};
 use kindling::printable::PathText;
 use kindling::run::Model;
@@ -16,6 +17,7 @@ use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
 use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
+use super::strangers;
 use super::table::TableArgs;
 use super::terminal::{SEED, counted, error_text, interval, one_line, text, warn};
 
@@ -73,6 +75,8 @@ struct Evaluation<'a> {
     calibration: CalibrationSummary,
     classes: &'a [String],
     per_class: &'a [ClassScores],
+    #[serde(flatten)]
+    strangers: Option<StrangerCount>,
     skipped: usize,
     skipped_files: Vec<SkippedFile<'a>>,
     report: Option<&'a str>,
@@ -150,6 +154,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         }
     };
     let skipped = &evaluated.skipped;
+    let strangers = evaluated.strangers(model);
 
     let mut out = io::stdout().lock();
     if args.json {
@@ -160,6 +165,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             calibration,
             classes: &model.classes,
             per_class: &per_class,
+            strangers,
             skipped: skipped.len(),
             skipped_files: skipped
                 .iter()
@@ -194,6 +200,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             "mean over the classes: recall (balanced accuracy) {:.4}, F1 {:.4}",
             scores.balanced_accuracy, scores.macro_f1
         )?;
+    }
+    if let Some(strangers) = &strangers {
+        writeln!(out, "{}", strangers::line(strangers, scores.images, ""))?;
     }
     if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;

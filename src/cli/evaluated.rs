@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use kindling::features::{Extraction, Extractor};
+use kindling::neighbours::StrangerCount;
 use kindling::photos::{LabelledPhoto, PhotoSet};
 use kindling::report::ReportPhoto;
 use kindling::run::Model;
@@ -18,6 +19,8 @@ pub struct Evaluated<L = usize> {
     pub labels: Vec<L>,
     /// Their raw logits, `[photos, classes]`.
     pub logits: Vec<f32>,
+    /// How far each is from the photos that the model was trained on, if it knows these.
+    pub stranger_scores: Option<Vec<f64>>,
     /// Skipped files with the reasons.
     pub skipped: Skipped,
 }
@@ -38,7 +41,17 @@ impl<L: Clone> Evaluated<L> {
         let label = |index: &usize| set.photos[*index].label.clone();
         let labels = extraction.photos.iter().map(label).collect();
         let logits = model.logits(&extraction.rows, extractor.device())?;
-        Ok(Self { set, extraction, labels, logits, skipped })
+        let stranger_scores = model
+            .neighbours
+            .as_ref()
+            .map(|neighbours| neighbours.scores(&extraction.rows, extractor.device()));
+        Ok(Self { set, extraction, labels, logits, stranger_scores, skipped })
+    }
+
+    /// The photos that are unlike those that the `model` was trained on, if it knows these.
+    pub fn strangers(&self, model: &Model) -> Option<StrangerCount> {
+        let (neighbours, scores) = (model.neighbours.as_ref()?, self.stranger_scores.as_ref()?);
+        Some(neighbours.count(scores))
     }
 
     /// The features of the photos, `[photos, width]`.

@@ -54,6 +54,12 @@ pub struct ExportArgs {
     #[arg(long)]
     f16: bool,
 
+    /// Leave out the second output of an ONNX model, `stranger_score`
+    ///
+    /// It needs the features of the training photos, which add at most 8 MiB to the file.
+    #[arg(long)]
+    no_stranger_score: bool,
+
     /// Replace an existing file
     #[arg(long)]
     force: bool,
@@ -81,7 +87,11 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let model = args.calibration.of(args.network.model(&args.model, false, &processor()?)?);
     let precision = if args.f16 { Precision::Half } else { Precision::Full };
     let (head, description) = model.folded();
-    let parts = Parts { backbone: &model.backbone, head: &head, description: &description };
+    let neighbours = match format {
+        Format::Onnx if !args.no_stranger_score => model.neighbours.as_ref(),
+        _ => None,
+    };
+    let parts = Parts { neighbours, ..Parts::new(&model.backbone, &head, &description) };
     let size = output.write(&format.write(parts, precision)?)?;
 
     let file = one_line(&text(&args.out));
@@ -99,6 +109,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         bytes(size),
         preparation(&description.preprocessing)
     ));
+    if let Some(neighbours) = neighbours {
+        printed_afterwards(writeln!(
+            io::stdout(),
+            "strangers second output `stranger_score`: a photo above {:.4} is unlike the training photos",
+            neighbours.threshold()
+        ));
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod opened;
 mod predict;
 mod pretrained;
 mod report;
+mod strangers;
 mod suggested;
 mod suspects;
 mod table;

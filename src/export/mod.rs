@@ -16,6 +16,7 @@ pub use self::safetensors::safetensors;
 
 use crate::backbone::Backbone;
 use crate::head::Head;
+use crate::neighbours::Neighbours;
 use crate::plan::Unsupported;
 use crate::weights::Description;
 
@@ -28,6 +29,15 @@ pub struct Parts<'a> {
     pub head: &'a Head,
     /// The backbone's name, the class names and the preprocessing.
     pub description: &'a Description,
+    /// Features of the training photos, for a second output in ONNX. Other formats leave them out.
+    pub neighbours: Option<&'a Neighbours>,
+}
+
+impl<'a> Parts<'a> {
+    /// The network with its metadata, without neighbours.
+    pub fn new(backbone: &'a Backbone, head: &'a Head, description: &'a Description) -> Self {
+        Self { backbone, head, description, neighbours: None }
+    }
 }
 
 /// A file format.

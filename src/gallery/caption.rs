@@ -90,12 +90,12 @@ impl Captions {
         Some(Self::new())
     }
 
-    /// Draws the class and its probability (0 to 1) at the bottom of the photo.
+    /// Draws the class and its probability (0 to 1), if there is one, at the bottom of the photo.
     ///
     /// If they do not fit side by side, the text is shrunk, then set in two lines if the photo is
     /// tall enough, and finally the class is shortened with an ellipsis. The probability is never
     /// shortened.
-    pub fn draw(&self, photo: &mut RgbImage, class: &str, probability: f64) {
+    pub fn draw(&self, photo: &mut RgbImage, class: &str, probability: Option<f64>) {
         let (width, height) = photo.dimensions();
         if width == 0 || height == 0 {
             return;
@@ -134,10 +134,10 @@ impl Captions {
     }
 
     /// Lays out the text for a photo of `width` by `height` pixels.
-    fn text(&self, class: &str, probability: f64, width: f32, height: f32) -> Text {
+    fn text(&self, class: &str, probability: Option<f64>, width: f32, height: f32) -> Text {
         let label: String = class.chars().take(MAX_CHARACTERS).map(printable).collect();
-        let percent = format!("{:.1} %", probability * 100.0);
-        let percent_width = self.width(&percent);
+        let percent = probability.map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
+        let percent_width = if percent.is_empty() { 0.0 } else { self.width(&percent) };
         let wanted =
             (FONT_SIZE * (width * height).sqrt()).max(READABLE_SIZE).min(MAX_FONT_SIZE * height);
         // At least the readable size, unless the photo is so small that `wanted` is below it.

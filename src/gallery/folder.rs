@@ -30,10 +30,10 @@ const LONGEST_SIDE: u32 = 65535;
 pub struct Shown<'a> {
     /// Path of the photo.
     pub photo: &'a Path,
-    /// Index of the most probable class.
+    /// Index of the class that is shown.
     pub class: usize,
-    /// Probability of that class, 0 to 1.
-    pub probability: f64,
+    /// Probability of that class, 0 to 1, if it is shown too.
+    pub probability: Option<f64>,
 }
 
 /// Why photos cannot be saved.

@@ -12,7 +12,7 @@ impl Captions {
     }
 
     /// Never called, because no value of this type exists.
-    pub fn draw(&self, _photo: &mut RgbImage, _class: &str, _probability: f64) {
+    pub fn draw(&self, _photo: &mut RgbImage, _class: &str, _probability: Option<f64>) {
         match *self {}
     }
 }

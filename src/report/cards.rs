@@ -74,6 +74,12 @@ pub fn card(findings: &Findings, photo: usize, picture: Markup) -> Markup {
                 @if !prediction.is_right() {
                     span .truth { "true class: " bdi { (findings.class(prediction.label)) } }
                 }
+                @if let Some((score, is_unknown)) = findings.stranger(photo) {
+                    span .stranger data-stranger-score=(score) {
+                        @if is_unknown { "unlike the training photos: " } @else { "stranger score " }
+                        (format!("{score:.3}"))
+                    }
+                }
                 a .file href=(url) title=(full_path) { bdi { (name) } }
             }
         }

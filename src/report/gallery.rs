@@ -32,6 +32,8 @@ pub enum Place {
     Right,
     /// The suspected label errors.
     Suspects,
+    /// The photos that are farthest from those trained on.
+    Strangers,
 }
 
 /// The photos shown on the page.
@@ -100,7 +102,7 @@ impl Galleries {
     }
 
     /// The place of every photo that the page shows, in the order of `photos`.
-    pub fn places(&self, suspects: &[usize]) -> HashMap<usize, Place> {
+    pub fn places(&self, suspects: &[usize], farthest: &[usize]) -> HashMap<usize, Place> {
         let mut places = HashMap::new();
         let mut add = |photos: &[usize], place| {
             for photo in photos {
@@ -114,6 +116,7 @@ impl Galleries {
             }
         }
         add(suspects, Place::Suspects);
+        add(farthest, Place::Strangers);
         places
     }
 

@@ -18,6 +18,7 @@ mod gallery;
 mod multi_label;
 mod page;
 mod pictures;
+mod strangers;
 mod suspects;
 
 use std::collections::{HashMap, HashSet};
@@ -77,6 +78,8 @@ pub struct Content<'a> {
     pub calibration: Option<&'a CalibrationSummary>,
     /// Whether the epoch that was kept is the one that is best on these photos.
     pub chose_the_epoch: bool,
+    /// How far the photos are from those trained on, if the model knows these.
+    pub strangers: Option<Strangers<'a>>,
     /// Number of training photos of each class, if known.
     pub trained_on: Option<Vec<usize>>,
     /// Skipped files, each with the reason.
@@ -92,6 +95,15 @@ pub struct Content<'a> {
     pub making: Vec<(&'static str, String)>,
     /// Number of photos to show in each group of each class.
     pub gallery: usize,
+}
+
+/// How far the evaluated photos are from those trained on: see [`neighbours`](crate::neighbours).
+#[derive(Clone, Copy, Debug)]
+pub struct Strangers<'a> {
+    /// The score of each photo.
+    pub scores: &'a [f64],
+    /// The score above which a photo is a stranger.
+    pub threshold: f64,
 }
 
 /// Evaluated photos that the model was trained on.
@@ -142,6 +154,8 @@ struct Findings<'a> {
     places: HashMap<usize, Place>,
     /// Suspected label errors as photo indices, most suspicious first.
     suspected: Vec<usize>,
+    /// The photos that are farthest from those trained on, farthest first.
+    farthest: Vec<usize>,
 }
 
 impl Report {
@@ -168,7 +182,8 @@ impl Report {
         // Each explained photo is shown twice, under the maps of the predicted and the true class;
         // every other photo once.
         let mut seen = HashSet::new();
-        let others = findings.shown_suspects().iter().copied().chain(findings.galleries.photos());
+        let others = findings.shown_suspects().iter().chain(&findings.farthest).copied();
+        let others = others.chain(findings.galleries.photos());
         let others = others.filter(|photo| findings.places[photo] != Place::Explained);
         let wanted: Vec<usize> = explained_photos
             .iter()
@@ -209,6 +224,8 @@ const MARK: &str = "kindling report";
 
 /// Maximum number of suspected label errors shown with a picture.
 const SUSPECTS_SHOWN: usize = 24;
+/// Maximum number of photos shown that are far from those trained on.
+const FARTHEST_SHOWN: usize = 24;
 /// Maximum number of suspected label errors listed by file name.
 const SUSPECTS_LISTED: usize = 1000;
 
@@ -230,6 +247,9 @@ impl<'a> Findings<'a> {
             Some(_) => Vec::new(),
             None => suspected_label_errors(classes, &predictions),
         };
+        let farthest = content.strangers.map_or(Vec::new(), |strangers| {
+            strangers.farthest(content.gallery.min(FARTHEST_SHOWN))
+        });
         Self {
             content,
             scores: Scores::of(classes, &logits, &labels),
@@ -244,9 +264,10 @@ impl<'a> Findings<'a> {
             ),
             roc: roc.flatten(),
             top5: (classes >= TOP_5_CLASSES).then(|| top_k_accuracy(&predictions, 5)),
-            places: galleries.places(shown_suspects(&suspected)),
+            places: galleries.places(shown_suspects(&suspected), &farthest),
             galleries,
             suspected,
+            farthest,
             predictions,
         }
     }
@@ -264,6 +285,14 @@ impl<'a> Findings<'a> {
 
     fn shown_suspects(&self) -> &[usize] {
         shown_suspects(&self.suspected)
+    }
+
+    /// The score of a photo that the page shows as far from those trained on, or that is above the
+    /// threshold, and whether it is.
+    fn stranger(&self, photo: usize) -> Option<(f64, bool)> {
+        let Strangers { scores, threshold } = self.content.strangers?;
+        let (score, is_unknown) = (scores[photo], scores[photo] > threshold);
+        (is_unknown || self.farthest.contains(&photo)).then_some((score, is_unknown))
     }
 
     fn class(&self, index: usize) -> &str {

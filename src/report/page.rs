@@ -4,7 +4,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::gallery::{self, percent};
 use super::pictures::Thumbnails;
-use super::{ActivationMap, Findings, MARK, charts, confusion, data, explanations, suspects};
+use super::{
+    ActivationMap, Findings, MARK, charts, confusion, data, explanations, strangers, suspects,
+};
 use crate::head::Monitor;
 use crate::photos::Preprocessing;
 use crate::printable::{is_printable, printable};
@@ -39,6 +41,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
         (explanations::section(findings, drawings))
         (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
         (suspects::section(findings, drawings))
+        (strangers::section(findings, drawings))
         (probabilities(findings))
         (data::section(findings, drawings.preprocessing))
         (data::making(&content.making))
@@ -115,6 +118,7 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
         shows_photos.then_some(("maps", "Wrong predictions")),
         shows_photos.then_some(("galleries", "Photos")),
         Some(("label-errors", "Suspected label errors")),
+        findings.content.strangers.map(|_| ("strangers", "None of these")),
         Some(("calibration", "Calibration")),
         findings.roc.as_ref().map(|_| ("roc", "ROC")),
         Some(("data", "Data")),

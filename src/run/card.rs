@@ -103,8 +103,14 @@ impl Card<'_> {
             card,
             "## Intended use\n\n\
              The model is meant for photos like those it was trained on. It assigns one of its classes to every photo, even if \
-             the photo shows none of them, and it sees only the centre of the photo. Evaluate it on your own photos before \
-             you rely on it.\n"
+             the photo shows none of them, and it sees only the centre of the photo. {}Evaluate it on your own photos before \
+             you rely on it.\n",
+            match summary.strangers {
+                Some(_) =>
+                    "`kindling predict RUN PHOTO --reject` says `unknown` instead for a photo that is unlike \
+                            everything it was trained on. ",
+                None => "",
+            }
         )?;
         writeln!(
             card,

@@ -9,6 +9,7 @@ use crate::device::DeviceInfo;
 use crate::evaluation::{CalibrationSummary, MultiLabelFigures, ScoreIntervals};
 use crate::features::SelfCheck;
 use crate::head::EpochMetrics;
+use crate::neighbours::StrangerCount;
 use crate::photos::{
     FolderError, Preprocessing, Split, older_splits, split_of_parts, training_split,
 };
@@ -131,6 +132,9 @@ pub struct Summary {
     /// The scores on the test photos, if there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestScores>,
+    /// The validation photos that are unlike the training photos. Absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strangers: Option<StrangerCount>,
     /// Photos that are nearly the same in several parts. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub near_duplicates: Option<NearDuplicates>,

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::files::{ClassList, RunFiles};
-use super::{CLASSES_FILE, ConfigError, MODEL_FILE, RunConfig};
+use super::{CLASSES_FILE, ConfigError, MODEL_FILE, NEIGHBOURS_FILE, RunConfig};
 use crate::backbone::{Architecture, Backbone, UnknownBackbone};
 use crate::evaluation::scaled;
 use crate::features::Extractor;
 use crate::head::Head;
+use crate::neighbours::{Neighbours, model_digest};
 use crate::photos::{Preprocessing, PreprocessingError};
 use crate::printable::PathText;
 use crate::weights::{
@@ -34,6 +35,8 @@ pub struct Model {
     pub temperature: Option<f64>,
     /// The temperature by which the head's weights were divided by an export, if they were.
     pub calibrated_with: Option<f64>,
+    /// Features of the training photos, if the model comes from a run that has them.
+    pub neighbours: Option<Neighbours>,
     /// The configuration of the run, if the model comes from a run.
     pub config: Option<RunConfig>,
     /// What the user should know about how the file was read, as sentences.
@@ -197,6 +200,13 @@ impl Model {
         let backbone = weights::backbone(&checkpoint, &architecture, device)?;
         let classes = classes.for_logits(head.classes())?;
         let (temperature, calibrated_with) = calibration(description.as_ref());
+        let file = folder.join(NEIGHBOURS_FILE);
+        let (neighbours, notes) =
+            match Neighbours::read(&file, &model_digest(&head), head.features()) {
+                Ok(found) => (found, Vec::new()),
+                // Predictions do not need them.
+                Err(error) => (None, vec![format!("there are no stranger scores: {error}")]),
+            };
         Ok(Self {
             backbone,
             head,
@@ -205,8 +215,9 @@ impl Model {
             task: description.map(|found| found.task).unwrap_or_default(),
             temperature,
             calibrated_with,
+            neighbours,
             config: Some(config),
-            notes: Vec::new(),
+            notes,
         })
     }
 
@@ -239,6 +250,7 @@ impl Model {
                 task,
                 temperature,
                 calibrated_with,
+                neighbours: None,
                 config: None,
                 notes,
             });
@@ -264,6 +276,7 @@ impl Model {
             task: Task::SingleLabel,
             temperature: None,
             calibrated_with: None,
+            neighbours: None,
             config: None,
             notes,
         })

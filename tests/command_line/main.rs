@@ -32,6 +32,7 @@ mod robustness;
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod server;
 mod shared;
+mod strangers;
 mod tables;
 #[path = "../library/torch_save.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]

@@ -23,17 +23,17 @@ fn a_csv_row_says_for_each_photo_what_json_says() {
     let lines = json_lines(&String::from_utf8(json.stdout).unwrap());
     let mut rows = csv::Reader::from_reader(&csv.stdout[..]);
     let header = rows.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-    assert_eq!(header, "path,class,probability,class_2,probability_2,error");
+    assert_eq!(header, "path,class,probability,class_2,probability_2,stranger_score,unknown,error");
     let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.unwrap()).collect();
     assert_eq!(rows.len(), lines.len());
     for (row, line) in rows.iter().zip(&lines) {
         assert_eq!(&row[0], line["path"].as_str().unwrap());
         if let Some(error) = line.get("error") {
-            assert_eq!(&row[5], error.as_str().unwrap());
-            assert!((1..5).all(|cell| row[cell].is_empty()));
+            assert_eq!(&row[7], error.as_str().unwrap());
+            assert!((1..7).all(|cell| row[cell].is_empty()));
             continue;
         }
-        assert!(row[5].is_empty());
+        assert!(row[7].is_empty());
         for (rank, cell) in [(0, 1), (1, 3)] {
             let guess = &line["top"][rank];
             assert_eq!(&row[cell], guess["class"].as_str().unwrap());
@@ -53,12 +53,14 @@ fn the_header_has_no_more_guesses_than_there_are_classes() {
     let args = ["predict", "run", "photos/val/discs", "--csv", "--device", CPU];
     let message = stdout(&run_in(folder.path(), args));
     assert!(
-        message.starts_with("path,class,probability,error\nphotos/val/discs/000.png,"),
+        message.starts_with(
+            "path,class,probability,stranger_score,unknown,error\nphotos/val/discs/000.png,"
+        ),
         "{message}"
     );
     let message = stdout(&run_in(folder.path(), [&args[..], &["--top", "9"]].concat()));
     let header = message.lines().next().unwrap();
-    assert!(header.ends_with(",class_3,probability_3,error"), "{header}");
+    assert!(header.ends_with(",class_3,probability_3,stranger_score,unknown,error"), "{header}");
     let both = run_in(folder.path(), [&args[..], &["--json"]].concat());
     assert_eq!(both.status.code(), Some(2));
 }

@@ -20,7 +20,7 @@ fn calibrated() -> Model {
 }
 
 fn written(model: &Model, head: &Head, description: &Description, format: Format) -> Vec<u8> {
-    let parts = Parts { backbone: &model.backbone, head, description };
+    let parts = Parts::new(&model.backbone, head, description);
     format.write(parts, Precision::Full).unwrap()
 }
 

@@ -31,7 +31,7 @@ fn written(backbone: &Backbone, head: &Head) -> Vec<u8> {
         temperature: None,
         calibrated_with: None,
     };
-    let parts = Parts { backbone, head, description: &description };
+    let parts = Parts::new(backbone, head, &description);
     export::safetensors(parts, Precision::Full).unwrap()
 }
 

@@ -43,7 +43,7 @@ fn written_as(
     format: Format,
     precision: Precision,
 ) -> Result<Vec<u8>, ExportError> {
-    let parts = Parts { backbone: &model.backbone, head: &model.head, description };
+    let parts = Parts::new(&model.backbone, &model.head, description);
     format.write(parts, precision)
 }
 

@@ -90,7 +90,7 @@ fn svg_markup_in_a_class_name_is_drawn_as_text() {
 }
 
 fn shown(photo: &Path, class: usize) -> Shown<'_> {
-    Shown { photo, class, probability: 0.75 }
+    Shown { photo, class, probability: Some(0.75) }
 }
 
 #[test]

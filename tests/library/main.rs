@@ -24,6 +24,7 @@ mod jpeg_forms;
 mod jpeg_xl;
 mod layouts;
 mod mixed_runs;
+mod neighbours;
 mod orientations;
 #[cfg(feature = "parquet")]
 mod parquet_tables;

@@ -42,7 +42,7 @@ fn another_runs_model_is_refused() {
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let other = Model::from_weights(&checkpoint, &cpu()).unwrap();
     let description = other.description();
-    let parts = Parts { backbone: &other.backbone, head: &other.head, description: &description };
+    let parts = Parts::new(&other.backbone, &other.head, &description);
     let bytes = export::safetensors(parts, Precision::Full).unwrap();
     fs::write(run.join("model.safetensors"), bytes).unwrap();
     assert_mixed(&run, "class 1 is `class 0` in model.safetensors and `class \"0\" é`");

@@ -125,6 +125,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
         temperature: None,
         calibration: None,
         chose_the_epoch: false,
+        strangers: None,
         trained_on: None,
         skipped: &skipped,
         leaked: Ok(Leaked { training_photos: 3000, copies, near: Vec::new() }),

@@ -60,6 +60,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         test: None,
         val_intervals: None,
         calibration: None,
+        strangers: None,
         best_epoch: EPOCH,
         epochs: 1,
         classes: classes.clone(),
@@ -80,7 +81,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         temperature: None,
         calibrated_with: None,
     };
-    let parts = Parts { backbone: &backbone, head: &head, description: &description };
+    let parts = Parts::new(&backbone, &head, &description);
     let content = FolderContent {
         model: &export::safetensors(parts, Precision::Full).unwrap(),
         classes: &classes,

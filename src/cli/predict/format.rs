@@ -9,6 +9,7 @@ use kindling::gallery::Gallery;
 use kindling::printable::{PathText, printable};
 use serde::Serialize;
 
+use crate::cli::strangers::{Stranger, UNKNOWN};
 use crate::cli::terminal::{counted, one_line, shortened, text, warn};
 
 /// A class and its probability.
@@ -27,6 +28,8 @@ pub struct Predicted<'a> {
     pub guesses: Vec<Guess<'a>>,
     /// All classes, if the model gives a photo any number of them.
     pub labels: Option<Vec<Label<'a>>>,
+    /// How far the photo is from those trained on, if the model knows these.
+    pub stranger: Option<Stranger>,
 }
 
 /// A class that a photo may show beside others.
@@ -96,6 +99,8 @@ const MAX_COUNTS: usize = 8;
 /// One line per photo, in columns whose widths are known in advance.
 pub struct People<W> {
     out: W,
+    /// Whether strangers are called unknown.
+    reject: bool,
     path_width: usize,
     class_width: usize,
 }
@@ -106,6 +111,7 @@ impl<W: Write> People<W> {
         device: &DeviceInfo,
         paths: &[PathBuf],
         classes: &[String],
+        reject: bool,
     ) -> io::Result<Self> {
         writeln!(out, "device    {device}")?;
         let widest = |texts: &mut dyn Iterator<Item = String>| {
@@ -113,6 +119,7 @@ impl<W: Write> People<W> {
         };
         Ok(Self {
             out,
+            reject,
             path_width: widest(&mut paths.iter().map(|path| text(path))).min(WIDEST_PATH),
             class_width: widest(&mut classes.iter().cloned()).min(WIDEST_CLASS),
         })
@@ -123,6 +130,14 @@ impl<W: Write> Format for People<W> {
     fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()> {
         let path = one_line(&text(path));
         let (path_width, class_width) = (self.path_width, self.class_width);
+        let refused = predicted.stranger.filter(|stranger| self.reject && stranger.is_unknown);
+        if let Some(Stranger { score, threshold, .. }) = refused {
+            return writeln!(
+                self.out,
+                "{path:path_width$}  {UNKNOWN:class_width$}  {}, but its stranger score is {score:.3} > {threshold:.3}",
+                predicted.guesses.iter().map(with_percent).collect::<Vec<_>>().join(", ")
+            );
+        }
         if predicted.labels.is_some() {
             let shown: Vec<String> = predicted.shown().iter().map(with_percent).collect();
             let shown = if shown.is_empty() { NONE.to_owned() } else { shown.join(", ") };
@@ -188,6 +203,8 @@ enum Line<'a> {
         top: &'a [Guess<'a>],
         #[serde(skip_serializing_if = "Option::is_none")]
         classes: Option<&'a [Label<'a>]>,
+        #[serde(flatten)]
+        stranger: Option<Stranger>,
         device: &'a str,
     },
     Failure {
@@ -209,7 +226,7 @@ impl<'a, W: Write> JsonLines<'a, W> {
 
 impl<W: Write> Format for JsonLines<'_, W> {
     fn prediction(&mut self, path: &Path, predicted: &Predicted) -> io::Result<()> {
-        let Predicted { guesses, labels } = predicted;
+        let Predicted { guesses, labels, stranger } = predicted;
         let Guess { class, probability, .. } = guesses[0];
         self.line(&Line::Prediction {
             path: &text(path),
@@ -217,6 +234,7 @@ impl<W: Write> Format for JsonLines<'_, W> {
             probability,
             top: guesses,
             classes: labels.as_deref(),
+            stranger: *stranger,
             device: self.device,
         })
     }
@@ -231,23 +249,27 @@ impl<W: Write> Format for JsonLines<'_, W> {
 }
 
 /// One row per photo, with the header `path,class,probability,class_2,probability_2,...,error`. If
-/// photos have several classes, `labels` before `error` names them.
+/// photos have several classes, `labels` before `error` names them; if the model knows the photos that
+/// it was trained on, `stranger_score,unknown` follow.
 pub struct Csv<W: Write> {
     rows: csv::Writer<W>,
     guesses: usize,
     several: bool,
+    has_scores: bool,
 }
 
 impl<W: Write> Csv<W> {
-    /// Writes the header for `guesses` guesses per photo, and for its classes if there may be
-    /// `several`.
-    pub fn begin(out: W, guesses: usize, several: bool) -> io::Result<Self> {
-        let mut csv = Self { rows: csv::Writer::from_writer(out), guesses, several };
+    /// Writes the header for `guesses` guesses per photo, for its classes if there may be `several`,
+    /// and for its stranger score if it has one.
+    pub fn begin(out: W, guesses: usize, several: bool, has_scores: bool) -> io::Result<Self> {
+        let mut csv = Self { rows: csv::Writer::from_writer(out), guesses, several, has_scores };
         let further = (2..=guesses)
             .flat_map(|rank| ["class", "probability"].map(|name| format!("{name}_{rank}")));
         let names = ["path", "class", "probability"].map(String::from).into_iter();
         let labels = several.then(|| "labels".to_owned());
-        csv.row(names.chain(further).chain(labels).chain(["error".to_owned()]))?;
+        let scores = has_scores.then(|| ["stranger_score", "unknown"].map(String::from));
+        let last = scores.into_iter().flatten().chain(["error".to_owned()]);
+        csv.row(names.chain(further).chain(labels).chain(last))?;
         Ok(csv)
     }
 
@@ -272,11 +294,16 @@ impl<W: Write> Format for Csv<W> {
         let names: Vec<String> =
             predicted.shown().iter().map(|shown| printable(shown.class)).collect();
         let labels = self.several.then(|| names.join(LABEL_SEPARATOR));
-        self.row([text(path)].into_iter().chain(cells).chain(labels).chain([String::new()]))
+        let scores = predicted
+            .stranger
+            .map(|stranger| [stranger.score.to_string(), stranger.is_unknown.to_string()]);
+        let last = scores.into_iter().flatten().chain([String::new()]);
+        self.row([text(path)].into_iter().chain(cells).chain(labels).chain(last))
     }
 
     fn failure(&mut self, path: &Path, error: &str) -> io::Result<()> {
-        let columns = 2 * self.guesses + usize::from(self.several);
+        let scores = 2 * usize::from(self.has_scores);
+        let columns = 2 * self.guesses + usize::from(self.several) + scores;
         let empty = std::iter::repeat_n(String::new(), columns);
         self.row([text(path)].into_iter().chain(empty).chain([error.to_owned()]))
     }

@@ -3,7 +3,7 @@
 mod format;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
@@ -17,6 +17,7 @@ use super::calibration::CalibrationArg;
 use super::extraction::{advised, warn_of};
 use super::interrupt;
 use super::opened::ComputeArgs;
+use super::strangers::{self, Stranger, UNKNOWN};
 use super::terminal::{counted, error_text, text, warn, warn_damaged, warn_skipped};
 use format::{Csv, Format, Guess, JsonLines, Label, NONE, People, Predicted};
 
@@ -31,6 +32,7 @@ Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
   kindling predict runs/first holiday/ --csv > holiday.csv
+  kindling predict runs/first holiday/ --reject     photos of other things are unknown
   kindling predict efficientnet-lite0 holiday.jpg   one of ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
@@ -43,6 +45,14 @@ pub struct PredictArgs {
     /// Show the K most probable classes
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
+
+    /// Call photos unknown that are unlike everything that the model was trained on
+    ///
+    /// A run keeps features of its training photos. The stranger score of a photo is its mean
+    /// cosine distance to the 5 nearest of them, and the run's threshold refuses about 5 % of
+    /// photos like those trained on. JSON and CSV always have the score.
+    #[arg(long)]
+    reject: bool,
 
     #[command(flatten)]
     compute: ComputeArgs,
@@ -73,18 +83,24 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     let for_people = !(args.json || args.csv);
     let opened = args.compute.model(&args.model, !for_people, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
+    if args.reject {
+        strangers::required(model, &args.model)?;
+    }
     let extractor = opened.extractor()?;
     let several = model.task.thresholds().is_some();
     let mut folders = model.classes.clone();
     folders.extend(several.then(|| NONE.to_owned()));
+    let unknown = args.reject.then_some(folders.len());
+    folders.extend(unknown.map(|_| UNKNOWN.to_owned()));
     let mut gallery = gallery_dir.map(|dir| dir.open(&folders)).transpose()?;
     let out = io::stdout().lock();
     let mut format: Box<dyn Format> = match (args.json, args.csv) {
         (true, _) => Box::new(JsonLines::new(out, &info.device)),
         (_, true) => {
-            Box::new(Csv::begin(out, model.classes.len().min(args.top as usize), several)?)
+            let guesses = model.classes.len().min(args.top as usize);
+            Box::new(Csv::begin(out, guesses, several, model.neighbours.is_some())?)
         }
-        _ => Box::new(People::begin(out, info, &paths, &model.classes)?),
+        _ => Box::new(People::begin(out, info, &paths, &folders, args.reject)?),
     };
     let mut failures = 0;
     let mut counts: Vec<(&str, usize)> = folders.iter().map(|class| (class.as_str(), 0)).collect();
@@ -93,9 +109,15 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         failures += batch.failed.len();
         let logits = model.calibrated(model.logits(&batch.rows, &opened.device)?);
         let rows = logits.chunks(model.classes.len());
-        let predictions: Vec<_> = rows.map(|row| predicted(row, model, args.top)).collect();
+        let mut predictions: Vec<_> = rows.map(|row| predicted(row, model, args.top)).collect();
+        if let Some(neighbours) = &model.neighbours {
+            let scores = neighbours.scores(&batch.rows, &opened.device);
+            for (predicted, score) in predictions.iter_mut().zip(scores) {
+                predicted.stranger = Some(Stranger::of(neighbours, score));
+            }
+        }
         for predicted in &predictions {
-            shown(predicted, model).for_each(|(class, _)| counts[class].1 += 1);
+            shown(predicted, model, unknown).for_each(|(class, _)| counts[class].1 += 1);
         }
         let mut predicted = batch.photos.iter().copied().zip(&predictions).peekable();
         // Merge failures and predictions, to keep the input order.
@@ -113,7 +135,11 @@ pub fn run(args: &PredictArgs) -> Result<()> {
         warn_damaged(damaged.map(|(index, warning)| (text(&paths[*index]), warning.to_string())));
         if let Some(gallery) = &mut gallery {
             let photos = batch.photos.iter().map(|index| &*paths[*index]);
-            unsaved += save(gallery, photos.zip(&predictions), model)?;
+            let shown = photos.zip(&predictions).flat_map(|(photo, predicted)| {
+                let classes = shown(predicted, model, unknown);
+                classes.map(move |(class, probability)| Shown { photo, class, probability })
+            });
+            unsaved += save(gallery, &shown.collect::<Vec<_>>())?;
         }
         interrupt::check(&extractor)
     });
@@ -143,36 +169,32 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 }
 
 /// The classes that the photo shows, with their probabilities; the one after the last, `none`, if it
-/// shows none. Its probability is that of no class, were they independent of each other.
-fn shown<'a>(
-    predicted: &'a Predicted,
+/// shows none. Its probability is that of no class, were they independent of each other. A stranger
+/// shows the class `unknown`, if there is one, without a probability.
+fn shown(
+    predicted: &Predicted,
     model: &Model,
-) -> impl Iterator<Item = (usize, f64)> + use<'a> {
+    unknown: Option<usize>,
+) -> impl Iterator<Item = (usize, Option<f64>)> + use<> {
+    let is_unknown = predicted.stranger.is_some_and(|stranger| stranger.is_unknown);
+    if let (Some(class), true) = (unknown, is_unknown) {
+        return vec![(class, None)].into_iter();
+    }
     let shown = predicted.shown();
     let absent = |label: &Label| 1.0 - label.probability;
     let none = shown.is_empty().then(|| {
         let labels = predicted.labels.as_deref().unwrap_or_default();
         (model.classes.len(), labels.iter().map(absent).product())
     });
-    let shown: Vec<(usize, f64)> =
-        shown.iter().map(|guess| (guess.index, guess.probability)).collect();
-    shown.into_iter().chain(none)
+    let shown = shown.iter().map(|guess| (guess.index, guess.probability)).chain(none);
+    let shown: Vec<_> = shown.map(|(class, probability)| (class, Some(probability))).collect();
+    shown.into_iter()
 }
 
 /// Saves the photos with their classes. Warns of those that could not be saved, and returns
 /// their number.
-fn save<'a>(
-    gallery: &mut Gallery,
-    predicted: impl Iterator<Item = (&'a Path, &'a Predicted<'a>)>,
-    model: &Model,
-) -> Result<usize> {
-    let shown: Vec<Shown> = predicted
-        .flat_map(|(photo, predicted)| {
-            let shown = shown(predicted, model);
-            shown.map(move |(class, probability)| Shown { photo, class, probability })
-        })
-        .collect();
-    let failed = gallery.save(&shown)?;
+fn save(gallery: &mut Gallery, shown: &[Shown]) -> Result<usize> {
+    let failed = gallery.save(shown)?;
     for (index, error) in &failed {
         warn(&format!("not saved: `{}` {}", shown[*index].photo.shown(), error_text(error)));
     }
@@ -227,5 +249,5 @@ fn predicted<'a>(logits: &[f32], model: &'a Model, top: u32) -> Predicted<'a> {
         .take(top as usize)
         .map(|index| Guess { index, class: &classes[index], probability: probabilities[index] })
         .collect();
-    Predicted { guesses, labels }
+    Predicted { guesses, labels, stranger: None }
 }

@@ -9,7 +9,7 @@ use kindling::head::Monitor;
 use kindling::output::OutputFile;
 use kindling::photos::Split;
 use kindling::printable::PathText;
-use kindling::report::{Content, Report, Suspect};
+use kindling::report::{Content, Report, Strangers, Suspect};
 use kindling::run::{
     CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, TestScores, Versions,
 };
@@ -97,6 +97,10 @@ impl NewReport<'_> {
                     .and_then(|history| history.summary.calibration.as_ref()),
                 chose_the_epoch: self.data.is_none()
                     && history.as_ref().is_some_and(|history| history.summary.epochs > 1),
+                strangers: model.neighbours.as_ref().and_then(|neighbours| {
+                    let scores = evaluated.stranger_scores.as_deref()?;
+                    Some(Strangers { scores, threshold: neighbours.threshold() })
+                }),
                 trained_on: model
                     .config
                     .as_ref()

@@ -12,6 +12,7 @@ mod extract;
 mod fit;
 mod load;
 mod multi_label;
+mod neighbours;
 mod new_run_dir;
 mod photos;
 mod report;
@@ -26,6 +27,7 @@ use kindling::run::REPORT_FILE;
 
 use super::opened::put_back;
 use super::report::counts;
+use super::strangers;
 use super::terminal::{counted, interval, one_line, shell_word, text, this_program};
 pub use args::TrainArgs;
 use console::Console;
@@ -71,6 +73,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     examine::refit(args, &loaded, &extracted, split, &mut fitted, &console)?;
     let tested = test.map(|test| test.tested(&photos.split, &fitted, &calibrated, &loaded));
     let examined = examine::examine(args, &loaded, &extracted, split, &fitted, &console)?;
+    let strangers = neighbours::measure(args, &loaded, split, &extracted);
     let trained = Trained {
         loaded: &loaded,
         extracted,
@@ -78,6 +81,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         near_duplicates,
         fitted,
         calibrated,
+        strangers,
         tested,
         examined,
         options,
@@ -126,6 +130,9 @@ fn print(saved: &Saved, console: &Console) {
             "          they chose the epoch, which flatters by some half a point; \
              --test DIR gives a figure that nothing was chosen by"
         ));
+    }
+    if let Some(strangers) = &summary.strangers {
+        console.line(format_args!("{}", strangers::line(strangers, photos, "validation ")));
     }
     if let Some(test) = &summary.test {
         let photos = counted(test.photos, "photo");

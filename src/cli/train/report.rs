@@ -7,7 +7,7 @@ use kindling::evaluation::CalibrationSummary;
 use kindling::features::{Extraction, Extractor};
 use kindling::head;
 use kindling::photos::Split;
-use kindling::report::{Content, Report, ReportPhoto, Suspect};
+use kindling::report::{Content, Report, ReportPhoto, Strangers, Suspect};
 use kindling::run::{RunConfig, Summary};
 
 use super::TrainArgs;
@@ -31,6 +31,8 @@ pub struct Validated<'a> {
     pub fitted: &'a Fitted,
     /// Training and validation photos whose label may be wrong, if that was looked at.
     pub suspects: Option<&'a [Suspect<'a>]>,
+    /// How far they are from the training photos.
+    pub strangers: Option<Strangers<'a>>,
 }
 
 impl Validated<'_> {
@@ -72,6 +74,7 @@ impl Validated<'_> {
                 .and_then(CalibrationSummary::applied_temperature),
             calibration: summary.calibration.as_ref(),
             chose_the_epoch: summary.epochs > 1,
+            strangers: self.strangers,
             trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
             leaked: Ok(with_near_duplicates(leaked, summary)),

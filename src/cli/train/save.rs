@@ -17,6 +17,7 @@ use super::examine::Examined;
 use super::extract::Extracted;
 use super::fit::Fitted;
 use super::load::Loaded;
+use super::neighbours::Measured;
 use super::new_run_dir::NewRunDir;
 use super::photos::Photos;
 use super::report::Validated;
@@ -31,6 +32,8 @@ pub struct Trained<'a> {
     pub near_duplicates: Option<NearDuplicates>,
     pub fitted: Fitted,
     pub calibrated: Calibrated,
+    /// The training photos' features, and the validation photos that are unlike them.
+    pub strangers: Option<Measured>,
     /// The result on the test photos, if there are any.
     pub tested: Option<Tested>,
     /// What cross-validation says of the photos.
@@ -57,7 +60,7 @@ impl Trained<'_> {
         let summary = self.summary();
         let config = self.config(args)?;
         let predictions = self.predictions();
-        let Self { loaded, extracted, photos, fitted, examined, .. } = self;
+        let Self { loaded, extracted, photos, fitted, strangers, examined, .. } = self;
         let split = &photos.split;
         let logits = &fitted.logits;
         let temperature = self.calibrated.summary.applied_temperature();
@@ -72,6 +75,7 @@ impl Trained<'_> {
             skipped: &skipped,
             fitted: &fitted,
             suspects: examined.suspects.as_deref(),
+            strangers: strangers.as_ref().map(Measured::strangers),
         };
         let drawn = validated.draw(run_dir.folder(), &config, &summary, args, &extractor);
         // Two copies of the weights are enough: the compiled ones are dropped before the file's are
@@ -85,14 +89,11 @@ impl Trained<'_> {
             temperature,
             calibrated_with: None,
         };
-        let parts = Parts {
-            backbone: &loaded.backbone,
-            head: fitted.finished(),
-            description: &description,
-        };
+        let parts = Parts::new(&loaded.backbone, fitted.finished(), &description);
         let model = export::safetensors(parts, Precision::Full)?;
         let logits = scaled(logits, temperature.unwrap_or(1.0));
         let scores = Scores::of(split.classes.len(), &logits, &val.labels);
+        further.extend(strangers.iter().map(|measured| measured.file(fitted.finished())));
         let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
         further.extend(examined.tables);
         let folder = run_dir.write(&FolderContent {
@@ -146,6 +147,7 @@ impl Trained<'_> {
             near_duplicates: near_duplicates.clone(),
             multi_label: None,
             head,
+            strangers: self.strangers.as_ref().map(Measured::count),
         }
     }
 

@@ -143,7 +143,7 @@ pub(super) fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn ints(name: &str, values: &[usize]) -> AttributeProto {
+pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto {
         name: Some(name.to_owned()),
         ints: values.iter().map(|value| *value as i64).collect(),

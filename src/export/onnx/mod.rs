@@ -1,11 +1,12 @@
 //! Exports the whole network as an ONNX graph with the input `pixel_values` and the output
-//! `logits`.
+//! `logits`; with neighbours, there is a second output, `stranger_score`.
 //!
 //! The graph is generated from the backbone's [`Plan`](crate::plan::Plan), with BatchNorm
 //! folded into the convolutions, as PyTorch's exporter does in eval mode. In full precision, a
 //! runtime only needs the operators `Conv`, `Relu`, `Clip`, `MaxPool`, `Add`, `GlobalAveragePool`,
-//! `Flatten` and `Gemm`; half precision adds `Cast`. Nodes and constants are named after the
-//! published tensors.
+//! `Flatten` and `Gemm`; half precision adds `Cast`, and the second output `Cast`, `ReduceL2`,
+//! `Max`, `Div`, `TopK`, `ReduceMean` and `Sub`. Nodes and constants are named after the published
+//! tensors.
 //!
 //! Burn's own exporter (burn-onnx 0.22) is not used: it needs graph capture compiled into the whole
 //! program, rejects input-dependent padding before strided convolutions if the batch size is
@@ -14,6 +15,7 @@
 //! stays dynamic.
 
 mod graph;
+mod neighbours;
 pub mod proto;
 
 use prost::Message;
@@ -25,6 +27,7 @@ use self::proto::{
 };
 use super::{ExportError, Parts, Precision};
 use crate::backbone::Tensors;
+use crate::neighbours::Neighbours;
 use crate::photos::Preprocessing;
 use crate::plan::{Operation, Planned, Unsupported, Value, Weights};
 use crate::weights::{Description, Task};
@@ -50,7 +53,7 @@ const OUTPUT: &str = "logits";
 /// # Panics
 /// If [`check`](crate::photos::Preprocessing::check) rejects the preprocessing.
 pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> {
-    let Parts { backbone, head, description } = parts;
+    let Parts { backbone, head, description, neighbours } = parts;
     let mut graph = Graph {
         nodes: Vec::new(),
         constants: Vec::new(),
@@ -115,11 +118,19 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
     }
     let last = outputs.pop().ok_or_else(|| Unsupported::new("", "the network has no steps"))?;
     let features = graph.node("Flatten", "features", &[last], vec![int("axis", 1)]);
-    graph.head(features, head)?;
+    graph.head(features.clone(), head)?;
+    let mut output = vec![value_info(OUTPUT, &[head.classes()])];
+    if let Some(neighbours) = neighbours {
+        graph.strangers(&features, neighbours);
+        output.push(value_info(neighbours::OUTPUT, &[]));
+    }
 
     let mut entries = description.entries();
-    let described = described(description);
+    let described = described(description, neighbours);
     entries.insert("description".to_owned(), described.clone());
+    if let Some(neighbours) = neighbours {
+        entries.insert(neighbours::THRESHOLD.to_owned(), neighbours.threshold().to_string());
+    }
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import: vec![OperatorSetIdProto {
@@ -134,7 +145,7 @@ pub fn onnx(parts: Parts, precision: Precision) -> Result<Vec<u8>, ExportError> 
             name: Some(description.backbone.clone()),
             initializer: graph.constants,
             input: vec![value_info(INPUT, &[3, side, side])],
-            output: vec![value_info(OUTPUT, &[head.classes()])],
+            output,
         }),
         metadata_props: entries
             .into_iter()
@@ -162,10 +173,10 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
 }
 
 /// A human-readable description of the model and how to use it.
-fn described(description: &Description) -> String {
+fn described(description: &Description, neighbours: Option<&Neighbours>) -> String {
     let Description { backbone, classes, preprocessing, task, .. } = description;
     let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
-    format!(
+    let mut text = format!(
         "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
          {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, minus the mean \
          {mean:?} and divided by the deviation {std:?}, as [batch, 3, {crop}, {crop}]. {OUTPUT}: [batch, \
@@ -178,5 +189,16 @@ fn described(description: &Description) -> String {
                  the class's threshold on (metadata `thresholds`)"
             }
         }
-    )
+    );
+    if let Some(neighbours) = neighbours {
+        text += &format!(
+            " {}: [batch], the mean cosine distance to the {} nearest training photos; a photo with a score \
+             above {} (metadata `{}`) is unlike all of them.",
+            neighbours::OUTPUT,
+            neighbours.nearest(),
+            neighbours.threshold(),
+            neighbours::THRESHOLD
+        );
+    }
+    text
 }

@@ -145,6 +145,8 @@ pub enum DataType {
     Undefined = 0,
     /// 32-bit float.
     Float = 1,
+    /// 64-bit signed integer.
+    Int64 = 7,
     /// 16-bit float.
     Float16 = 10,
 }

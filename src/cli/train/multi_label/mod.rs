@@ -16,8 +16,9 @@ use super::duplicates::{self, Prepared};
 use super::new_run_dir::NewRunDir;
 use super::photos::Photos;
 use super::watch::Watch;
-use super::{TrainArgs, calibrate, extract, load, scarce, test};
+use super::{TrainArgs, calibrate, extract, load, neighbours, scarce, test};
 use crate::cli::report::counts;
+use crate::cli::strangers;
 use crate::cli::terminal::{
     counted, multi_label_figures, one_line, shell_word, text, this_program,
 };
@@ -50,6 +51,7 @@ pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<(
     scarce::warn_of_classes(&split.classes, &shown(&extracted.val, split.classes.len()));
     let fitted = fit::fit(args, &loaded, &extracted, &split.classes, watch, &console)?;
     let test = test.map(|photos| photos.scored(&fitted, &loaded, &split.classes));
+    let strangers = neighbours::measure(args, &loaded, split, &extracted);
     let trained = Trained {
         loaded: &loaded,
         extracted,
@@ -58,6 +60,7 @@ pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<(
         near_duplicates,
         fitted,
         test,
+        strangers,
         options,
         typed,
     };
@@ -114,6 +117,10 @@ fn print(saved: &Saved, console: &Console) {
         part("test", test);
     }
     if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
+        console.line(format_args!("{line}"));
+    }
+    if let Some(count) = &summary.strangers {
+        let line = strangers::line(count, summary.val_photos, "validation ");
         console.line(format_args!("{line}"));
     }
     let model = one_line(&shell_word(folder));

@@ -17,6 +17,7 @@ use super::report::Validated;
 use crate::cli::train::TrainArgs;
 use crate::cli::train::extract::Extracted;
 use crate::cli::train::load::Loaded;
+use crate::cli::train::neighbours::Measured;
 use crate::cli::train::new_run_dir::NewRunDir;
 use crate::cli::train::photos::Photos;
 
@@ -30,6 +31,8 @@ pub struct Trained<'a> {
     pub fitted: Fitted,
     /// The result on the test photos, if there are any.
     pub test: Option<Scored>,
+    /// The training photos' features, and the validation photos that are unlike them.
+    pub strangers: Option<Measured>,
     /// The options, for the run's configuration.
     pub options: toml::Table,
     /// The command as the user typed it.
@@ -64,7 +67,7 @@ impl Trained<'_> {
         };
         let extractor = &self.extracted.extractor;
         let drawn = validated.draw(run_dir.folder(), &config, &summary, args, extractor);
-        let Self { loaded, extracted, photos, split, fitted, .. } = self;
+        let Self { loaded, extracted, photos, split, fitted, strangers, .. } = self;
         let mut further = vec![(PREDICTIONS_FILE, predictions)];
         further.extend(photos.split_file());
         // Two copies of the weights are enough: the compiled ones are dropped before the file's are
@@ -79,8 +82,9 @@ impl Trained<'_> {
             calibrated_with: None,
         };
         let head = &fitted.fitted.head;
-        let parts = Parts { backbone: &loaded.backbone, head, description: &description };
+        let parts = Parts::new(&loaded.backbone, head, &description);
         let model = export::safetensors(parts, Precision::Full)?;
+        further.extend(strangers.iter().map(|measured| measured.file(head)));
         let card = MultiLabelCard { config: &config, summary: &summary, scores: &scores };
         let folder = run_dir.write(&FolderContent {
             model: &model,
@@ -140,7 +144,7 @@ impl Trained<'_> {
     }
 
     fn summary(&self, scores: &MultiLabelSummary) -> Summary {
-        let Self { extracted, split, near_duplicates, fitted, .. } = self;
+        let Self { extracted, split, near_duplicates, fitted, strangers, .. } = self;
         Summary {
             best_epoch: fitted.fitted.best,
             epochs: fitted.fitted.epochs.len(),
@@ -156,6 +160,7 @@ impl Trained<'_> {
             multi_label: Some(scores.clone()),
             near_duplicates: near_duplicates.clone(),
             head: HeadSummary::default(),
+            strangers: strangers.as_ref().map(Measured::count),
         }
     }
 
