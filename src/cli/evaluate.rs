@@ -8,13 +8,14 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::evaluation::{CalibrationSummary, ClassScores, Prediction, ScoreIntervals, Scores};
 use kindling::neighbours::StrangerCount;
-use kindling::photos::{PhotoSet, Table, labelled_as, training_folder};
+use kindling::photos::{LabelSet, PhotoSet, Table, labelled_as, training_folder};
 use kindling::printable::PathText;
 use kindling::run::Model;
 use serde::Serialize;
 
 use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
+use super::label_sets;
 use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
 use super::strangers;
@@ -83,9 +84,9 @@ struct Evaluation<'a> {
 }
 
 #[derive(Serialize)]
-struct SkippedFile<'a> {
-    path: &'a str,
-    reason: &'a str,
+pub struct SkippedFile<'a> {
+    pub path: &'a str,
+    pub reason: &'a str,
 }
 
 pub fn run(args: &EvaluateArgs) -> Result<()> {
@@ -104,6 +105,18 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     };
     let opened = args.compute.model(&args.run, args.json, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
+    if model.task.thresholds().is_some() {
+        let asked = label_sets::Asked {
+            run: &args.run,
+            data: &args.data,
+            photos: args.table.labelled_as(&args.data, &model.classes)?,
+            report_file,
+            unwritten,
+            gallery: args.gallery.photos(),
+            json: args.json,
+        };
+        return label_sets::evaluate(&opened, asked);
+    }
     let set: PhotoSet = args.table.labelled_as(&args.data, &model.classes)?;
 
     let overlap_reported = trained_on_these(model, &set);
@@ -211,7 +224,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
 }
 
 /// The error at the end if the report could not be written.
-fn complete(unwritten: Option<anyhow::Error>) -> Result<()> {
+pub fn complete(unwritten: Option<anyhow::Error>) -> Result<()> {
     match unwritten {
         None => Ok(()),
         Some(error) => {
@@ -222,13 +235,17 @@ fn complete(unwritten: Option<anyhow::Error>) -> Result<()> {
 }
 
 /// Whether the class folders, or photos of the table, are those that the run was trained on.
-fn trained_on_these(model: &Model, set: &PhotoSet) -> bool {
+pub fn trained_on_these<L>(model: &Model, set: &PhotoSet<L>) -> bool {
     let Some(config) = &model.config else { return false };
     let (data, folder) = (&config.data.folder, &set.folder);
     if Table::is_one(folder) {
         let known = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let split = config.split().map(|split| split.train).unwrap_or_default();
-        let trained_on: HashSet<PathBuf> = split.iter().map(|photo| known(&photo.path)).collect();
+        let one_label = config.split().map(|split| split.train).unwrap_or_default();
+        let several = config.recorded_split::<LabelSet>().map(|split| split.train);
+        let several = several.unwrap_or_default();
+        let paths = one_label.iter().map(|photo| &photo.path);
+        let paths = paths.chain(several.iter().map(|photo| &photo.path));
+        let trained_on: HashSet<PathBuf> = paths.map(|path| known(path)).collect();
         return set.photos.iter().any(|photo| trained_on.contains(&known(&photo.path)));
     }
     // The photos that a run was trained on may be gone.

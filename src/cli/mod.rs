@@ -13,6 +13,7 @@ mod evaluated;
 mod export;
 mod extraction;
 mod interrupt;
+mod label_sets;
 mod memory_size;
 mod opened;
 mod predict;

@@ -18,6 +18,7 @@ mod job;
 mod layouts;
 mod memory;
 mod models;
+mod multi_label;
 #[cfg(feature = "captions")]
 mod pictures;
 mod predict;

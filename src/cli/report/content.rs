@@ -264,7 +264,7 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
 }
 
 /// How a model was made, and where it was evaluated, as pairs of name and value.
-fn made_of(
+pub fn made_of(
     model: &Model,
     name: &Path,
     history: Option<&History>,

@@ -6,10 +6,11 @@ mod label_texts;
 mod suspects;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueHint};
+use kindling::device::DeviceInfo;
 use kindling::photos::PhotoSet;
 use kindling::printable::PathText;
 use kindling::report::DEFAULT_GALLERY;
@@ -19,12 +20,13 @@ use serde::Serialize;
 use self::suspects::suspects_of_run;
 use super::calibration::CalibrationArg;
 use super::evaluated::Evaluated;
-use super::opened::{ComputeArgs, put_back};
+use super::label_sets::{self, NewLabelReport};
+use super::opened::{ComputeArgs, Opened, put_back};
 use super::table::TableArgs;
 use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
-pub use content::{NewReport, ReportFile, counts, making, name, source};
+pub use content::{NewReport, ReportFile, counts, made_of, making, name, source};
 pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates};
 pub use label_texts::LabelTexts;
 
@@ -91,13 +93,13 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     })?;
     let opened = args.compute.model(&args.run, args.quiet, args.calibration)?;
     let (model, info) = (&opened.model, &opened.info);
+    if model.task.thresholds().is_some() {
+        return on_label_sets(args, report_file, &opened);
+    }
     let (set, data) = match (&args.data, &model.config) {
         (Some(data), _) => (args.table.labelled_as(data, &model.classes)?, data.clone()),
         (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
-        (None, None) => {
-            let message = format!("`{}` does not record its validation photos", args.run.shown());
-            return Err(Hinted::new(message, vec!["give a folder of photos".into()]).into());
-        }
+        (None, None) => return Err(unrecorded(&args.run)),
     };
     let extractor = opened.extractor()?;
     let evaluated = Evaluated::of(model, set, &data, &extractor, args.quiet)?;
@@ -120,7 +122,41 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         overlap_reported: false,
         suspects: suspects.as_deref(),
     };
-    let (file, size) = report_file.write(&report.draw()?)?;
+    let written = report_file.write(&report.draw()?)?;
+    print(args, info, written, evaluated.labels.len())
+}
+
+/// The report on a model that gives a photo any number of classes.
+fn on_label_sets(args: &ReportArgs, report_file: ReportFile, opened: &Opened<Model>) -> Result<()> {
+    let Opened { model, info, .. } = opened;
+    let (photos, data) = match (&args.data, &model.config) {
+        (Some(data), _) => (args.table.labelled_as(data, &model.classes)?, data.clone()),
+        (None, Some(config)) => (label_sets::validated_on(model)?, config.data.folder.clone()),
+        (None, None) => return Err(unrecorded(&args.run)),
+    };
+    let extractor = opened.extractor()?;
+    let evaluated = Evaluated::of(model, photos, &data, &extractor, args.quiet)?;
+    let report = NewLabelReport {
+        model,
+        name: &args.run,
+        evaluated: &evaluated,
+        data: args.data.as_deref(),
+        gallery: args.gallery.photos(),
+        extractor: &extractor,
+        device: info,
+        overlap_reported: false,
+    };
+    let written = report_file.write(&report.draw()?)?;
+    print(args, info, written, evaluated.labels.len())
+}
+
+/// Prints where the report is.
+fn print(
+    args: &ReportArgs,
+    info: &DeviceInfo,
+    (file, size): (PathBuf, u64),
+    photos: usize,
+) -> Result<()> {
     if args.quiet {
         return say(&text(&file));
     }
@@ -128,10 +164,16 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         io::stdout(),
         "device    {info}\nreport    {} ({}, {})",
         one_line(&text(&file)),
-        counted(evaluated.labels.len(), "photo"),
+        counted(photos, "photo"),
         bytes(size)
     ));
     Ok(())
+}
+
+/// The error about a model without a record of its validation photos.
+fn unrecorded(run: &Path) -> anyhow::Error {
+    let message = format!("`{}` does not record its validation photos", run.shown());
+    Hinted::new(message, vec!["give a folder of photos".into()]).into()
 }
 
 /// The validation photos of a run.

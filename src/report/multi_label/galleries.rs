@@ -176,3 +176,83 @@ fn class_gallery(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::{CalibrationSummary, label_sets};
+    use crate::report::ReportPhoto;
+
+    /// The galleries of photos of which every third answer is wrong.
+    fn galleries(photos: usize, classes: usize, each: usize) -> (Galleries, Vec<f32>) {
+        let names: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+        let known: Vec<ReportPhoto<LabelSet>> = (0..photos)
+            .map(|photo| ReportPhoto {
+                path: "x.png".as_ref(),
+                label: (0..classes).filter(|class| (photo + class) % 2 == 0).collect(),
+                size: (1, 1),
+            })
+            .collect();
+        let logits: Vec<f32> = (0..photos * classes)
+            .map(|at| {
+                let is_shown = (at / classes + at % classes).is_multiple_of(2);
+                let sign = if is_shown != at.is_multiple_of(3) { 1.0 } else { -1.0 };
+                sign * (0.1 + (at * 7919 % 1000) as f32 / 250.0)
+            })
+            .collect();
+        let thresholds = vec![0.5; classes];
+        let content = MultiLabelContent {
+            name: "many",
+            classes: &names,
+            thresholds: &thresholds,
+            epochs: None,
+            source: String::new(),
+            chose_thresholds: false,
+            photos: &known,
+            logits: &logits,
+            calibration: &CalibrationSummary::measured_on_label_sets::<LabelSet>(
+                classes,
+                &[],
+                &[],
+                None,
+                0,
+            ),
+            trained_on: None,
+            skipped: &[],
+            leaked: Ok(Default::default()),
+            contradictions: Vec::new(),
+            label_texts: Vec::new(),
+            making: Vec::new(),
+            gallery: each,
+        };
+        (Galleries::of(&content, &label_sets(&logits, &thresholds)), logits)
+    }
+
+    #[test]
+    fn the_worst_mistakes_of_a_class_come_first() {
+        let (galleries, logits) = galleries(60, 2, 5);
+        for (class, gallery) in galleries.classes.iter().enumerate() {
+            let logit = |photo: &usize| logits[photo * 2 + class];
+            assert_eq!(gallery.missed.len(), 5);
+            assert!(gallery.missed.is_sorted_by(|one, other| logit(one) <= logit(other)));
+            let given = &gallery.wrongly_given;
+            assert!(
+                given.is_sorted_by(|one, other| logit(one) >= logit(other)) && given.len() == 5
+            );
+            assert!(gallery.missed.iter().all(|photo| logit(photo) < 0.0));
+            assert!(given.iter().all(|photo| logit(photo) > 0.0));
+        }
+        let explained: Vec<Shown> = galleries.explained().collect();
+        assert_eq!(explained.len(), 20);
+        assert_eq!(explained[0], Shown { photo: galleries.classes[0].missed[0], class: 0 });
+    }
+
+    #[test]
+    fn the_number_of_cards_of_label_sets_is_bounded_whatever_the_number_of_classes() {
+        for classes in [2, 30, 1000] {
+            let (galleries, _) = galleries(400, classes, 50);
+            assert!(galleries.photos().count() <= MAX_CARDS, "{classes}");
+            assert!(galleries.explained().count() <= MAX_EXPLAINED);
+        }
+    }
+}
