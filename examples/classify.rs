@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kindling::Precision;
 use kindling::device::{self, Choice};
-use kindling::evaluation::{most_probable, probabilities};
+use kindling::evaluation::{label_sets, most_probable};
 use kindling::run::Model;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,9 +27,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let logits = model.calibrated(model.logits(&extraction.rows, &device)?);
     for (photo, row) in extraction.photos.iter().zip(logits.chunks(model.classes.len())) {
-        let best = most_probable(row);
-        let percent = probabilities(row)[best] * 100.0;
-        println!("{}  {} {percent:.1} %", photos[*photo].display(), model.classes[best]);
+        let probabilities = model.task.probabilities(row);
+        let shown = match model.task.thresholds() {
+            // Any number of classes.
+            Some(thresholds) => label_sets(row, thresholds).remove(0),
+            None => vec![most_probable(row)],
+        };
+        let shown: Vec<String> = shown
+            .iter()
+            .map(|class| {
+                format!("{} {:.1} %", model.classes[*class], probabilities[*class] * 100.0)
+            })
+            .collect();
+        println!("{}  {}", photos[*photo].display(), shown.join(", "));
     }
     Ok(())
 }

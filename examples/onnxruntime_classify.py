@@ -26,5 +26,11 @@ for path in photos:
     pixels = np.asarray(photo.crop((left, top, left + crop, top + crop)), np.float32) / 255
     pixels = ((pixels - mean) / std).transpose(2, 0, 1)[None]
     logits = session.run(["logits"], {"pixel_values": pixels})[0][0]
+    if metadata.get("task") == "multi-label":
+        probabilities, thresholds = 1 / (1 + np.exp(-logits)), json.loads(metadata["thresholds"])
+        found = zip(classes, probabilities, thresholds)
+        shown = [f"{name} {100 * p:.1f} %" for name, p, threshold in found if p >= threshold]
+        print(f"{path}  {', '.join(shown) or 'none'}")
+        continue
     probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     print(f"{path}  {classes[probabilities.argmax()]} {100 * probabilities.max():.1f} %")

@@ -40,5 +40,12 @@ for path in photos:
     with torch.inference_mode():
         logits = network(transform(photo)[None])[0]
     # A run's own model.safetensors may have a temperature; in an export it is part of the weights.
-    probabilities = (logits / float(metadata.get("temperature", 1))).softmax(0)
+    logits = logits / float(metadata.get("temperature", 1))
+    if metadata.get("task") == "multi-label":
+        probabilities, thresholds = logits.sigmoid().tolist(), json.loads(metadata["thresholds"])
+        found = zip(classes, probabilities, thresholds)
+        shown = [f"{name} {100 * p:.1f} %" for name, p, threshold in found if p >= threshold]
+        print(f"{path}  {', '.join(shown) or 'none'}")
+        continue
+    probabilities = logits.softmax(0)
     print(f"{path}  {classes[probabilities.argmax()]} {100 * probabilities.max():.1f} %")
