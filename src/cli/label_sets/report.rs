@@ -14,6 +14,7 @@ use kindling::run::{History, Model};
 use crate::cli::evaluated::Evaluated;
 use crate::cli::report::{
     LabelTexts, in_two_classes, leaked, made_of, name, source, warn_in_two_classes, warn_leaked,
+    with_near_duplicates,
 };
 use crate::cli::terminal::{Hinted, SEED, error_text, warn};
 
@@ -53,6 +54,12 @@ impl NewLabelReport<'_> {
         if let (Ok(leaked), false) = (&leaked, self.overlap_reported) {
             warn_leaked(leaked, "evaluated", photos.len());
         }
+        // The run's own photos are those that the training compared.
+        let own = history.as_ref().filter(|_| self.data.is_none());
+        let leaked = leaked.map(|leaked| match own {
+            Some(history) => with_near_duplicates(leaked, &history.summary),
+            None => leaked,
+        });
         let classes = model.classes.len();
         let labels = &evaluated.labels;
         let logits = model.calibrated(evaluated.logits.clone());

@@ -33,7 +33,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
         nav { @for (id, name) in links(findings, drawings) { a href={ "#" (id) } { (name) } " " } }
     };
     let main = html! {
-        (curves(drawings.curves, "the one with the lowest validation loss"))
+        (curves(drawings.curves, "the one with the lowest validation loss, unless --monitor chose otherwise"))
         (classes::section(findings))
         (galleries::section(findings, drawings))
         (calibration(findings))
