@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use kindling::evaluation::{CalibrationSummary, LabelScores, MultiLabelFigures};
+use kindling::neighbours::StrangerCount;
 use kindling::photos::{LabelSet, PhotoSet};
 use kindling::printable::PathText;
 use kindling::run::Model;
@@ -15,6 +16,7 @@ use crate::cli::evaluate::{SkippedFile, complete, trained_on_these};
 use crate::cli::evaluated::Evaluated;
 use crate::cli::opened::Opened;
 use crate::cli::report::ReportFile;
+use crate::cli::strangers;
 use crate::cli::terminal::{SEED, counted, multi_label_figures, one_line, table, text, warn};
 
 /// What `evaluate` was asked for.
@@ -40,6 +42,8 @@ struct Evaluation<'a> {
     #[serde(flatten)]
     figures: &'a MultiLabelFigures,
     calibration: CalibrationSummary,
+    #[serde(flatten)]
+    strangers: Option<StrangerCount>,
     classes: &'a [String],
     skipped: usize,
     skipped_files: Vec<SkippedFile<'a>>,
@@ -83,6 +87,7 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
             }
         }
     });
+    let strangers = evaluated.strangers(model);
     let mut out = io::stdout().lock();
     if json {
         let evaluation = Evaluation {
@@ -96,6 +101,7 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
                 model.temperature,
                 SEED,
             ),
+            strangers,
             classes: &model.classes,
             skipped: skipped.len(),
             skipped_files: skipped
@@ -114,6 +120,9 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
         count => format!(", {} skipped", counted(count, "file")),
     };
     writeln!(out, "{}{skipped}", multi_label_figures(&figures))?;
+    if let Some(count) = &strangers {
+        writeln!(out, "{}", strangers::line(count, figures.scores.images, ""))?;
+    }
     if let Some(report) = report {
         writeln!(out, "report    {}", one_line(&report))?;
     }

@@ -8,7 +8,7 @@ use kindling::evaluation::CalibrationSummary;
 use kindling::features::Extractor;
 use kindling::photos::{LabelSet, PhotoSet, Split};
 use kindling::printable::PathText;
-use kindling::report::{MultiLabelContent, Report};
+use kindling::report::{MultiLabelContent, Report, Strangers};
 use kindling::run::{History, Model};
 
 use crate::cli::evaluated::Evaluated;
@@ -85,6 +85,10 @@ impl NewLabelReport<'_> {
             photos: &photos,
             logits: &logits,
             calibration: &calibration,
+            strangers: model.neighbours.as_ref().and_then(|neighbours| {
+                let scores = evaluated.stranger_scores.as_deref()?;
+                Some(Strangers { scores, threshold: neighbours.threshold() })
+            }),
             trained_on: model
                 .config
                 .as_ref()

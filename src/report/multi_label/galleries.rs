@@ -217,6 +217,7 @@ mod tests {
                 None,
                 0,
             ),
+            strangers: None,
             trained_on: None,
             skipped: &[],
             leaked: Ok(Default::default()),

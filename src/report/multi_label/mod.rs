@@ -9,12 +9,13 @@ mod classes;
 mod galleries;
 mod page;
 mod precision_recall;
+mod strangers;
 
 use std::path::PathBuf;
 
 use super::charts::{self, Captions};
 use super::pictures::Thumbnails;
-use super::{Leaked, MapRequest, Report, ReportPhoto, activation_maps};
+use super::{Leaked, MapRequest, Report, ReportPhoto, Strangers, activation_maps};
 use crate::evaluation::{
     Calibration, CalibrationSummary, MultiLabelIntervals, MultiLabelScores, label_calibration,
     label_sets, sigmoid,
@@ -47,6 +48,8 @@ pub struct MultiLabelContent<'a> {
     pub logits: &'a [f32],
     /// The calibration error of the probabilities, without and with the temperature.
     pub calibration: &'a CalibrationSummary,
+    /// How far the photos are from those trained on, if the model knows these.
+    pub strangers: Option<Strangers<'a>>,
     /// Number of training photos that show each class, if known.
     pub trained_on: Option<Vec<usize>>,
     /// Skipped files, each with the reason.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, PreEscaped, html};
 
 use super::galleries::{self, Shown};
-use super::{Findings, classes};
+use super::{Findings, classes, strangers};
 use crate::photos::Preprocessing;
 use crate::report::confusion::MIN_TALL;
 use crate::report::page::{curves, document, figure};
@@ -37,6 +37,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
         (classes::section(findings))
         (galleries::section(findings, drawings))
         (calibration(findings))
+        (strangers::section(findings))
         (data(findings, drawings.preprocessing))
         (data::making(&content.making))
     };
@@ -50,6 +51,7 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
         Some(("classes", "Classes")),
         (findings.content.gallery > 0).then_some(("galleries", "Missed and wrongly given")),
         Some(("calibration", "Calibration")),
+        findings.content.strangers.map(|_| ("strangers", "Unlike the training photos")),
         Some(("data", "Data")),
         Some(("making", "How it was made")),
     ]

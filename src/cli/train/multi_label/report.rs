@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kindling::features::Extractor;
 use kindling::photos::{LabelSet, Split};
-use kindling::report::{MultiLabelContent, Report, ReportPhoto};
+use kindling::report::{MultiLabelContent, Report, ReportPhoto, Strangers};
 use kindling::run::{RunConfig, Summary};
 
 use super::fit::Fitted;
@@ -22,6 +22,7 @@ pub struct Validated<'a> {
     pub split: &'a Split<LabelSet>,
     pub photos: Vec<ReportPhoto<'a, LabelSet>>,
     pub fitted: &'a Fitted,
+    pub strangers: Option<Strangers<'a>>,
     pub skipped: &'a Skipped,
 }
 
@@ -36,7 +37,7 @@ impl Validated<'_> {
         args: &TrainArgs,
         extractor: &Extractor,
     ) -> Option<Report> {
-        let Self { split, photos, fitted, skipped } = self;
+        let Self { split, photos, fitted, strangers, skipped } = self;
         let mut texts = LabelTexts::new(&split.classes);
         let (trained, evaluated) = (texts.labelled(&split.train), texts.evaluated(&photos));
         let contradictions = in_two_classes(&trained, &evaluated);
@@ -53,6 +54,7 @@ impl Validated<'_> {
             photos: &photos,
             logits: &fitted.logits,
             calibration: &fitted.calibration,
+            strangers,
             trained_on: config.data.trained_on.clone(),
             skipped,
             leaked: Ok(with_near_duplicates(leaked, summary)),

@@ -63,6 +63,7 @@ impl Trained<'_> {
             split: self.split,
             photos: self.validation_photos(),
             fitted: &self.fitted,
+            strangers: self.strangers.as_ref().map(Measured::strangers),
             skipped: &self.extracted.skipped,
         };
         let extractor = &self.extracted.extractor;
