@@ -121,10 +121,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
 /// How a photo becomes the model's input.
 fn preparation(preprocessing: &Preprocessing) -> String {
-    let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
+    let Preprocessing { mean, std, .. } = preprocessing;
     format!(
-        "short side {resize} ({filter}), centre {crop} x {crop}, RGB from 0 to 1, minus {mean:?}, \
-         divided by {std:?} (also in the file's metadata)"
+        "{}, RGB from 0 to 1, minus {mean:?}, divided by {std:?} (also in the file's metadata)",
+        preprocessing.geometry()
     )
 }
 

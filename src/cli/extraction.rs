@@ -18,7 +18,9 @@ use serde::{Serialize, Serializer};
 use super::cache;
 use super::interrupt;
 use super::memory_size::MemorySize;
-use super::terminal::{counted, error_text, photo_bar, text, warn, warn_damaged, warn_skipped};
+use super::terminal::{
+    counted, error_text, photo_bar, text, view_bar, warn, warn_damaged, warn_skipped,
+};
 
 /// Skipped files with the reasons.
 pub type Skipped = Vec<(String, String)>;
@@ -161,6 +163,40 @@ pub fn extract(
         interrupt::check(extractor)
     });
     bar.finish_and_clear();
+    reported(extraction, paths, passed_over, extractor)
+}
+
+/// Extracts the features of the first `views(index)` views of each of `paths`, one by one, as
+/// [`extract`] does. The progress bar counts views.
+///
+/// # Errors
+/// If the device fails.
+pub fn extract_views(
+    paths: &[&Path],
+    passed_over: &[PassedOver],
+    extractor: &Extractor,
+    views: impl Fn(usize) -> usize + Sync,
+    what: &'static str,
+    quiet: bool,
+) -> Result<(Extraction, Skipped)> {
+    let bar = view_bar((0..paths.len()).map(&views).sum(), what, quiet);
+    let mut files = 0;
+    let extraction = extractor.views_unless(paths, &views, |done| {
+        bar.inc((files..done).map(&views).sum::<usize>() as u64);
+        files = done;
+        interrupt::check(extractor)
+    });
+    bar.finish_and_clear();
+    reported(extraction, paths, passed_over, extractor)
+}
+
+/// The extraction and the skipped files, with the warnings about them.
+fn reported(
+    extraction: Result<Extraction, Stopped<anyhow::Error>>,
+    paths: &[&Path],
+    passed_over: &[PassedOver],
+    extractor: &Extractor,
+) -> Result<(Extraction, Skipped)> {
     let extraction = extraction.map_err(|stopped| match stopped {
         Stopped::Receiver(interrupted) => interrupted,
         Stopped::Extract(error) => advised(error, extractor),

@@ -16,13 +16,22 @@ use kindling::printable::{PathText, printable};
 /// A progress bar on stderr, with photos per second and the time left. Hidden if `quiet` is set or
 /// stdout is not a terminal.
 pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar {
-    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        let _ = write!(out, "{:.1} photos/s", state.per_sec());
+    item_bar(photos, "photos", what, quiet)
+}
+
+/// A progress bar over the views of photos, hidden as [`photo_bar`] is.
+pub fn view_bar(views: usize, what: &'static str, quiet: bool) -> ProgressBar {
+    item_bar(views, "views", what, quiet)
+}
+
+fn item_bar(items: usize, unit: &'static str, what: &'static str, quiet: bool) -> ProgressBar {
+    let rate = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = write!(out, "{:.1} {unit}/s", state.per_sec());
     };
     let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}  {rate}  {eta} left")
         .expect("the template is valid")
         .with_key("rate", rate);
-    let bar = ProgressBar::with_draw_target(Some(photos as u64), draw_target(quiet));
+    let bar = ProgressBar::with_draw_target(Some(items as u64), draw_target(quiet));
     bar.with_style(style).with_message(what)
 }
 

@@ -8,8 +8,11 @@ use crate::photos::{DecodeError, DecodeWarning};
 pub struct FeatureBatch {
     /// The photos: indices into the list of files, ascending.
     pub photos: Vec<usize>,
-    /// Their features, `[photos, width]`.
+    /// Their features, `[photos, width]`: of the plain view, or the mean over several views.
     pub rows: Vec<f32>,
+    /// The features of further views, if they were asked for one by one: those of the first photo,
+    /// then those of the second, and so on.
+    pub further_views: Vec<f32>,
     /// Width and height of each photo in its file, upright, in pixels.
     pub sizes: Vec<(u32, u32)>,
     /// Photos that were decoded though their files are damaged or incomplete.
@@ -23,14 +26,33 @@ pub struct FeatureBatch {
 pub struct Extraction {
     /// The photos: indices into the list of files, ascending.
     pub photos: Vec<usize>,
-    /// Their features, `[photos, width]`.
+    /// Their features, `[photos, width]`: of the plain view, or the mean over several views.
     pub rows: Vec<f32>,
+    /// The features of further views: see [`FeatureBatch::further_views`].
+    pub further_views: Vec<f32>,
     /// Width and height of each photo in its file, upright, in pixels.
     pub sizes: Vec<(u32, u32)>,
     /// Photos that were decoded though their files are damaged or incomplete.
     pub warnings: Vec<(usize, DecodeWarning)>,
     /// Files that could not be decoded.
     pub failed: Vec<(usize, DecodeError)>,
+}
+
+impl Extraction {
+    /// The features of all views of the first `photos` photos, `[photos, views, width]`, if each of
+    /// them has `views` views.
+    ///
+    /// # Panics
+    /// If they have fewer.
+    pub fn with_views(&self, photos: usize, views: usize, width: usize) -> Vec<f32> {
+        let further = (views - 1) * width;
+        let mut rows = Vec::with_capacity(photos * views * width);
+        for photo in 0..photos {
+            rows.extend(&self.rows[photo * width..][..width]);
+            rows.extend(&self.further_views[photo * further..][..further]);
+        }
+        rows
+    }
 }
 
 /// Why extraction stopped early.

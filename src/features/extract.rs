@@ -6,16 +6,17 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::batch::{Extraction, FeatureBatch, Stopped};
-use super::cache::{CacheError, FeatureCache, Space};
-use super::pending_batch::{FeatureSource, PendingBatch, prepare};
+use super::cache::{CacheError, Space};
+use super::passage::Views;
 use super::shared_cache::SharedFeatureCache;
 use crate::backbone::Backbone;
 use crate::device::DeviceInfo;
+#[cfg(doc)]
+use crate::engine::Workload;
 use crate::engine::{
-    self, Chosen, Engine, EngineError, FeatureMap, Pending, PrecisionError, Target, Unsupported,
-    Workload,
+    self, Chosen, Engine, EngineError, FeatureMap, PrecisionError, Target, Unsupported,
 };
-use crate::photos::{Preprocessing, for_each_file};
+use crate::photos::{Fit, Preprocessing, View};
 use crate::precision::Precision;
 
 /// Turns photos into features.
@@ -24,7 +25,8 @@ pub struct Extractor<'a> {
     pub(super) batch_size: usize,
     pub(super) engine: Box<dyn Engine + 'a>,
     unsupported: Option<Unsupported>,
-    cache: Option<SharedFeatureCache>,
+    pub(super) cache: Option<SharedFeatureCache>,
+    averaged_views: usize,
 }
 
 impl<'a> Extractor<'a> {
@@ -46,7 +48,7 @@ impl<'a> Extractor<'a> {
         assert!(batch_size > 0, "a batch holds at least one photo");
         let target = Target { backbone, preprocessing, device };
         let engine = engine::plain(target);
-        Self { target, batch_size, engine, unsupported: None, cache: None }
+        Self { target, batch_size, engine, unsupported: None, cache: None, averaged_views: 1 }
     }
 
     /// The same on the fastest engine for the device that `info` describes, with values stored in
@@ -82,10 +84,31 @@ impl<'a> Extractor<'a> {
             backbone.sha256().map_err(|error| CacheError::Weights(engine::one_line(&error)))?;
         let width = backbone.architecture().features();
         let space = Space::new(&weights, &preprocessing, width, &self.engine.fingerprint());
-        let label = format!("{} ({})", backbone.architecture(), self.engine.fingerprint());
-        let cache = FeatureCache::open(folder, space)?.with_label(label);
-        let cache = SharedFeatureCache::new(cache);
+        let architecture = backbone.architecture();
+        let mut label = format!("{architecture} ({})", self.engine.fingerprint());
+        // People who try several sizes see which is which.
+        if preprocessing.fit != Fit::Crop || preprocessing.crop != architecture.preprocessing().crop
+        {
+            label.push_str(&format!(", {}", preprocessing.geometry()));
+        }
+        let cache = SharedFeatureCache::open(folder, space, label)?;
         Ok(Self { cache: Some(cache), ..self })
+    }
+
+    /// The same, with the features of each photo averaged over its first `views` views. The head is
+    /// linear, so this averages the logits.
+    ///
+    /// # Panics
+    /// If there are not 1 to 10 views.
+    #[must_use]
+    pub fn with_averaged_views(self, views: usize) -> Self {
+        assert!((1..=View::ALL.len()).contains(&views), "a photo has 1 to 10 views");
+        Self { averaged_views: views, ..self }
+    }
+
+    /// Over how many views the features of a photo are averaged: 1 is the plain view alone.
+    pub fn averaged_views(&self) -> usize {
+        self.averaged_views
     }
 
     /// The preprocessing of the photos.
@@ -129,7 +152,7 @@ impl<'a> Extractor<'a> {
         self.cache.is_some()
     }
 
-    /// The number of photos that were found in the cache so far.
+    /// The number of photos that were found in the cache so far, with all their views.
     pub fn found_in_cache(&self) -> usize {
         self.cache.as_ref().map_or(0, SharedFeatureCache::found)
     }
@@ -141,58 +164,18 @@ impl<'a> Extractor<'a> {
 
     /// Computes the features of `paths` and hands them to `receive` in order, batch by batch.
     ///
-    /// Up to [`Workload::FEW`] photos are computed in another order than many: their features
+    /// Up to [`Workload::FEW`] views are computed in another order than many: their features
     /// differ by rounding, and are not cached.
-    ///
-    /// A batch is read back only after the next one was launched, so that a GPU never waits for the
-    /// reading.
     ///
     /// # Errors
     /// If the device fails, or the first error of `receive`.
     pub fn for_each<P: AsRef<Path> + Sync, E>(
         &self,
         paths: &[P],
-        mut receive: impl FnMut(FeatureBatch) -> Result<(), E>,
+        receive: impl FnMut(FeatureBatch) -> Result<(), E>,
     ) -> Result<(), Stopped<E>> {
-        let (preprocessing, cache) = (&self.target.preprocessing, self.cache.as_ref());
-        let workload = Workload::of(paths.len());
-        let mut launched: Option<Launched> = None;
-        let mut batch = PendingBatch::default();
-        let result = for_each_file(
-            paths,
-            2 * self.batch_size,
-            |path| prepare(path, preprocessing, cache),
-            |index, prepared| {
-                batch.push(index, prepared);
-                if !batch.is_full(self.batch_size) {
-                    return Ok(());
-                }
-                let next = self.launch(std::mem::take(&mut batch), workload)?;
-                match launched.replace(next) {
-                    Some(previous) => receive(self.read(previous)?).map_err(Stopped::Receiver),
-                    None => Ok(()),
-                }
-            },
-        )
-        .and_then(|()| {
-            let last = self.launch(batch, workload)?;
-            for launched in launched.take().into_iter().chain([last]) {
-                let batch = self.read(launched)?;
-                if !(batch.photos.is_empty() && batch.failed.is_empty()) {
-                    receive(batch).map_err(Stopped::Receiver)?;
-                }
-            }
-            Ok(())
-        });
-        // Whatever happened, the computed features are kept: those of the batch that the device is
-        // computing, too.
-        if let Some(launched) = launched.filter(|_| result.is_err()) {
-            let _ = self.read(launched);
-        }
-        if let Some(cache) = cache {
-            cache.flush();
-        }
-        result
+        let views = Views { of: &|_| self.averaged_views, are_averaged: true };
+        self.pass(paths, views, receive)
     }
 
     /// The features of all of `paths`. `progress` gets the number of files that are done.
@@ -223,10 +206,35 @@ impl<'a> Extractor<'a> {
         paths: &[P],
         mut progress: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Extraction, Stopped<E>> {
+        let views = Views { of: &|_| self.averaged_views, are_averaged: true };
+        self.collect(paths, views, &mut progress)
+    }
+
+    /// The features of the first `views(index)` views of each of `paths`, one by one, unless
+    /// `progress` returns an error. A photo is decoded once for all its views.
+    ///
+    /// # Errors
+    /// If the device fails, or the first error of `progress`.
+    pub fn views_unless<P: AsRef<Path> + Sync, E>(
+        &self,
+        paths: &[P],
+        views: impl Fn(usize) -> usize + Sync,
+        mut progress: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Extraction, Stopped<E>> {
+        self.collect(paths, Views { of: &views, are_averaged: false }, &mut progress)
+    }
+
+    fn collect<P: AsRef<Path> + Sync, E>(
+        &self,
+        paths: &[P],
+        views: Views,
+        progress: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<Extraction, Stopped<E>> {
         let mut extraction = Extraction::default();
-        self.for_each(paths, |batch| {
+        self.pass(paths, views, |batch| {
             extraction.photos.extend(batch.photos);
             extraction.rows.extend(batch.rows);
+            extraction.further_views.extend(batch.further_views);
             extraction.sizes.extend(batch.sizes);
             extraction.warnings.extend(batch.warnings);
             extraction.failed.extend(batch.failed);
@@ -244,51 +252,4 @@ impl<'a> Extractor<'a> {
         let map = self.engine.feature_map(pixels)?;
         Ok(FeatureMap { values: engine::finite(map.values)?, ..map })
     }
-
-    fn launch(
-        &self,
-        mut batch: PendingBatch,
-        workload: Workload,
-    ) -> Result<Launched<'_>, EngineError> {
-        let pixels = std::mem::take(&mut batch.pixels);
-        let features = match pixels.is_empty() {
-            true => Pending::ready(Vec::new()),
-            false => self.engine.launch(pixels, workload)?,
-        };
-        Ok(Launched { batch, features })
-    }
-
-    /// Reads a batch's features back, and adds them to the cache.
-    fn read(&self, launched: Launched) -> Result<FeatureBatch, EngineError> {
-        let Launched { batch, features } = launched;
-        let PendingBatch { photos, sizes, sources, warnings, failed, .. } = batch;
-        let cache = self.cache.as_ref().filter(|_| features.is_cacheable);
-        let computed = engine::finite(features.wait()?)?;
-        let width = self.target.backbone.architecture().features();
-        let mut new = computed.chunks_exact(width);
-        let mut rows = Vec::with_capacity(photos.len() * width);
-        for (source, size) in sources.iter().zip(&sizes) {
-            match source {
-                FeatureSource::Cached(row) => rows.extend(row),
-                FeatureSource::New(digest) => {
-                    let row = new.next().ok_or_else(missing_row)?;
-                    if let (Some(cache), Some(digest)) = (cache, digest) {
-                        cache.insert(*digest, *size, row);
-                    }
-                    rows.extend(row);
-                }
-            }
-        }
-        Ok(FeatureBatch { photos, rows, sizes, warnings, failed })
-    }
-}
-
-/// A batch whose features the device may still be computing.
-struct Launched<'a> {
-    batch: PendingBatch,
-    features: Pending<'a>,
-}
-
-fn missing_row() -> EngineError {
-    EngineError::Device("it returned fewer features than photos".into())
 }

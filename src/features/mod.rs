@@ -7,6 +7,7 @@ mod batch;
 pub mod cache;
 mod extract;
 mod near_duplicates;
+mod passage;
 mod pending_batch;
 mod self_check;
 mod shared_cache;

@@ -1,77 +1,130 @@
 //! A feature cache shared by the threads that read it and the one that adds to it.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::cache::{CacheError, CachedPhoto, FeatureCache, PhotoDigest};
+use super::cache::{CacheError, CachedPhoto, FeatureCache, PhotoDigest, Space};
+use crate::photos::View;
 
-/// Photos that are held in memory before they are written.
+/// Rows that are held in memory before they are written.
 const WRITE_AFTER: usize = 1024;
 /// Time after which they are written in any case: what a killed run loses.
 const WRITE_EVERY: Duration = Duration::from_secs(3);
 
-/// A feature cache in use. It never stops the work: a cache that cannot be written is closed.
+/// A feature cache in use, for each view of a photo. It never stops the work: a cache that cannot
+/// be written is closed.
 pub struct SharedFeatureCache {
-    cache: RwLock<Option<FeatureCache>>,
+    folder: PathBuf,
+    /// The space of the plain view, and its name for people.
+    space: Space,
+    label: String,
+    /// The caches of the first views, in the order of [`View::ALL`]. `None` if they are closed.
+    caches: RwLock<Option<Vec<FeatureCache>>>,
     problem: Mutex<Option<CacheError>>,
-    /// Photos whose features were found.
+    /// Photos all of whose views were found.
     found: AtomicUsize,
-    /// Photos whose features this run added.
+    /// Photos of which this run added a view.
     added: Mutex<HashSet<PhotoDigest>>,
     written: Mutex<Instant>,
 }
 
 impl SharedFeatureCache {
-    /// Shares `cache`.
-    pub fn new(cache: FeatureCache) -> Self {
-        Self {
-            cache: RwLock::new(Some(cache)),
+    /// Opens the cache in `folder` for the plain view, whose features are in `space`. `label` names
+    /// for people what computes them.
+    ///
+    /// # Errors
+    /// If the cache cannot be opened.
+    pub fn open(folder: &Path, space: Space, label: String) -> Result<Self, CacheError> {
+        let shared = Self {
+            folder: folder.to_owned(),
+            space,
+            label,
+            caches: RwLock::new(Some(Vec::new())),
             problem: Mutex::default(),
             found: AtomicUsize::new(0),
             added: Mutex::default(),
             written: Mutex::new(Instant::now()),
+        };
+        shared.open_views(1)?;
+        Ok(shared)
+    }
+
+    /// Makes sure that the first `views` views have a cache. If one cannot be opened, all are
+    /// closed.
+    pub fn use_views(&self, views: usize) {
+        if let Err(error) = self.open_views(views) {
+            self.close(error);
         }
     }
 
-    /// A photo's features, if they are in the cache.
-    pub fn get(&self, photo: &PhotoDigest) -> Option<CachedPhoto> {
-        let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
-        let found = cache.as_ref()?.get(photo)?;
+    fn open_views(&self, views: usize) -> Result<(), CacheError> {
+        let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(caches) = caches.as_mut() else { return Ok(()) };
+        for view in View::first(views).iter().skip(caches.len()) {
+            let label = match *view {
+                View::PLAIN => self.label.clone(),
+                view => format!("{}, view {view}", self.label),
+            };
+            let cache = FeatureCache::open(&self.folder, self.space.of_view(*view))?;
+            caches.push(cache.with_label(label));
+        }
+        Ok(())
+    }
+
+    /// The features of the first `views` views of a photo, `None` for each that is not in the
+    /// cache.
+    pub fn get(&self, photo: &PhotoDigest, views: usize) -> Vec<Option<CachedPhoto>> {
+        let caches = self.caches.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Option<CachedPhoto>> = match caches.as_ref() {
+            Some(caches) => caches.iter().take(views).map(|cache| cache.get(photo)).collect(),
+            None => Vec::new(),
+        };
+        found.resize(views, None);
         // A copy of a photo that this run computed does not count as found.
-        if !self.added().contains(photo) {
+        if found.iter().all(Option::is_some) && !self.added().contains(photo) {
             self.found.fetch_add(1, Ordering::Relaxed);
         }
-        Some(found)
+        found
     }
 
-    /// Adds a photo's features.
-    pub fn insert(&self, photo: PhotoDigest, size: (u32, u32), row: &[f32]) {
+    /// Adds the features of a photo's view, an index into [`View::ALL`].
+    pub fn insert(&self, photo: PhotoDigest, view: usize, size: (u32, u32), row: &[f32]) {
         self.added().insert(photo);
-        let full = {
-            let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(cache) = cache.as_mut() else { return };
+        let is_full = {
+            let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(caches) = caches.as_mut() else { return };
+            let Some(cache) = caches.get_mut(view) else { return };
             cache.insert(photo, size, row);
-            cache.pending() >= WRITE_AFTER || self.written().elapsed() >= WRITE_EVERY
+            caches.iter().map(FeatureCache::pending).sum::<usize>() >= WRITE_AFTER
+                || self.written().elapsed() >= WRITE_EVERY
         };
-        if full {
+        if is_full {
             self.flush();
         }
     }
 
     /// Writes the added features to the disk.
     pub fn flush(&self) {
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(error)) = cache.as_mut().map(FeatureCache::flush) {
-            *cache = None;
-            *self.problem() = Some(error);
+        let flushed = {
+            let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+            caches.iter_mut().flatten().try_for_each(FeatureCache::flush)
+        };
+        if let Err(error) = flushed {
+            self.close(error);
         }
         // The time that writing takes does not count.
         *self.written() = Instant::now();
     }
 
-    /// How many photos were found in the cache.
+    fn close(&self, error: CacheError) {
+        *self.caches.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.problem() = Some(error);
+    }
+
+    /// How many photos were found in the cache, with all their views.
     pub fn found(&self) -> usize {
         self.found.load(Ordering::Relaxed)
     }

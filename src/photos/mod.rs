@@ -37,7 +37,7 @@ pub use listing::{ListedPhoto, Listing, Part, every_photo};
 pub use memory::{DEFAULT_DECODE_MEMORY, set_decode_memory};
 pub(crate) use photo::PhotoFile;
 pub use photo::{Photo, decode};
-pub use preprocess::{Filter, Preprocessing, PreprocessingError};
+pub use preprocess::{Filter, Fit, Preprocessing, PreprocessingError, UnknownFit, View};
 pub(crate) use split::older_splits;
 pub use split::{Split, split_of_parts, training_split};
 pub use stream::{Batch, for_each_batch, for_each_file, for_each_photo};

@@ -108,18 +108,18 @@ where
     P: AsRef<Path> + Sync,
     T: Send,
 {
-    for_each_file(paths, ahead, |path| decode(path).map(&prepare), consume)
+    for_each_file(paths, ahead, |_, path| decode(path).map(&prepare), consume)
 }
 
-/// Applies `read` to each of `paths` on all cores, and passes the results to `consume` in order,
-/// with the index of the path. At most `ahead` results wait for `consume`.
+/// Applies `read` to each of `paths`, with its index, on all cores, and passes the results to
+/// `consume` in order, with the index too. At most `ahead` results wait for `consume`.
 ///
 /// # Errors
 /// Returns the first error of `consume`, and stops reading.
 pub fn for_each_file<P, T, E>(
     paths: &[P],
     ahead: usize,
-    read: impl Fn(&Path) -> Result<T, DecodeError> + Sync,
+    read: impl Fn(usize, &Path) -> Result<T, DecodeError> + Sync,
     mut consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
 ) -> Result<(), E>
 where
@@ -150,7 +150,7 @@ where
             //
             // Decoders read arbitrary bytes. A panic must not end the run, and the consumer waits
             // for every photo, so a panic becomes an error.
-            let prepared = catch_unwind(AssertUnwindSafe(|| read(path.as_ref())))
+            let prepared = catch_unwind(AssertUnwindSafe(|| read(index, path.as_ref())))
                 .unwrap_or(Err(DecodeError::Panic));
             window.lock().ready.insert(index, prepared);
             window.changed.notify_all();

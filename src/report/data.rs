@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::confusion::MIN_TALL;
 use super::pictures::path_text;
 use super::{Findings, Leaked};
-use crate::photos::{LabelledPhoto, Preprocessing};
+use crate::photos::{Fit, LabelledPhoto, Preprocessing};
 use crate::printable::printable;
 
 /// Maximum number of files listed by name.
@@ -61,7 +61,7 @@ pub fn section(findings: &Findings, preprocessing: &Preprocessing) -> Markup {
 /// Dimensions of the smallest, median and largest photo, ordered by number of pixels, and how many
 /// photos were enlarged.
 pub fn sizes(mut sizes: Vec<(u32, u32)>, preprocessing: &Preprocessing) -> Markup {
-    let is_small = |size: &&(u32, u32)| size.0.min(size.1) < preprocessing.resize;
+    let is_small = |size: &&(u32, u32)| preprocessing.enlarges(**size);
     let small = sizes.iter().filter(is_small).count();
     sizes.sort_by_key(|(width, height)| (u64::from(*width) * u64::from(*height), *width));
     html! {
@@ -73,10 +73,19 @@ pub fn sizes(mut sizes: Vec<(u32, u32)>, preprocessing: &Preprocessing) -> Marku
         }
         @if small > 0 {
             p .note {
-                "Evaluated photos with a side shorter than " (preprocessing.resize) " pixels: " (small)
+                "Evaluated photos with " (shorter(preprocessing)) " pixels: " (small)
                 ". They were enlarged for the network."
             }
         }
+    }
+}
+
+/// Which photos are enlarged for the network, as part of a sentence.
+fn shorter(preprocessing: &Preprocessing) -> String {
+    let Preprocessing { resize, .. } = preprocessing;
+    match preprocessing.fit {
+        Fit::Crop | Fit::Stretch => format!("a side shorter than {resize}"),
+        Fit::Pad => format!("both sides shorter than {resize}"),
     }
 }
 

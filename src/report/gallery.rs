@@ -8,7 +8,7 @@ use super::Findings;
 use super::cards::cards;
 use super::pictures::Thumbnails;
 use crate::evaluation::Prediction;
-use crate::photos::Preprocessing;
+use crate::photos::{Fit, Preprocessing};
 
 /// Maximum number of cards in the class galleries: with many classes, each class shows fewer.
 const MAX_CARDS: usize = 3000;
@@ -178,9 +178,13 @@ pub fn section(
 /// How to read the cards.
 pub fn about_pictures(preprocessing: &Preprocessing) -> String {
     let crop = preprocessing.crop;
+    let seen = match preprocessing.fit {
+        Fit::Crop => format!("the photo's centre, {crop} × {crop} pixels"),
+        Fit::Pad => format!("the whole photo on a background, {crop} × {crop} pixels"),
+        Fit::Stretch => format!("the whole photo, stretched to {crop} × {crop} pixels"),
+    };
     format!(
-        "Each picture shows what the network sees: the photo's centre, {crop} × {crop} pixels. Click \
-         it to open the photo. The caption gives the predicted class with its probability and, if \
+        "Each picture shows what the network sees: {seen}. Click it to open the photo. The caption gives the predicted class with its probability and, if \
          the prediction is wrong, the true class."
     )
 }

@@ -32,7 +32,7 @@ pub struct Thumbnails {
 impl Thumbnails {
     /// Makes thumbnails of the photos in `wanted` until the size limit of the page is reached.
     /// `wanted` has the most important photos first, and repeats a photo as often as the page shows
-    /// it. Each thumbnail shows what the network sees: the centre crop of `preprocessing`.
+    /// it. Each thumbnail shows what the network sees: the square of `preprocessing`.
     pub fn of(
         wanted: &[usize],
         path: impl Fn(usize) -> PathBuf,
@@ -77,7 +77,7 @@ impl Thumbnails {
 fn thumbnail(photo: &RgbImage, preprocessing: &Preprocessing) -> String {
     let crop =
         RgbImage::from_raw(preprocessing.crop, preprocessing.crop, preprocessing.crop(photo))
-            .expect("a crop is a square with three bytes per pixel");
+            .expect("the square has three bytes per pixel");
     let small = resize(&crop, SIDE, SIDE, FilterType::Triangle);
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)

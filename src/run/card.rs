@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores, accuracy_interval};
+use crate::photos::{Fit, Preprocessing};
 use crate::printable::{PathText, is_printable};
 use crate::weights::PublishedWeights;
 
@@ -103,8 +104,11 @@ impl Card<'_> {
             card,
             "## Intended use\n\n\
              The model is meant for photos like those it was trained on. It assigns one of its classes to every photo, even if \
-             the photo shows none of them, and it sees only the centre of the photo. {}Evaluate it on your own photos before \
-             you rely on it.\n",
+             the photo shows none of them{}. {}Evaluate it on your own photos before you rely on it.\n",
+            match config.preprocessing.fit {
+                Fit::Crop => ", and it sees only the centre of the photo",
+                Fit::Pad | Fit::Stretch => "",
+            },
             match summary.strangers {
                 Some(_) =>
                     "`kindling predict RUN PHOTO --reject` says `unknown` instead for a photo that is unlike \
@@ -115,16 +119,15 @@ impl Card<'_> {
         writeln!(
             card,
             "## Data\n\n\
-             {} training photos and {} validation photos{}. The short side of each photo is resized to {} pixels, the centre is \
-             cropped to a square of {} pixels, and the channels are normalised with mean {:?} and standard deviation {:?}.\n",
+             {} training photos and {} validation photos{}. {}, and the channels are normalised with mean {:?} and \
+             standard deviation {:?}.\n",
             summary.train_photos,
             summary.val_photos,
             match summary.skipped {
                 0 => String::new(),
                 skipped => format!("; skipped files: {skipped}"),
             },
-            config.preprocessing.resize,
-            config.preprocessing.crop,
+            fitted(&config.preprocessing),
             config.preprocessing.mean,
             config.preprocessing.std,
         )?;
@@ -248,6 +251,20 @@ fn how_chosen(summary: &Summary) -> String {
         );
     }
     text
+}
+
+/// How photos are fitted into the network's square, as the start of a sentence.
+fn fitted(preprocessing: &Preprocessing) -> String {
+    let Preprocessing { resize, crop, fit, .. } = preprocessing;
+    match fit {
+        Fit::Crop => format!(
+            "The short side of each photo is resized to {resize} pixels, the centre is cropped to a square of {crop} pixels"
+        ),
+        Fit::Pad => format!(
+            "The long side of each photo is resized to {crop} pixels, the photo is centred on a square of the mean colour"
+        ),
+        Fit::Stretch => format!("Each photo is stretched to a square of {crop} pixels"),
+    }
 }
 
 /// A double-quoted YAML string, which is a superset of a JSON string. Characters that YAML treats

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::backbone::family::{Family, Shapes};
 use crate::backbone::{Architecture, Digest, Forward, Naming, PublishedWeights};
-use crate::photos::{Filter, Preprocessing};
+use crate::photos::{Filter, Fit, Preprocessing};
 use crate::plan::{Activation, Plan, Planned, Unsupported, Value};
 
 const NAME: &str = "efficientnet-lite0";
@@ -75,6 +75,7 @@ const PREPROCESSING: Preprocessing = Preprocessing {
     crop: 224,
     mean: [127.0 / 255.0; 3],
     std: [128.0 / 255.0; 3],
+    fit: Fit::Crop,
 };
 
 /// A row of table 1 of the paper: consecutive blocks of one width.

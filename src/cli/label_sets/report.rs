@@ -98,7 +98,7 @@ impl NewLabelReport<'_> {
             leaked,
             contradictions,
             label_texts: texts.into_texts(),
-            making: made_of(model, self.name, history.as_ref(), self.device),
+            making: made_of(model, self.name, history.as_ref(), self.extractor, self.device),
             gallery: self.gallery,
         };
         let report = Report::draw_multi_label(&content, self.extractor, &model.head);

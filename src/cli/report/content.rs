@@ -110,7 +110,7 @@ impl NewReport<'_> {
                 leaked,
                 in_two_classes,
                 suspects: self.suspects,
-                making: made_of(model, self.name, history.as_ref(), self.device),
+                making: made_of(model, self.name, history.as_ref(), self.extractor, self.device),
                 gallery: self.gallery,
             },
             self.extractor,
@@ -235,14 +235,13 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
         (
             "preprocessing",
             Some(format!(
-                "short side {} ({}), centre {}, mean {:?}, deviation {:?}",
-                preprocessing.resize,
-                preprocessing.filter,
-                preprocessing.crop,
+                "{}, mean {:?}, deviation {:?}",
+                preprocessing.geometry(),
                 preprocessing.mean,
                 preprocessing.std
             )),
         ),
+        ("views of a training photo", option("views").filter(|views| views != "1")),
         ("trained on", Some(config.device.to_string())),
         ("epochs", Some(format!("{} (epoch {} kept)", summary.epochs, summary.best_epoch.epoch))),
         ("tested on", summary.test.as_ref().map(tested)),
@@ -268,6 +267,7 @@ pub fn made_of(
     model: &Model,
     name: &Path,
     history: Option<&History>,
+    extractor: &Extractor,
     device: &DeviceInfo,
 ) -> Vec<(&'static str, String)> {
     let mut making = match (&model.config, history) {
@@ -279,6 +279,9 @@ pub fn made_of(
         ],
     };
     making.push(("evaluated on", device.to_string()));
+    if let views @ 2.. = extractor.averaged_views() {
+        making.push(("evaluated with", format!("{views} views of each photo, averaged")));
+    }
     making
 }
 

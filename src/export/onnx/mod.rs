@@ -28,7 +28,7 @@ use self::proto::{
 use super::{ExportError, Parts, Precision};
 use crate::backbone::Tensors;
 use crate::neighbours::Neighbours;
-use crate::photos::Preprocessing;
+use crate::photos::{Fit, Preprocessing};
 use crate::plan::{Operation, Planned, Unsupported, Value, Weights};
 use crate::weights::{Description, Task};
 
@@ -175,11 +175,21 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
 /// A human-readable description of the model and how to use it.
 fn described(description: &Description, neighbours: Option<&Neighbours>) -> String {
     let Description { backbone, classes, preprocessing, task, .. } = description;
-    let Preprocessing { resize, filter, crop, mean, std } = preprocessing;
+    let Preprocessing { resize, filter, crop, mean, std, fit } = preprocessing;
+    let fitted = match fit {
+        Fit::Crop => format!(
+            "short side resized to {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}"
+        ),
+        Fit::Pad => format!(
+            "long side resized to {crop} ({filter}, antialiased), centred on {crop} x {crop} of the \
+             colour {:?}",
+            preprocessing.background()
+        ),
+        Fit::Stretch => format!("both sides resized to {crop} ({filter}, antialiased)"),
+    };
     let mut text = format!(
-        "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, short side resized to \
-         {resize} ({filter}, antialiased), centre cropped to {crop} x {crop}, scaled to 0..1, minus the mean \
-         {mean:?} and divided by the deviation {std:?}, as [batch, 3, {crop}, {crop}]. {OUTPUT}: [batch, \
+        "{backbone}, an image classifier of {classes} classes. {INPUT}: RGB photos, {fitted}, scaled to 0..1, \
+         minus the mean {mean:?} and divided by the deviation {std:?}, as [batch, 3, {crop}, {crop}]. {OUTPUT}: [batch, \
          {classes}]; {probabilities}.",
         classes = classes.len(),
         probabilities = match task {

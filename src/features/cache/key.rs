@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::VERSION;
-use crate::photos::{DECODING_VERSION, Filter, Preprocessing};
+use crate::photos::{DECODING_VERSION, Filter, Fit, Preprocessing, View};
 use crate::printable::hexadecimal;
 use crate::sha256::Sha256;
 
@@ -43,8 +43,8 @@ pub(super) const LIBRARIES: [(&str, &str); 14] = [
     ("fast_image_resize", "6.1.0"),
 ];
 
-/// The part of a key that is common to all photos: the frozen network, the preprocessing and the
-/// device. Devices never share cached features: they agree up to rounding only if none is faulty.
+/// The part of a key that is common to all photos: the frozen network, the preprocessing, the view
+/// and the device. Devices never share cached features: they agree up to rounding only if none is faulty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     pub(super) digest: [u8; 32],
@@ -53,7 +53,7 @@ pub struct Space {
 
 impl Space {
     /// The space of the `width` features per photo that the backbone with these weights computes
-    /// after `preprocessing`, on the device named `computed_by`.
+    /// of its plain view after `preprocessing`, on the device named `computed_by`.
     ///
     /// `weights` is the SHA-256 of the backbone's weights. The digest of a weights file works too,
     /// but then two files with the same backbone (a published one, and a run's with another head)
@@ -69,7 +69,7 @@ impl Space {
     ) -> Self {
         let width = u32::try_from(width).expect("no network has 2^32 features");
         // Destructured so that a new field cannot be forgotten.
-        let Preprocessing { resize, filter, crop, mean, std } = *preprocessing;
+        let Preprocessing { resize, filter, crop, mean, std, fit } = *preprocessing;
         let filter = match filter {
             Filter::Bilinear => 0u32,
             Filter::Bicubic => 1,
@@ -89,7 +89,23 @@ impl Space {
         for number in mean.into_iter().chain(std) {
             hasher.update(number.to_le_bytes());
         }
+        // Before there were others, every photo was cropped: those features are still found.
+        if fit != Fit::Crop {
+            hasher.update(fit.name());
+        }
         Self { digest: hasher.finalize(), width }
+    }
+
+    /// The space of the same features of another view of each photo. The plain view's is this one.
+    #[must_use]
+    pub fn of_view(&self, view: View) -> Self {
+        if view == View::PLAIN {
+            return self.clone();
+        }
+        let mut hasher = Sha256::new_with_prefix(b"kindling view");
+        hasher.update(self.digest);
+        hasher.update(view.to_string());
+        Self { digest: hasher.finalize(), width: self.width }
     }
 
     /// Name of the space's folder.
@@ -118,13 +134,42 @@ mod tests {
             Preprocessing { filter: Filter::Bicubic, ..preprocessing },
             Preprocessing { mean: [0.5; 3], ..preprocessing },
             Preprocessing { std: [0.5; 3], ..preprocessing },
+            Preprocessing { fit: Fit::Pad, ..preprocessing },
+            Preprocessing { fit: Fit::Stretch, ..preprocessing },
         ] {
             others.push(Space::new(&[1; 32], &other, 512, "cpu"));
+        }
+        let padded = others[others.len() - 2].clone();
+        for view in &View::ALL[1..] {
+            others.extend([space.of_view(*view), padded.of_view(*view)]);
         }
         for (index, other) in others.iter().enumerate() {
             assert_ne!(space.name(), other.name());
             assert!(others[..index].iter().all(|before| before.name() != other.name()));
         }
+    }
+
+    /// The key as it was before there were views and ways to fit a photo.
+    #[test]
+    fn features_that_older_versions_cached_are_still_found() {
+        let mut hasher = Sha256::new_with_prefix(b"kindling features");
+        hasher.update(VERSION.to_le_bytes());
+        hasher.update(DECODING_VERSION.to_le_bytes());
+        hasher.update([7; 32]);
+        for (library, version) in LIBRARIES {
+            hasher.update(format!("{library} {version}\n"));
+        }
+        hasher.update(3_u64.to_le_bytes());
+        hasher.update("cpu");
+        for number in [512_u32, 256, 0, 224] {
+            hasher.update(number.to_le_bytes());
+        }
+        for number in [0.485_f32, 0.456, 0.406, 0.229, 0.224, 0.225] {
+            hasher.update(number.to_le_bytes());
+        }
+        let space = Space::new(&[7; 32], &Preprocessing::IMAGENET, 512, "cpu");
+        assert_eq!(space, Space { digest: hasher.finalize(), width: 512 });
+        assert_eq!(space.of_view(View::PLAIN), space);
     }
 
     #[test]

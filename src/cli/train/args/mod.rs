@@ -1,6 +1,7 @@
 //! The options of `kindling train`.
 
 mod head;
+mod preprocessing;
 mod split;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::cli::pretrained::NetworkArg;
 use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
 use crate::cli::table::TableArgs;
+use preprocessing::PreprocessingArgs;
 pub use split::{SplitArgs, SplitDuplicates};
 
 /// Train a classifier on a folder of photos
@@ -76,6 +78,10 @@ pub struct TrainArgs {
     /// Your own weights file: .pth, .pt, .safetensors or .bpk, with the published tensor names
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub preprocessing: PreprocessingArgs,
 
     #[command(flatten)]
     #[serde(flatten)]
