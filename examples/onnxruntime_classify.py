@@ -16,14 +16,26 @@ model, *photos = sys.argv[1:]
 session = onnxruntime.InferenceSession(model)
 metadata = session.get_modelmeta().custom_metadata_map
 classes, preprocessing = json.loads(metadata["classes"]), json.loads(metadata["preprocessing"])
-crop = preprocessing["crop"]
+crop, fit = preprocessing["crop"], preprocessing.get("fit", "crop")
+method = Image.Resampling[preprocessing["filter"].upper()]
 mean, std = np.float32(preprocessing["mean"]), np.float32(preprocessing["std"])
+
+
+def square(photo):
+    """The photo in the network's square."""
+    if fit == "pad":
+        colour = tuple(round(255 * level) for level in preprocessing["mean"])
+        return ImageOps.pad(photo, (crop, crop), method, colour)
+    if fit == "stretch":
+        return photo.resize((crop, crop), method)
+    size = [preprocessing["resize"] * side // min(photo.size) for side in photo.size]
+    left, top = [round((side - crop) / 2) for side in size]
+    return photo.resize(size, method).crop((left, top, left + crop, top + crop))
+
+
 for path in photos:
     photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    size = [preprocessing["resize"] * side // min(photo.size) for side in photo.size]
-    photo = photo.resize(size, getattr(Image.Resampling, preprocessing["filter"].upper()))
-    left, top = [round((side - crop) / 2) for side in size]
-    pixels = np.asarray(photo.crop((left, top, left + crop, top + crop)), np.float32) / 255
+    pixels = np.asarray(square(photo), np.float32) / 255
     pixels = ((pixels - mean) / std).transpose(2, 0, 1)[None]
     logits = session.run(["logits"], {"pixel_values": pixels})[0][0]
     if metadata.get("task") == "multi-label":

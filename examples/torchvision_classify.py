@@ -27,11 +27,18 @@ else:
     network = models.get_model(metadata["backbone"], num_classes=len(classes))
 network.load_state_dict(weights, strict=True)
 network.eval()
+# How the photo fills the network's square.
+size, fit = preprocessing["crop"], preprocessing.get("fit", "crop")
+method = transforms.InterpolationMode(preprocessing["filter"])
+colour = tuple(round(255 * level) for level in preprocessing["mean"])
+crop = [transforms.Resize(preprocessing["resize"], method), transforms.CenterCrop(size)]
+square = {
+    "crop": transforms.Compose(crop),
+    "pad": lambda photo: ImageOps.pad(photo, (size, size), Image.Resampling[method.name], colour),
+    "stretch": transforms.Resize((size, size), method),
+}[fit]
 transform = transforms.Compose([
-    transforms.Resize(
-        preprocessing["resize"], transforms.InterpolationMode(preprocessing["filter"])
-    ),
-    transforms.CenterCrop(preprocessing["crop"]),
+    square,
     transforms.ToTensor(),
     transforms.Normalize(preprocessing["mean"], preprocessing["std"]),
 ])

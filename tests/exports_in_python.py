@@ -24,7 +24,7 @@ import onnxruntime
 import pandas
 import pyarrow.parquet
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
@@ -120,10 +120,18 @@ prepare = transforms.Compose([
 batch, png, labels = [], here / "png", []
 for path in sorted(path for path in Path(photos).glob("*/*")):
     photo = Image.open(path).convert("RGB")
-    size = [recipe["resize"] * side // min(photo.size) for side in photo.size]
+    method, side = filters[recipe["filter"]], recipe["crop"]
+    if recipe.get("fit") == "pad":
+        colour = tuple(round(255 * level) for level in recipe["mean"])
+        photo = ImageOps.pad(photo, (side, side), method, colour)
+    elif recipe.get("fit") == "stretch":
+        photo = photo.resize((side, side), method)
+    else:
+        size = [recipe["resize"] * length // min(photo.size) for length in photo.size]
+        photo = photo.resize(size, method)
     place = png / path.parent.name / f"{path.stem}.png"
     place.parent.mkdir(parents=True, exist_ok=True)
-    photo.resize(size, filters[recipe["filter"]]).save(place)
+    photo.save(place)
     batch.append(prepare(Image.open(place)))
     labels.append(path.parent.name)
 batch = torch.stack(batch)

@@ -3,7 +3,7 @@
     python tests/in_pytorch.py target/release/kindling RUN PHOTO...
 
 Needs torch, torchvision, safetensors and pillow, and for a run with EfficientNet-Lite0 the package
-efficientnet-lite-pytorch. The photos are first made PNG files whose short side is 256, so that both sides see
+efficientnet-lite-pytorch. The photos are first made PNG files that are not resized again, so that both sides see
 the same pixels and only the network is compared.
 """
 
@@ -16,23 +16,22 @@ import tomllib
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torchvision import models, transforms
 
 program, run, *photos = sys.argv[1:]
 classes = (Path(run) / "classes.txt").read_text().splitlines()
-backbone = tomllib.loads((Path(run) / "config.toml").read_text())["backbone"]
+config = tomllib.loads((Path(run) / "config.toml").read_text())
+backbone, recipe = config["backbone"], config["preprocessing"]
 if backbone == "efficientnet-lite0":
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name(backbone, num_classes=len(classes))
-    resize = transforms.Resize(256, transforms.InterpolationMode.BICUBIC)
     normalize = transforms.Normalize([127 / 255] * 3, [128 / 255] * 3)
 else:
     network = models.get_model(backbone, num_classes=len(classes))
-    resize = transforms.Resize(256)
     normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 network.load_state_dict(load_file(Path(run) / "model.safetensors"), strict=True)
 network.eval()
@@ -40,7 +39,14 @@ with safe_open(Path(run) / "model.safetensors", "pt") as file:
     temperature = float(file.metadata().get("temperature", 1))
 print(f"loaded strictly: {backbone}, {len(classes)} classes")
 
-prepare = transforms.Compose([transforms.CenterCrop(224), transforms.ToTensor(), normalize])
+size, method = recipe["crop"], transforms.InterpolationMode(recipe["filter"])
+colour = tuple(round(255 * level) for level in recipe["mean"])
+resize = {
+    "crop": transforms.Resize(recipe["resize"], method),
+    "pad": lambda photo: ImageOps.pad(photo, (size, size), Image.Resampling[method.name], colour),
+    "stretch": transforms.Resize((size, size), method),
+}[recipe.get("fit", "crop")]
+prepare = transforms.Compose([transforms.CenterCrop(size), transforms.ToTensor(), normalize])
 with tempfile.TemporaryDirectory() as folder:
     paths, worst, largest, agreed = [], 0.0, 0.0, 0
     for index, photo in enumerate(photos):

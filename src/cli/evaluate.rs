@@ -21,6 +21,7 @@ use super::report::{GalleryArg, NewReport, ReportFile};
 use super::strangers;
 use super::table::TableArgs;
 use super::terminal::{SEED, counted, error_text, interval, one_line, text, warn};
+use super::tta::TtaArg;
 
 /// Score a trained model on labelled photos
 ///
@@ -49,6 +50,9 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     calibration: CalibrationArg,
 
+    #[command(flatten)]
+    tta: TtaArg,
+
     /// Report file [default: report.html in the run folder]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     report: Option<PathBuf>,
@@ -69,6 +73,8 @@ pub struct EvaluateArgs {
 #[derive(Serialize)]
 struct Evaluation<'a> {
     device: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tta: Option<u32>,
     #[serde(flatten)]
     scores: &'a Scores,
     #[serde(flatten)]
@@ -127,7 +133,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         ));
     }
     let folder = (set.folder != args.data).then(|| text(&set.folder));
-    let extractor = opened.extractor()?;
+    let extractor = args.tta.apply(opened.extractor()?);
     let evaluated = Evaluated::of(model, set, &args.data, &extractor, args.json)?;
     let classes = model.classes.len();
     let logits = model.calibrated(evaluated.logits.clone());
@@ -173,6 +179,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     if args.json {
         let evaluation = Evaluation {
             device: &info.device,
+            tta: args.tta.several(),
             scores: &scores,
             intervals,
             calibration,
@@ -190,6 +197,9 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         return complete(unwritten);
     }
     writeln!(out, "device    {info}")?;
+    if args.tta.several().is_some() {
+        writeln!(out, "views     {}", args.tta)?;
+    }
     if let Some(folder) = folder {
         writeln!(out, "photos    {}", one_line(&folder))?;
     }

@@ -25,6 +25,7 @@ mod suspects;
 mod table;
 mod terminal;
 mod train;
+mod tta;
 mod weights;
 
 use std::ffi::OsString;

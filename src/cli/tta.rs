@@ -33,7 +33,7 @@ impl fmt::Display for TtaArg {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.tta {
             1 => formatter.write_str("1 view of each photo"),
-            views => write!(formatter, "{views} views of each photo, averaged"),
+            views => write!(formatter, "{views} of each photo, averaged"),
         }
     }
 }

@@ -12,8 +12,8 @@ use kindling::backbone::Tensors;
 use kindling::device::{self, Backend, Choice};
 use kindling::printable::PathText;
 use kindling::weights::{
-    self, Checkpoint, ImportError, Patience, Pretrained, PretrainedError, PublishedWeights,
-    sha256_of_file,
+    self, Checkpoint, Description, ImportError, Patience, Pretrained, PretrainedError,
+    PublishedWeights, sha256_of_file,
 };
 use serde::Serialize;
 
@@ -251,6 +251,9 @@ fn check(file: &Path) -> Result<()> {
         Err(error) => return Err(error.into()),
     };
     writeln!(out, "holds      {architecture}, {tensors} tensors, and {head}")?;
+    let preprocessing = Description::read(checkpoint.metadata())?
+        .map_or(architecture.preprocessing(), |description| description.preprocessing);
+    writeln!(out, "photos     {}", preprocessing.geometry())?;
     if !checkpoint.prefix().is_empty() {
         writeln!(out, "names      begin with `{}`", one_line(checkpoint.prefix()))?;
     }

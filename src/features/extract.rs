@@ -174,7 +174,8 @@ impl<'a> Extractor<'a> {
         paths: &[P],
         receive: impl FnMut(FeatureBatch) -> Result<(), E>,
     ) -> Result<(), Stopped<E>> {
-        let views = Views { of: &|_| self.averaged_views, are_averaged: true };
+        let averaged = self.averaged_views;
+        let views = Views { of: &|_| averaged, are_averaged: true };
         self.pass(paths, views, receive)
     }
 
@@ -206,7 +207,8 @@ impl<'a> Extractor<'a> {
         paths: &[P],
         mut progress: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Extraction, Stopped<E>> {
-        let views = Views { of: &|_| self.averaged_views, are_averaged: true };
+        let averaged = self.averaged_views;
+        let views = Views { of: &|_| averaged, are_averaged: true };
         self.collect(paths, views, &mut progress)
     }
 

@@ -38,4 +38,5 @@ mod tables;
 #[path = "../library/torch_save.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod torch_save;
+mod views;
 mod weights;

@@ -237,6 +237,10 @@ fn a_check_tells_what_a_file_holds_and_whether_its_name_is_true() {
         message.contains("holds      resnet18-w4, 100 tensors, and an fc layer for 10 classes"),
         "{message}"
     );
+    assert!(
+        message.contains("photos     short side 256 (bilinear), centre 224 x 224\n"),
+        "{message}"
+    );
 
     fs::copy(fixture("narrow.pth"), place.join("resnet18-f37072fd.pth")).unwrap();
     assert_error(

@@ -45,4 +45,5 @@ mod tiff_files;
 mod torch_save;
 mod training;
 mod unsupported;
+mod views;
 mod wrapped_checkpoints;

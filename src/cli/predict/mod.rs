@@ -19,6 +19,7 @@ use super::interrupt;
 use super::opened::ComputeArgs;
 use super::strangers::{self, Stranger, UNKNOWN};
 use super::terminal::{counted, error_text, text, warn, warn_damaged, warn_skipped};
+use super::tta::TtaArg;
 use format::{Csv, Format, Guess, JsonLines, Label, NONE, People, Predicted};
 
 /// Predict the class of photos
@@ -60,6 +61,9 @@ pub struct PredictArgs {
     #[command(flatten)]
     calibration: CalibrationArg,
 
+    #[command(flatten)]
+    tta: TtaArg,
+
     /// Print one JSON object per photo, each on a line
     #[arg(long)]
     json: bool,
@@ -86,7 +90,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
     if args.reject {
         strangers::required(model, &args.model)?;
     }
-    let extractor = opened.extractor()?;
+    let extractor = args.tta.apply(opened.extractor()?);
     let several = model.task.thresholds().is_some();
     let mut folders = model.classes.clone();
     folders.extend(several.then(|| NONE.to_owned()));

@@ -26,6 +26,7 @@ use super::table::TableArgs;
 use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
+use super::tta::TtaArg;
 pub use content::{NewReport, ReportFile, counts, made_of, making, name, source};
 pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates};
 pub use label_texts::LabelTexts;
@@ -65,6 +66,9 @@ pub struct ReportArgs {
     #[command(flatten)]
     calibration: CalibrationArg,
 
+    #[command(flatten)]
+    tta: TtaArg,
+
     /// Print only warnings, errors and, at the end, the report's path
     #[arg(long, short)]
     quiet: bool,
@@ -101,7 +105,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
         (None, None) => return Err(unrecorded(&args.run)),
     };
-    let extractor = opened.extractor()?;
+    let extractor = args.tta.apply(opened.extractor()?);
     let evaluated = Evaluated::of(model, set, &data, &extractor, args.quiet)?;
     let split = match (&args.data, &model.config) {
         (None, Some(config)) => config.split().ok(),
