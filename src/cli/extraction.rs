@@ -197,10 +197,7 @@ fn reported(
     passed_over: &[PassedOver],
     extractor: &Extractor,
 ) -> Result<(Extraction, Skipped)> {
-    let extraction = extraction.map_err(|stopped| match stopped {
-        Stopped::Receiver(interrupted) => interrupted,
-        Stopped::Extract(error) => advised(error, extractor),
-    })?;
+    let extraction = extraction.map_err(|error| stopped(error, extractor))?;
     warn_of(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
     let failed =
@@ -210,6 +207,14 @@ fn reported(
     let damaged = extraction.warnings.iter();
     warn_damaged(damaged.map(|(index, warning)| (text(paths[*index]), warning.to_string())));
     Ok((extraction, skipped))
+}
+
+/// The error of an extraction that ended early.
+pub fn stopped(stopped: Stopped<anyhow::Error>, extractor: &Extractor) -> anyhow::Error {
+    match stopped {
+        Stopped::Receiver(interrupted) => interrupted,
+        Stopped::Extract(error) => advised(error, extractor),
+    }
 }
 
 /// Checks that a photo of the folder `data` could be decoded.

@@ -116,6 +116,11 @@ impl<'a> Extractor<'a> {
         self.target.preprocessing
     }
 
+    /// The number of features of a photo.
+    pub fn width(&self) -> usize {
+        self.target.backbone.architecture().features()
+    }
+
     /// The device of the backbone's weights.
     pub fn device(&self) -> &'a Device {
         self.target.device

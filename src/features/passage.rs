@@ -107,7 +107,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn of(extractor: &'a Extractor<'a>) -> Self {
-        let width = extractor.target.backbone.architecture().features();
+        let width = extractor.width();
         Self { extractor, width, averaged: false, begun: Vec::new() }
     }
 

@@ -17,6 +17,7 @@ use super::console::Console;
 use super::extract::{Extracted, examples};
 use super::photos::{Photos, say, split_options};
 use super::test::TestPhotos;
+use super::views::further_views;
 use crate::cli::terminal::{counted, text, warn};
 
 /// Number of pairs that the run records.
@@ -72,9 +73,7 @@ fn pairs<L: Label>(prepared: &Prepared<L>) -> Vec<Pair> {
     for (extraction, offset) in parts {
         let Some(Extraction { photos, rows: found, .. }) = extraction else { continue };
         indices.extend(photos.iter().map(|photo| photo + offset));
-        // The first view of each photo.
-        let views = found.chunks_exact((found.len() / photos.len().max(1)).max(1));
-        rows.extend(views.flat_map(|row| &row[..width]).copied());
+        rows.extend(found);
     }
     let mut pairs = near_duplicates(&rows, width, NEAR_DUPLICATE);
     for pair in &mut pairs {
@@ -176,7 +175,7 @@ fn together<'a, L: Label>(
             count => format!("{count} photos are"),
         }
     ));
-    let (extracted, test) = reordered(&photos, &split, extracted, test);
+    let (extracted, test) = reordered(args, &photos, &split, extracted, test)?;
     let photos = Photos { data_set, split, is_derivable: false };
     say(&photos.split, console);
     Ok(Prepared { photos, extracted, test })
@@ -184,25 +183,25 @@ fn together<'a, L: Label>(
 
 /// The features in the order of another split of the same photos.
 fn reordered<'a, L: Label>(
+    args: &TrainArgs,
     before: &Photos<L>,
     split: &Split<L>,
     extracted: Extracted<'a, L>,
     test: Option<TestPhotos<L>>,
-) -> (Extracted<'a, L>, Option<TestPhotos<L>>) {
+) -> Result<(Extracted<'a, L>, Option<TestPhotos<L>>)> {
     let old: Vec<&Path> = before.split.photos().map(|(_, photo)| photo.path.as_path()).collect();
     let first_test = before.split.train.len() + before.split.val.len();
     let width = extracted.train.width;
     let skipped = test.as_ref().map_or(0, TestPhotos::skipped);
     let mut all = extracted.extraction;
     if let Some(test) = test {
-        let Extraction { photos, rows, sizes, warnings, failed } = test.extraction;
+        let Extraction { photos, rows, sizes, warnings, failed, .. } = test.extraction;
         all.photos.extend(photos.into_iter().map(|photo| photo + first_test));
         all.rows.extend(rows);
         all.sizes.extend(sizes);
         all.warnings.extend(warnings.into_iter().map(|(photo, it)| (photo + first_test, it)));
         all.failed.extend(failed.into_iter().map(|(photo, it)| (photo + first_test, it)));
     }
-    let row = all.rows.len() / all.photos.len().max(1);
     let place: HashMap<&Path, usize> =
         all.photos.iter().zip(0..).map(|(photo, place)| (old[*photo], place)).collect();
     let select = |photos: &mut dyn Iterator<Item = &LabelledPhoto<L>>| {
@@ -210,17 +209,27 @@ fn reordered<'a, L: Label>(
         for (index, photo) in photos.enumerate() {
             let Some(place) = place.get(photo.path.as_path()) else { continue };
             part.photos.push(index);
-            part.rows.extend_from_slice(&all.rows[place * row..][..row]);
+            part.rows.extend_from_slice(&all.rows[place * width..][..width]);
             part.sizes.extend(all.sizes.get(*place));
         }
         part
     };
-    let extraction = select(&mut split.train.iter().chain(&split.val));
+    let mut extraction = select(&mut split.train.iter().chain(&split.val));
+    let (train, views) = (&split.train, args.preprocessing.views());
+    let decoded = |extraction: &Extraction, count: usize| -> Vec<usize> {
+        extraction.photos.iter().copied().filter(|photo| *photo < count).collect()
+    };
+    let trained_on = decoded(&all, before.split.train.len());
+    let trained_on: Vec<&Path> = trained_on.into_iter().map(|photo| old[photo]).collect();
+    let now = decoded(&extraction, train.len());
+    let now: Vec<&Path> = now.into_iter().map(|photo| train[photo].path.as_path()).collect();
+    extraction.further_views =
+        further_views(&extracted.extractor, (&all, &trained_on), &now, views)?;
     let test = match split.test.is_empty() {
         true => None,
         false => Some(TestPhotos::new(select(&mut split.test.iter()), &split.test, skipped)),
     };
     let photos: Vec<&LabelledPhoto<L>> = split.train.iter().chain(&split.val).collect();
-    let (train, val) = examples(&extraction, &photos, split.train.len(), width);
-    (Extracted { train, val, extraction, ..extracted }, test)
+    let (train, val) = examples(&extraction, &photos, split.train.len(), views, width);
+    Ok((Extracted { train, val, extraction, ..extracted }, test))
 }

@@ -19,6 +19,7 @@ mod report;
 mod save;
 mod scarce;
 mod test;
+mod views;
 mod watch;
 
 use anyhow::{Context, Result};
