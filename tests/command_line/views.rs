@@ -138,3 +138,37 @@ fn sizes_and_views_out_of_range_are_refused_before_any_work() {
         &["preprocessing is invalid (pad, resize 256, crop 224", "equal to it"],
     );
 }
+
+#[test]
+fn photos_that_are_put_together_get_the_views_of_the_others() {
+    let folder = photos(4);
+    let place = folder.path();
+    // Each class folder holds a validation photo twice, under two names.
+    for class in ["checks", "discs", "stripes"] {
+        let part = |part: &str| place.join("photos").join(part).join(class);
+        let pair = image::open(part("val").join("000.png")).unwrap();
+        pair.save(part("train").join("copy.png")).unwrap();
+    }
+    let train = |out: &str, more: &[&str]| {
+        let args = ["train", "photos", "--out", out, "--views", "3", "--image-size", "32"];
+        let args = args.iter().chain(more).chain(&["--epochs", "2", "--cache", "kept"]);
+        run_in(place, args.map(|word| (*word).to_owned()).chain(narrow()))
+    };
+    let message = stdout(&train("together", &["--split-duplicates", "together"]));
+    assert!(message.contains("features  27 photos, 57 views in "), "{message}");
+    assert!(message.contains("moved to an earlier part"), "{message}");
+    let summary = fs::read_to_string(place.join("together/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let photos = [&summary["train_photos"], &summary["val_photos"]].map(|n| n.as_u64().unwrap());
+    assert!(photos[0] > 15 && photos[0] + photos[1] == 27, "{photos:?}");
+    // Every training photo has three views now.
+    let info = json(&run_in(place, ["cache", "info", "--json", "--cache", "kept"]));
+    let mut counts: Vec<u64> = info["spaces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|space| space["photos"].as_u64().unwrap())
+        .collect();
+    counts.sort_unstable();
+    assert!(counts.len() == 3 && counts[0] == counts[1], "{counts:?}");
+}
