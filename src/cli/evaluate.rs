@@ -119,6 +119,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             report_file,
             unwritten,
             gallery: args.gallery.photos(),
+            tta: args.tta,
             json: args.json,
         };
         return label_sets::evaluate(&opened, asked);

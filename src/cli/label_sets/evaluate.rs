@@ -18,6 +18,7 @@ use crate::cli::opened::Opened;
 use crate::cli::report::ReportFile;
 use crate::cli::strangers;
 use crate::cli::terminal::{SEED, counted, multi_label_figures, one_line, table, text, warn};
+use crate::cli::tta::TtaArg;
 
 /// What `evaluate` was asked for.
 pub struct Asked<'a> {
@@ -31,6 +32,7 @@ pub struct Asked<'a> {
     /// Why there is no place for a report.
     pub unwritten: Option<anyhow::Error>,
     pub gallery: usize,
+    pub tta: TtaArg,
     pub json: bool,
 }
 
@@ -38,6 +40,8 @@ pub struct Asked<'a> {
 #[derive(Serialize)]
 struct Evaluation<'a> {
     device: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tta: Option<u32>,
     task: &'static str,
     #[serde(flatten)]
     figures: &'a MultiLabelFigures,
@@ -52,7 +56,7 @@ struct Evaluation<'a> {
 
 /// Scores the model on the photos, draws the report, and prints both.
 pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
-    let Asked { run, data, photos, report_file, mut unwritten, gallery, json } = asked;
+    let Asked { run, data, photos, report_file, mut unwritten, gallery, tta, json } = asked;
     let (model, info) = (&opened.model, &opened.info);
     let overlap_reported = trained_on_these(model, &photos);
     if overlap_reported {
@@ -61,7 +65,7 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
             photos.folder.shown()
         ));
     }
-    let extractor = opened.extractor()?;
+    let extractor = tta.apply(opened.extractor()?);
     let evaluated = Evaluated::of(model, photos, data, &extractor, json)?;
     let Evaluated { labels, skipped, .. } = &evaluated;
     let logits = model.calibrated(evaluated.logits.clone());
@@ -92,6 +96,7 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
     if json {
         let evaluation = Evaluation {
             device: &info.device,
+            tta: tta.several(),
             task: "multi-label",
             figures: &figures,
             calibration: CalibrationSummary::measured_on_label_sets(
@@ -114,6 +119,9 @@ pub fn evaluate(opened: &Opened<Model>, asked: Asked) -> Result<()> {
         return complete(unwritten);
     }
     writeln!(out, "device    {info}")?;
+    if tta.several().is_some() {
+        writeln!(out, "views     {tta}")?;
+    }
     write_classes(&mut out, &figures.scores.per_class)?;
     let skipped = match skipped.len() {
         0 => String::new(),

@@ -138,7 +138,7 @@ fn on_label_sets(args: &ReportArgs, report_file: ReportFile, opened: &Opened<Mod
         (None, Some(config)) => (label_sets::validated_on(model)?, config.data.folder.clone()),
         (None, None) => return Err(unrecorded(&args.run)),
     };
-    let extractor = opened.extractor()?;
+    let extractor = args.tta.apply(opened.extractor()?);
     let evaluated = Evaluated::of(model, photos, &data, &extractor, args.quiet)?;
     let report = NewLabelReport {
         model,
