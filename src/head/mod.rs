@@ -4,6 +4,7 @@ mod class_weights;
 mod examples;
 mod fit;
 mod label_set;
+mod learning_curve;
 mod linear;
 mod logistic;
 mod out_of_fold;
@@ -16,6 +17,7 @@ pub use examples::Examples;
 pub use fit::{
     EpochMetrics, FitError, FitOptions, Fitted, Monitor, Next, Progress, fit, fit_epochs,
 };
+pub use learning_curve::{CurvePoint, Doubled, LearningCurve};
 pub use linear::Head;
 pub use logistic::{L2Options, fit_l2};
 pub use out_of_fold::{out_of_fold, out_of_fold_l2};

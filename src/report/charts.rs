@@ -11,12 +11,12 @@ use super::MARK;
 use crate::evaluation::{Calibration, Roc};
 use crate::head::EpochMetrics;
 
-const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 /// Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can distinguish.
 pub(super) const TRAIN: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 pub(super) const VALIDATION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-const FONT: &str = "sans-serif";
+pub(super) const FONT: &str = "sans-serif";
 
 /// The result of drawing with plotters. Drawing into a string never fails.
 pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;

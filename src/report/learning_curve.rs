@@ -59,7 +59,8 @@ fn chart(curve: &LearningCurve) -> String {
     let lowest = all().map(|point| point.accuracy_interval.0).fold(1.0, f64::min);
     let bottom = ((lowest * 20.0).floor() / 20.0 - 0.05).max(0.0);
     let at = |photos: usize| (photos.max(1) as f64).log2();
-    let ends = (points.first().map_or(0.0, |point| at(point.photos)) - 0.3, at(beyond.photos) + 0.3);
+    let ends =
+        (points.first().map_or(0.0, |point| at(point.photos)) - 0.3, at(beyond.photos) + 0.3);
     svg((560, 340), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
@@ -112,7 +113,8 @@ fn numbers(
     use plotters::style::text_anchor::{HPos, Pos, VPos};
     let label = TextStyle::from((FONT, 13).into_font()).color(&INK);
     let label = label.pos(Pos::new(HPos::Center, VPos::Bottom));
-    let texts = numbers.map(|(x, photos)| Text::new(photos.to_string(), (x, bottom), label.clone()));
+    let texts =
+        numbers.map(|(x, photos)| Text::new(photos.to_string(), (x, bottom), label.clone()));
     chart.draw_series(texts).map(|_| ())
 }
 
@@ -129,7 +131,9 @@ mod tests {
             accuracy,
             accuracy_interval: (accuracy - 0.05, accuracy),
         };
-        for (accuracy, gain_interval) in [(0.8, (-0.01, 0.1)), (0.0, (-1.0, 1.0)), (1.0, (0.0, 0.0))] {
+        for (accuracy, gain_interval) in
+            [(0.8, (-0.01, 0.1)), (0.0, (-1.0, 1.0)), (1.0, (0.0, 0.0))]
+        {
             let curve = LearningCurve {
                 points: [10, 20, 50, 100].map(|photos| point(photos, accuracy)).into(),
                 doubled: Doubled { photos: 200, accuracy, gain: 0.0, gain_interval },

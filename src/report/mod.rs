@@ -15,6 +15,7 @@ mod confusion;
 mod data;
 mod explanations;
 mod gallery;
+mod learning_curve;
 mod multi_label;
 mod page;
 mod pictures;
@@ -29,7 +30,7 @@ use crate::evaluation::{
     suspected_label_errors, top_k_accuracy,
 };
 use crate::features::Extractor;
-use crate::head::{EpochMetrics, Head, Monitor};
+use crate::head::{EpochMetrics, Head, LearningCurve, Monitor};
 use crate::output::has_mark;
 use crate::photos::LabelledPhoto;
 pub use activation_map::{ActivationMap, MapRequest, activation_maps};
@@ -76,6 +77,8 @@ pub struct Content<'a> {
     pub temperature: Option<f64>,
     /// How the temperature was fitted, if these are the photos that it was fitted on.
     pub calibration: Option<&'a CalibrationSummary>,
+    /// How the accuracy on the run's validation photos grows with the number of training photos.
+    pub learning_curve: Option<&'a LearningCurve>,
     /// Whether the epoch that was kept is the one that is best on these photos.
     pub chose_the_epoch: bool,
     /// How far the photos are from those trained on, if the model knows these.
@@ -145,8 +148,9 @@ struct Findings<'a> {
     calibration: Calibration,
     /// The calibration error without and with the temperature.
     calibration_errors: CalibrationSummary,
-    /// ROC curve of the second class, if there are two classes with photos of both.
-    roc: Option<Roc>,
+    /// ROC curve of the second class, if there are two classes with photos of both, and the 95 %
+    /// interval of its area.
+    roc: Option<(Roc, (f64, f64))>,
     /// Top-5 accuracy, if there are at least [`TOP_5_CLASSES`] classes.
     top5: Option<f64>,
     galleries: Galleries,
@@ -240,7 +244,9 @@ impl<'a> Findings<'a> {
             // unlike the probability, never rounds to 0 or 1.
             let scores: Vec<f64> =
                 logits.chunks(2).map(|row| f64::from(row[1]) - f64::from(row[0])).collect();
-            Roc::of(&scores, &labels.iter().map(|label| *label == 1).collect::<Vec<_>>())
+            let is_positive: Vec<bool> = labels.iter().map(|label| *label == 1).collect();
+            let roc = Roc::of(&scores, &is_positive)?;
+            Some((roc, Roc::auc_interval(&scores, &is_positive, SEED)))
         });
         let galleries = Galleries::of(&predictions, classes, content.gallery);
         let suspected = match content.suspects {

@@ -5,7 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::gallery::{self, percent};
 use super::pictures::Thumbnails;
 use super::{
-    ActivationMap, Findings, MARK, charts, confusion, data, explanations, strangers, suspects,
+    ActivationMap, Findings, MARK, charts, confusion, data, explanations, learning_curve, strangers,
+    suspects,
 };
 use crate::head::Monitor;
 use crate::photos::Preprocessing;
@@ -37,6 +38,7 @@ pub fn html(findings: &Findings, drawings: &Drawings) -> String {
     };
     let main = html! {
         (curves(drawings.curves, kept(content.monitor)))
+        @if let Some(curve) = content.learning_curve { (learning_curve::section(curve)) }
         (confusion::section(findings))
         (explanations::section(findings, drawings))
         (gallery::section(findings, drawings.thumbnails, drawings.preprocessing))
@@ -113,6 +115,7 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
     let shows_photos = findings.content.gallery > 0;
     [
         drawings.curves.map(|_| ("curves", "Curves")),
+        findings.content.learning_curve.map(|_| ("learning-curve", "More photos")),
         Some(("classes", "Classes")),
         Some(("confusion", "Confusion")),
         shows_photos.then_some(("maps", "Wrong predictions")),
@@ -137,7 +140,7 @@ fn figures(findings: &Findings) -> Markup {
         dl #figures {
             (figure_within("accuracy", scores.accuracy, intervals.accuracy_interval))
             @if let Some(top5) = findings.top5 { (figure("top-5 accuracy", &format!("{top5:.4}"))) }
-            @if let Some(roc) = &findings.roc { (figure("AUC", &format!("{:.4}", roc.auc))) }
+            @if let Some((roc, interval)) = &findings.roc { (figure_within("AUC", roc.auc, *interval)) }
             @if scores.is_unbalanced() {
                 (figure_within("balanced accuracy", scores.balanced_accuracy, intervals.balanced_accuracy_interval))
                 (figure_within("macro F1", scores.macro_f1, intervals.macro_f1_interval))
@@ -208,7 +211,7 @@ fn probabilities(findings: &Findings) -> Markup {
                     }
                 }
             }
-            @if let Some(roc) = &findings.roc {
+            @if let Some((roc, _)) = &findings.roc {
                 section #roc {
                     h2 { "Receiver operating characteristic" }
                     div .chart { (PreEscaped(charts::roc(roc, findings.class(1)))) }

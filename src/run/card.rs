@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::card_figures;
 use super::{MODEL_FILE, RunConfig, Summary};
 use crate::evaluation::{ClassScores, Scores, accuracy_interval};
 use crate::photos::{Fit, Preprocessing};
@@ -137,6 +138,7 @@ impl Card<'_> {
             "## Metrics\n\n\
              On the {} validation photos: accuracy {:.4} (95 % interval {low:.4} to {high:.4}), balanced accuracy {:.4}, macro F1 {:.4}, \
              cross-entropy {:.4}. {}\n\n\
+             {}\
              | class | precision | recall | F1 | photos |\n| --- | --- | --- | --- | --- |",
             scores.images,
             scores.accuracy,
@@ -144,6 +146,7 @@ impl Card<'_> {
             scores.macro_f1,
             scores.loss,
             how_chosen(summary),
+            card_figures::sentences(summary),
         )?;
         for ClassScores { class, precision, recall, f1, support } in
             self.per_class().iter().take(MAX_LISTED)

@@ -8,7 +8,7 @@ use super::{HeadSummary, NearDuplicates};
 use crate::device::DeviceInfo;
 use crate::evaluation::{CalibrationSummary, MultiLabelFigures, ScoreIntervals};
 use crate::features::SelfCheck;
-use crate::head::EpochMetrics;
+use crate::head::{EpochMetrics, LearningCurve};
 use crate::neighbours::StrangerCount;
 use crate::photos::{
     FolderError, Preprocessing, Split, older_splits, split_of_parts, training_split,
@@ -129,6 +129,10 @@ pub struct Summary {
     /// The temperature, fitted on the validation photos. Absent in older runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationSummary>,
+    /// How the accuracy grows with the number of training photos. Absent in older runs, and with
+    /// very few or very many photos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_curve: Option<LearningCurve>,
     /// The scores on the test photos, if there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestScores>,

@@ -1,6 +1,7 @@
 //! The run folder: everything that a training run writes, and how to load the model from it.
 
 mod card;
+mod card_figures;
 mod card_multi_label;
 mod comparison;
 mod config;

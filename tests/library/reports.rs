@@ -124,6 +124,7 @@ fn a_report_of_ten_thousand_photos_in_many_classes_stays_small() {
         logits: &logits,
         temperature: None,
         calibration: None,
+        learning_curve: None,
         chose_the_epoch: false,
         strangers: None,
         trained_on: None,

@@ -61,6 +61,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         val_intervals: None,
         calibration: None,
         strangers: None,
+        learning_curve: None,
         best_epoch: EPOCH,
         epochs: 1,
         classes: classes.clone(),

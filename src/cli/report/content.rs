@@ -95,6 +95,9 @@ impl NewReport<'_> {
                     .as_ref()
                     .filter(|_| self.data.is_none())
                     .and_then(|history| history.summary.calibration.as_ref()),
+                learning_curve: history
+                    .as_ref()
+                    .and_then(|history| history.summary.learning_curve.as_ref()),
                 chose_the_epoch: self.data.is_none()
                     && history.as_ref().is_some_and(|history| history.summary.epochs > 1),
                 strangers: model.neighbours.as_ref().and_then(|neighbours| {

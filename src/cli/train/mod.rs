@@ -4,6 +4,7 @@ mod args;
 mod auto;
 mod calibrate;
 mod console;
+mod curve;
 #[cfg(feature = "tui")]
 mod dashboard;
 mod duplicates;
@@ -75,6 +76,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let tested = test.map(|test| test.tested(&photos.split, &fitted, &calibrated, &loaded));
     let examined = examine::examine(args, &loaded, &extracted, split, &fitted, &console)?;
     let strangers = neighbours::measure(args, &loaded, split, &extracted);
+    let curve = curve::measure(&extracted, &photos.split, &loaded);
     let trained = Trained {
         loaded: &loaded,
         extracted,
@@ -85,6 +87,7 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         strangers,
         tested,
         examined,
+        curve,
         options,
         typed,
     };
@@ -149,6 +152,9 @@ fn print(saved: &Saved, console: &Console) {
     }
     if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
         console.line(format_args!("{line}"));
+    }
+    if let Some(curve) = &summary.learning_curve {
+        console.line(format_args!("outlook   {}", curve.sentence()));
     }
     let model = one_line(&shell_word(folder));
     console.line(format_args!("try it:   {} predict {model} PHOTO", this_program()));

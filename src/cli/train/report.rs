@@ -73,6 +73,7 @@ impl Validated<'_> {
                 .as_ref()
                 .and_then(CalibrationSummary::applied_temperature),
             calibration: summary.calibration.as_ref(),
+            learning_curve: summary.learning_curve.as_ref(),
             chose_the_epoch: summary.epochs > 1,
             strangers: self.strangers,
             trained_on: config.data.trained_on.clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use kindling::evaluation::{Scores, scaled};
 use kindling::export::{self, Parts, Precision};
+use kindling::head::LearningCurve;
 use kindling::run::{
     Card, FolderContent, HeadSummary, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary,
     Versions, WeightsRecord, predictions_csv,
@@ -38,6 +39,8 @@ pub struct Trained<'a> {
     pub tested: Option<Tested>,
     /// What cross-validation says of the photos.
     pub examined: Examined<'a>,
+    /// How the accuracy grows with the number of training photos.
+    pub curve: Option<LearningCurve>,
     /// The options, for the run's configuration.
     pub options: toml::Table,
     /// The command as the user typed it.
@@ -119,7 +122,9 @@ impl Trained<'_> {
     }
 
     fn summary(&self) -> Summary {
-        let Self { extracted, photos, near_duplicates, fitted, calibrated, tested, .. } = self;
+        let Self {
+            extracted, photos, near_duplicates, fitted, calibrated, tested, curve, ..
+        } = self;
         let (split, examined) = (&photos.split, &self.examined);
         let val = &extracted.val.labels;
         let scores = Scores::of(split.classes.len(), &fitted.logits, val);
@@ -143,6 +148,7 @@ impl Trained<'_> {
             training_seconds: fitted.seconds,
             val_intervals: Some(calibrated.intervals),
             calibration: Some(calibrated.summary.clone()),
+            learning_curve: curve.clone(),
             test: tested.as_ref().map(|tested| tested.scores.clone()),
             near_duplicates: near_duplicates.clone(),
             multi_label: None,

@@ -157,6 +157,7 @@ impl Trained<'_> {
             training_seconds: fitted.seconds,
             val_intervals: None,
             calibration: Some(fitted.calibration.clone()),
+            learning_curve: None,
             test: None,
             multi_label: Some(scores.clone()),
             near_duplicates: near_duplicates.clone(),
