@@ -219,12 +219,16 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         interval(scores.accuracy, scores.images)
     )?;
     if scores.is_unbalanced() {
+        let within =
+            |score: f64, (low, high): (f64, f64)| format!("{score:.4} ({low:.4} to {high:.4})");
         writeln!(
             out,
-            "mean over the classes: recall (balanced accuracy) {:.4}, F1 {:.4}",
-            scores.balanced_accuracy, scores.macro_f1
+            "mean over the classes: recall (balanced accuracy) {}, F1 {}",
+            within(scores.balanced_accuracy, intervals.balanced_accuracy_interval),
+            within(scores.macro_f1, intervals.macro_f1_interval)
         )?;
     }
+    writeln!(out, "calibration error {}", calibration_error(&calibration))?;
     if let Some(strangers) = &strangers {
         writeln!(out, "{}", strangers::line(strangers, scores.images, ""))?;
     }
@@ -232,6 +236,19 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         writeln!(out, "report    {}", one_line(&report))?;
     }
     complete(unwritten)
+}
+
+/// The calibration error, with what it can be compared with.
+fn calibration_error(calibration: &CalibrationSummary) -> String {
+    let CalibrationSummary { error_before, error_after, error_of_a_perfect_model, .. } =
+        calibration;
+    let without = match calibration.applied_temperature() {
+        Some(temperature) => {
+            format!(", {error_before:.4} without the temperature {temperature:.3}")
+        }
+        None => String::new(),
+    };
+    format!("{error_after:.4}{without} (a perfect model would show {error_of_a_perfect_model:.4})")
 }
 
 /// The error at the end if the report could not be written.

@@ -15,7 +15,7 @@ use kindling::run::{
 };
 
 use super::copies::{
-    in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates,
+    are_among, in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates,
 };
 use crate::cli::evaluated::Evaluated;
 use crate::cli::terminal::{counted, error_text, interval, text, warn};
@@ -63,6 +63,8 @@ impl NewReport<'_> {
             Ok(split) if split.classes == model.classes => split.train.as_slice(),
             _ => &[],
         };
+        let chose_the_epoch = history.as_ref().is_some_and(|history| history.summary.epochs > 1)
+            && split.as_ref().is_ok_and(|split| are_among(&photos, &split.val));
         let in_two_classes = in_two_classes(trained_on, &photos);
         warn_in_two_classes(&in_two_classes, &model.classes);
         let leaked = split.map(|split| leaked(&split.train, &photos, &in_two_classes));
@@ -98,8 +100,7 @@ impl NewReport<'_> {
                 learning_curve: history
                     .as_ref()
                     .and_then(|history| history.summary.learning_curve.as_ref()),
-                chose_the_epoch: self.data.is_none()
-                    && history.as_ref().is_some_and(|history| history.summary.epochs > 1),
+                chose_the_epoch,
                 strangers: model.neighbours.as_ref().and_then(|neighbours| {
                     let scores = evaluated.stranger_scores.as_deref()?;
                     Some(Strangers { scores, threshold: neighbours.threshold() })

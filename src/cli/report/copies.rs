@@ -48,6 +48,12 @@ pub fn with_near_duplicates(leaked: Leaked, summary: &Summary) -> Leaked {
     Leaked { near: near.filter(|(photo, ..)| !copies.contains(photo)).cloned().collect(), ..leaked }
 }
 
+/// Whether all of the evaluated photos are among `others`.
+pub fn are_among(evaluated: &[ReportPhoto], others: &[LabelledPhoto]) -> bool {
+    let others: HashSet<PathBuf> = others.iter().map(|photo| same_file(&photo.path)).collect();
+    !others.is_empty() && evaluated.iter().all(|photo| others.contains(&same_file(photo.path)))
+}
+
 /// The photos, trained on or evaluated, that are in more than one class. A file that is in both
 /// parts is one photo.
 pub fn in_two_classes(
