@@ -1,12 +1,16 @@
 //! The learning curve: how the accuracy grows with the number of training photos, and what to
 //! expect from twice as many.
 
+mod draws;
+mod power_law;
+
 use burn::tensor::Device;
 use rand::RngExt;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::draws::{draw, draws};
+use self::power_law::gain;
 use super::logistic::{Limits, Problem, Standardisation};
 use super::{Examples, L2Options};
 use crate::evaluation::{bootstrap_intervals, most_probable};
@@ -14,16 +18,9 @@ use crate::seed::{Purpose, generator};
 
 /// The shares of the training photos that heads are trained on.
 const SHARES: [f64; 4] = [0.1, 0.2, 0.5, 1.0];
-/// Maximum number of draws of a share.
-const MOST_DRAWS: usize = 5;
 /// The inverse strength of the penalty. From 0.01 to 0.3, the accuracies on cats and dogs and on
 /// rubbish change by less than a point, with any number of photos.
 const C: f64 = 0.1;
-/// Number of feature values times classes up to which each share has [`MOST_DRAWS`] draws; with
-/// more there are fewer, so that the curve takes some two seconds.
-const MOST_VALUES: usize = 10_000_000;
-/// With more than this there is no curve: a single draw would take too long.
-const TOO_MANY_VALUES: usize = 300_000_000;
 /// The curve needs this number of training photos in the smallest share, and of validation photos.
 const FEWEST_PHOTOS: usize = 8;
 
@@ -153,7 +150,7 @@ impl LearningCurve {
                     *statistic = mean(draws, drawn, indices);
                 }
                 let accuracies = &statistics[..sizes.len()];
-                statistics[SHARES.len()] = self::gain(sizes, accuracies, indices.len());
+                statistics[SHARES.len()] = self::power_law::gain(sizes, accuracies, indices.len());
                 statistics
             });
         let points = sizes.iter().zip(&all).zip(outcomes).zip(resampled);
@@ -197,55 +194,6 @@ impl LearningCurve {
     }
 }
 
-/// The number of draws of each share for this number of feature values times classes.
-fn draws(values: usize) -> usize {
-    if values > TOO_MANY_VALUES {
-        return 0;
-    }
-    (MOST_DRAWS * MOST_VALUES / values.max(1)).clamp(1, MOST_DRAWS)
-}
-
-/// Draws a share of the photos of each class, at least one: whole groups, until there are enough. A
-/// group counts as of the class of its first photo.
-fn draw(
-    labels: &[usize],
-    groups: &[Option<usize>],
-    share: f64,
-    seed: u64,
-    number: u32,
-) -> Vec<usize> {
-    if share == 1.0 {
-        return (0..labels.len()).collect();
-    }
-    let mut generator = generator(seed, Purpose::Draw(number));
-    let mut unit_of_group = std::collections::HashMap::new();
-    let mut units: Vec<Vec<usize>> = Vec::new();
-    for (photo, group) in groups.iter().enumerate() {
-        let next = units.len();
-        let unit = group.map_or(next, |group| *unit_of_group.entry(group).or_insert(next));
-        match units.get_mut(unit) {
-            Some(unit) => unit.push(photo),
-            None => units.push(vec![photo]),
-        }
-    }
-    units.shuffle(&mut generator);
-    let classes = labels.iter().max().map_or(0, |label| label + 1);
-    let mut wanted = vec![0.0; classes];
-    labels.iter().for_each(|label| wanted[*label] += share);
-    let mut drawn = vec![0_usize; classes];
-    let mut photos = Vec::new();
-    for unit in units {
-        let class = labels[unit[0]];
-        // At least one of each class.
-        if (drawn[class] as f64) < wanted[class].round().max(1.0) {
-            unit.iter().for_each(|photo| drawn[labels[*photo]] += 1);
-            photos.extend(unit);
-        }
-    }
-    photos.sort_unstable();
-    photos
-}
-
 /// The mean share of right photos of some draws.
 fn mean(outcomes: &[Vec<bool>], draws: impl IntoIterator<Item = usize>, photos: &[usize]) -> f64 {
     let (mut right, mut count) = (0, 0);
@@ -256,75 +204,9 @@ fn mean(outcomes: &[Vec<bool>], draws: impl IntoIterator<Item = usize>, photos: 
     right as f64 / count.max(1) as f64
 }
 
-/// The gain in accuracy from twice as many training photos: that of the power law `b n^-c` of the
-/// error that fits the points best.
-fn gain(sizes: &[usize], accuracies: &[f64], val_photos: usize) -> f64 {
-    // An error of 0 has no logarithm: half a photo is added to the wrong and to the right ones.
-    let error = |accuracy: f64| {
-        let photos = val_photos as f64;
-        ((1.0 - accuracy) * photos + 0.5) / (photos + 1.0)
-    };
-    let points = || {
-        let logarithms = |(size, accuracy): (&usize, &f64)| {
-            (*size as f64, (*size as f64).ln(), error(*accuracy).ln())
-        };
-        sizes.iter().zip(accuracies).map(logarithms)
-    };
-    let total: f64 = points().map(|(weight, ..)| weight).sum();
-    let x_mean = points().map(|(weight, x, _)| weight * x).sum::<f64>() / total;
-    let y_mean = points().map(|(weight, _, y)| weight * y).sum::<f64>() / total;
-    let covariance: f64 = points().map(|(weight, x, y)| weight * (x - x_mean) * (y - y_mean)).sum();
-    let variance: f64 = points().map(|(weight, x, _)| weight * (x - x_mean).powi(2)).sum();
-    if variance == 0.0 {
-        return 0.0;
-    }
-    let slope = covariance / variance;
-    let now = (y_mean + slope * ((sizes[sizes.len() - 1] as f64).ln() - x_mean)).exp();
-    now * (1.0 - 2f64.powf(slope))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_gain_of_a_power_law_is_found() {
-        // Errors of 2 n^-0.5 at 100, 200, 500 and 1000 photos, of so many validation photos that
-        // half a photo does not matter.
-        let sizes = [100, 200, 500, 1000];
-        let error = |photos: f64| 2.0 * photos.powf(-0.5);
-        let accuracies = sizes.map(|size| 1.0 - error(size as f64));
-        let found = gain(&sizes, &accuracies, 1_000_000_000);
-        assert!((found - (error(1000.0) - error(2000.0))).abs() < 1e-6, "{found}");
-        assert_eq!(gain(&sizes, &[0.5; 4], 100), 0.0);
-    }
-
-    #[test]
-    fn the_weighted_fit_is_that_of_numpy() {
-        // numpy.polyfit(log(n), log((errors * 300 + .5) / 301), 1, w=sqrt(n)), and the gain from it.
-        let found = gain(&[64, 128, 320, 640], &[0.70, 0.75, 0.80, 0.84], 300);
-        assert!((found - 0.028_303_912_377_517).abs() < 1e-9, "{found}");
-    }
-
-    #[test]
-    fn a_draw_has_the_share_of_each_class_and_whole_groups() {
-        let labels: Vec<usize> = (0..100).map(|photo| usize::from(photo >= 80)).collect();
-        let mut groups = vec![None; 100];
-        let photos = draw(&labels, &groups, 0.1, 0, 0);
-        assert_eq!(photos.iter().filter(|photo| labels[**photo] == 1).count(), 2);
-        assert_eq!(photos.len(), 10);
-        assert_ne!(photos, draw(&labels, &groups, 0.1, 0, 1));
-        assert_eq!(photos, draw(&labels, &groups, 0.1, 0, 0));
-        // Bursts of four photos.
-        (0..100).for_each(|photo| groups[photo] = Some(photo / 4));
-        let photos = draw(&labels, &groups, 0.2, 3, 7);
-        for burst in photos.chunks(4) {
-            assert!(burst.iter().all(|photo| photo / 4 == burst[0] / 4), "{photos:?}");
-        }
-        // A class of one photo is in every draw.
-        assert!(draw(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[None; 11], 0.1, 0, 0).contains(&10));
-        assert_eq!(draw(&labels, &groups, 1.0, 0, 0).len(), 100);
-    }
 
     #[test]
     fn a_flat_curve_promises_nothing_and_a_steep_one_does() {
