@@ -20,7 +20,7 @@ use super::opened::{ComputeArgs, put_back};
 use super::report::{GalleryArg, NewReport, ReportFile};
 use super::strangers;
 use super::table::TableArgs;
-use super::terminal::{SEED, counted, error_text, interval, one_line, text, warn};
+use super::terminal::{SEED, class_means, counted, error_text, interval, one_line, text, warn};
 use super::tta::TtaArg;
 
 /// Score a trained model on labelled photos
@@ -219,14 +219,8 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
         interval(scores.accuracy, scores.images)
     )?;
     if scores.is_unbalanced() {
-        let within =
-            |score: f64, (low, high): (f64, f64)| format!("{score:.4} ({low:.4} to {high:.4})");
-        writeln!(
-            out,
-            "mean over the classes: recall (balanced accuracy) {}, F1 {}",
-            within(scores.balanced_accuracy, intervals.balanced_accuracy_interval),
-            within(scores.macro_f1, intervals.macro_f1_interval)
-        )?;
+        let means = class_means(scores.balanced_accuracy, scores.macro_f1, Some(intervals));
+        writeln!(out, "{means}")?;
     }
     writeln!(out, "calibration error {}", calibration_error(&calibration))?;
     if let Some(strangers) = &strangers {

@@ -9,7 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use kindling::evaluation::{MultiLabelFigures, accuracy_interval};
+use kindling::evaluation::{ScoreIntervals, MultiLabelFigures, accuracy_interval};
 use kindling::photos::PassedOver;
 use kindling::printable::{PathText, printable};
 
@@ -248,6 +248,23 @@ pub fn multi_label_figures(figures: &MultiLabelFigures) -> String {
         scores.macro_f1,
         scores.exact_match,
         counted(scores.images, "photo")
+    )
+}
+
+/// The macro-averaged scores, with their 95 % intervals if they are known.
+pub fn class_means(
+    balanced_accuracy: f64,
+    macro_f1: f64,
+    intervals: Option<ScoreIntervals>,
+) -> String {
+    let within = |score: f64, of: fn(ScoreIntervals) -> (f64, f64)| match intervals.map(of) {
+        Some((low, high)) => format!("{score:.4} ({low:.4} to {high:.4})"),
+        None => format!("{score:.4}"),
+    };
+    format!(
+        "mean over the classes: recall (balanced accuracy) {}, F1 {}",
+        within(balanced_accuracy, |intervals| intervals.balanced_accuracy_interval),
+        within(macro_f1, |intervals| intervals.macro_f1_interval)
     )
 }
 

@@ -154,7 +154,7 @@ fn figures(findings: &Findings) -> Markup {
             p #chosen .note {
                 "These photos also chose the epoch that was kept, which flatters the figures: by about half a point of "
                 "accuracy, where we measured it. A test part, photos that nothing was chosen by, gives a figure without that: "
-                code { "kindling train --test DIR" } "."
+                code { "kindling train --test DIR" } ", or " code { "--test-split" } "."
             }
         }
     }

@@ -150,6 +150,14 @@ pub struct Summary {
     pub head: HeadSummary,
 }
 
+impl Summary {
+    /// Whether the head is that of the epoch with the best score on the validation photos, of
+    /// several: such a score is a little too good.
+    pub fn chose_an_epoch(&self) -> bool {
+        self.epochs > 1 && self.head.selection.is_none()
+    }
+}
+
 /// The scores of a model that gives a photo any number of classes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MultiLabelSummary {

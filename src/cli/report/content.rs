@@ -63,8 +63,8 @@ impl NewReport<'_> {
             Ok(split) if split.classes == model.classes => split.train.as_slice(),
             _ => &[],
         };
-        let chose_the_epoch = history.as_ref().is_some_and(|history| history.summary.epochs > 1)
-            && split.as_ref().is_ok_and(|split| are_among(&photos, &split.val));
+        let are_validation = split.as_ref().is_ok_and(|split| are_among(&photos, &split.val));
+        let summary = history.as_ref().map(|history| &history.summary);
         let in_two_classes = in_two_classes(trained_on, &photos);
         warn_in_two_classes(&in_two_classes, &model.classes);
         let leaked = split.map(|split| leaked(&split.train, &photos, &in_two_classes));
@@ -93,14 +93,11 @@ impl NewReport<'_> {
                 photos: &photos,
                 logits: &evaluated.logits,
                 temperature: model.temperature,
-                calibration: history
-                    .as_ref()
-                    .filter(|_| self.data.is_none())
-                    .and_then(|history| history.summary.calibration.as_ref()),
-                learning_curve: history
-                    .as_ref()
-                    .and_then(|history| history.summary.learning_curve.as_ref()),
-                chose_the_epoch,
+                calibration: summary
+                    .filter(|_| are_validation)
+                    .and_then(|summary| summary.calibration.as_ref()),
+                learning_curve: summary.and_then(|summary| summary.learning_curve.as_ref()),
+                chose_the_epoch: are_validation && summary.is_some_and(Summary::chose_an_epoch),
                 strangers: model.neighbours.as_ref().and_then(|neighbours| {
                     let scores = evaluated.stranger_scores.as_deref()?;
                     Some(Strangers { scores, threshold: neighbours.threshold() })

@@ -30,7 +30,7 @@ use kindling::run::REPORT_FILE;
 use super::opened::put_back;
 use super::report::counts;
 use super::strangers;
-use super::terminal::{counted, interval, one_line, shell_word, text, this_program};
+use super::terminal::{class_means, counted, interval, one_line, shell_word, text, this_program};
 pub use args::TrainArgs;
 use console::Console;
 use duplicates::Prepared;
@@ -125,14 +125,13 @@ fn print(saved: &Saved, console: &Console) {
     if let (true, Some(balanced), Some(macro_f1)) =
         (saved.is_unbalanced, summary.head.balanced_accuracy, summary.head.macro_f1)
     {
-        console.line(format_args!(
-            "          mean over the classes: recall (balanced accuracy) {balanced:.4}, F1 {macro_f1:.4}"
-        ));
+        let means = class_means(balanced, macro_f1, summary.val_intervals);
+        console.line(format_args!("          {means}"));
     }
-    if summary.test.is_none() && summary.epochs > 1 {
+    if summary.test.is_none() && summary.chose_an_epoch() {
         console.line(format_args!(
             "          they chose the epoch, which flatters by some half a point; \
-             --test DIR gives a figure that nothing was chosen by"
+             a test part (--test, --test-split) gives a figure that nothing was chosen by"
         ));
     }
     if let Some(strangers) = &summary.strangers {
@@ -145,9 +144,8 @@ fn print(saved: &Saved, console: &Console) {
         if let (true, Some(balanced), Some(macro_f1)) =
             (saved.is_unbalanced, test.balanced_accuracy, test.macro_f1)
         {
-            console.line(format_args!(
-                "          mean over the classes: recall (balanced accuracy) {balanced:.4}, F1 {macro_f1:.4}"
-            ));
+            let means = class_means(balanced, macro_f1, test.intervals);
+            console.line(format_args!("          {means}"));
         }
     }
     if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {

@@ -74,7 +74,7 @@ impl Validated<'_> {
                 .and_then(CalibrationSummary::applied_temperature),
             calibration: summary.calibration.as_ref(),
             learning_curve: summary.learning_curve.as_ref(),
-            chose_the_epoch: summary.epochs > 1,
+            chose_the_epoch: summary.chose_an_epoch(),
             strangers: self.strangers,
             trained_on: config.data.trained_on.clone(),
             skipped: self.skipped,
