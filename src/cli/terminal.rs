@@ -9,7 +9,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use kindling::evaluation::{ScoreIntervals, MultiLabelFigures, accuracy_interval};
+use kindling::evaluation::{MultiLabelFigures, ScoreIntervals, accuracy_interval};
 use kindling::photos::PassedOver;
 use kindling::printable::{PathText, printable};
 

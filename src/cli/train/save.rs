@@ -122,9 +122,8 @@ impl Trained<'_> {
     }
 
     fn summary(&self) -> Summary {
-        let Self {
-            extracted, photos, near_duplicates, fitted, calibrated, tested, curve, ..
-        } = self;
+        let Self { extracted, photos, near_duplicates, fitted, calibrated, tested, curve, .. } =
+            self;
         let (split, examined) = (&photos.split, &self.examined);
         let val = &extracted.val.labels;
         let scores = Scores::of(split.classes.len(), &fitted.logits, val);
