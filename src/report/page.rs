@@ -5,8 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::gallery::{self, percent};
 use super::pictures::Thumbnails;
 use super::{
-    ActivationMap, Findings, MARK, charts, confusion, data, explanations, learning_curve, strangers,
-    suspects,
+    ActivationMap, Findings, MARK, charts, confusion, data, explanations, learning_curve,
+    strangers, suspects,
 };
 use crate::head::Monitor;
 use crate::photos::Preprocessing;
