@@ -31,7 +31,7 @@ pub use folder::{FolderContent, RunDir, RunError};
 pub use head_summary::HeadSummary;
 pub use history::{History, HistoryError};
 pub use model::{FrozenBackbone, Model, ModelError};
-pub use multi_label_predictions::{LABEL_SEPARATOR, LabelledLogits, multi_label_predictions};
+pub use multi_label_predictions::{LabelledLogits, joined_labels, multi_label_predictions};
 pub use predictions::{PhotoPrediction, PredictionsError, predictions_csv};
 pub use replace::restore_replaced;
 pub use split_record::NearDuplicates;

@@ -7,8 +7,15 @@ use crate::evaluation::{label_sets, sigmoid};
 use crate::photos::{LabelSet, Part};
 use crate::printable::{PathText, printable};
 
-/// Between the class names of a photo in the tables of a run.
-pub const LABEL_SEPARATOR: &str = "|";
+/// Between the class names of a photo in tables.
+const SEPARATOR: char = '|';
+
+/// The class names of a photo as one text, with `|` between them. A `|` or a backslash in a name has
+/// a backslash before it.
+pub fn joined_labels<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let escape = |name: &str| printable(name).replace('\\', r"\\").replace(SEPARATOR, r"\|");
+    names.map(escape).collect::<Vec<_>>().join(&SEPARATOR.to_string())
+}
 
 /// A photo with its true classes and its logits, `[classes]`.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +32,7 @@ pub struct LabelledLogits<'a> {
 
 /// The table of the predictions, as CSV: a row for each photo.
 ///
-/// `label` and `predicted` hold class names with [`LABEL_SEPARATOR`] between them. `probability` and
+/// `label` and `predicted` hold class names as [`joined_labels`] writes them. `probability` and
 /// `of_label` are the probabilities of exactly these sets, were the classes independent of each
 /// other. A column `p(<class>)` for each class follows.
 ///
@@ -40,10 +47,8 @@ pub fn multi_label_predictions<'a>(
     let columns = TABLE_COLUMNS.split(',').chain(["predicted", "probability", "of_label"]);
     let each = classes.iter().map(|class| format!("p({})", printable(class)));
     table.write_record(columns.map(String::from).chain(each))?;
-    let names = |labels: &LabelSet| {
-        let names: Vec<String> = labels.iter().map(|class| printable(&classes[*class])).collect();
-        names.join(LABEL_SEPARATOR)
-    };
+    let names =
+        |labels: &LabelSet| joined_labels(labels.iter().map(|class| classes[*class].as_str()));
     for LabelledLogits { path, part, labels, logits } in photos {
         let predicted = label_sets(logits, thresholds).pop().unwrap_or_default();
         let probabilities: Vec<f64> = logits.iter().map(|logit| sigmoid(*logit)).collect();
@@ -70,6 +75,12 @@ pub fn multi_label_predictions<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn class_names_with_a_separator_stay_whole() {
+        assert_eq!(joined_labels(["a|b", "c\\d", "e"].into_iter()), r"a\|b|c\\d|e");
+        assert_eq!(joined_labels([].into_iter()), "");
+    }
 
     #[test]
     fn a_row_names_the_classes_and_their_probabilities() {

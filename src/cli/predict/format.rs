@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use kindling::device::DeviceInfo;
 use kindling::gallery::Gallery;
 use kindling::printable::{PathText, printable};
+use kindling::run::joined_labels;
 use serde::Serialize;
 
 use crate::cli::strangers::{Stranger, UNKNOWN};
@@ -62,8 +63,6 @@ impl Predicted<'_> {
     }
 }
 
-/// Between the class names of a photo in CSV.
-const LABEL_SEPARATOR: &str = "|";
 /// What is said of a photo that shows none of the classes.
 pub const NONE: &str = "none";
 
@@ -291,9 +290,8 @@ impl<W: Write> Format for Csv<W> {
             .guesses
             .iter()
             .flat_map(|guess| [printable(guess.class), guess.probability.to_string()]);
-        let names: Vec<String> =
-            predicted.shown().iter().map(|shown| printable(shown.class)).collect();
-        let labels = self.several.then(|| names.join(LABEL_SEPARATOR));
+        let shown = predicted.shown();
+        let labels = self.several.then(|| joined_labels(shown.iter().map(|shown| shown.class)));
         let scores = predicted
             .stranger
             .map(|stranger| [stranger.score.to_string(), stranger.is_unknown.to_string()]);

@@ -7,7 +7,8 @@ use super::scores::{LabelCounts, macro_f1, micro_f1, sigmoid};
 use crate::evaluation::{accuracy_interval, bootstrap_intervals};
 
 /// The 95 % confidence intervals of [`MultiLabelScores`](super::MultiLabelScores): by bootstrap,
-/// which draws whole photos, but Wilson's for the exact match.
+/// which draws whole photos, but Wilson's for the exact match. Resamples of perfect answers say
+/// nothing; such scores have Wilson's interval for as many photos that are all right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MultiLabelIntervals {
     /// Of the mean average precision. `None` if no photo shows a class.
@@ -69,12 +70,17 @@ impl MultiLabelIntervals {
                     micro_f1(&confusion),
                 ]
             });
-        let or_all = |(low, high): (f64, f64)| if low.is_nan() { (0.0, 1.0) } else { (low, high) };
+        let photos = labels.len();
+        let with_width = |(low, high): (f64, f64)| match low >= 1.0 && high >= 1.0 {
+            true => accuracy_interval(photos, photos),
+            false if low.is_nan() => (0.0, 1.0),
+            false => (low, high),
+        };
         Self {
             mean_average_precision_interval: (!average_precision.0.is_nan())
-                .then_some(average_precision),
-            macro_f1_interval: or_all(macro_f1_interval),
-            micro_f1_interval: or_all(micro_f1_interval),
+                .then(|| with_width(average_precision)),
+            macro_f1_interval: with_width(macro_f1_interval),
+            micro_f1_interval: with_width(micro_f1_interval),
             exact_match_interval: accuracy_interval(exact, labels.len()),
         }
     }
@@ -115,6 +121,21 @@ mod tests {
             }
         }
         assert!(width(many.1.macro_f1_interval) < width(few.1.macro_f1_interval) / 2.0);
+    }
+
+    #[test]
+    fn a_perfect_score_is_not_certain() {
+        let labels: Vec<Vec<usize>> = (0..20).map(|photo| vec![photo % 2]).collect();
+        let logits: Vec<f32> = (0..20)
+            .flat_map(|photo| if photo % 2 == 0 { [3.0, -3.0] } else { [-3.0, 3.0] })
+            .collect();
+        let intervals = MultiLabelIntervals::of(&logits, &labels, &[0.5; 2], 0);
+        let expected = accuracy_interval(20, 20);
+        assert_eq!(intervals.mean_average_precision_interval, Some(expected));
+        assert_eq!(
+            (intervals.macro_f1_interval, intervals.micro_f1_interval),
+            (expected, expected)
+        );
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::page::Drawings;
 use super::{Findings, MultiLabelContent};
 use crate::evaluation::sigmoid;
 use crate::photos::LabelSet;
-use crate::report::gallery::about_pictures;
 
 /// Maximum number of cards: with many classes, each class shows fewer.
 const MAX_CARDS: usize = 3000;
@@ -115,8 +114,7 @@ pub fn section(findings: &Findings, drawings: &Drawings) -> Markup {
                 p .warning { "This section is incomplete: " (problem) "." }
             }
             p .note {
-                (about_pictures(drawings.preprocessing)) " "
-                "A class with ✓ was rightly found; with ✗, it was given although the photo is not labelled with it, or it was missed."
+                "Each picture shows what the network sees. Click it to open the photo. A class with ✓ was rightly found; with ✗, it was given although the photo is not labelled with it, or it was missed."
                 @if galleries.each < content.gallery {
                     " To limit the size of this page, each class shows at most " (galleries.each) " photos per group."
                 }
