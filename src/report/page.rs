@@ -121,7 +121,7 @@ fn links(findings: &Findings, drawings: &Drawings) -> Vec<(&'static str, &'stati
         shows_photos.then_some(("maps", "Wrong predictions")),
         shows_photos.then_some(("galleries", "Photos")),
         Some(("label-errors", "Suspected label errors")),
-        findings.content.strangers.map(|_| ("strangers", "None of these")),
+        findings.content.strangers.map(|_| ("strangers", "Unlike the training photos")),
         Some(("calibration", "Calibration")),
         findings.roc.as_ref().map(|_| ("roc", "ROC")),
         Some(("data", "Data")),

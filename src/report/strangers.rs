@@ -32,7 +32,7 @@ pub fn section(findings: &Findings, drawings: &Drawings) -> Markup {
     let wrong = wrong.filter(|(photo, score)| **score > strangers.threshold && !photo.is_right());
     html! {
         section #strangers {
-            h2 { "None of these classes" }
+            h2 { "Unlike the training photos" }
             p {
                 strong { (unknown) " of " (photos) " photos (" (format!("{share:.1}")) " %)" }
                 " are unlike the training photos, " (wrong.count()) " of them predicted wrong: "
