@@ -183,6 +183,10 @@ impl Report {
                 Some(format!("there are no activation maps: {error}")),
             ),
         };
+        // Suspects of the whole run have numbers after the evaluated photos.
+        let suspects = content.suspects.unwrap_or_default();
+        let evaluated = content.photos.len();
+        let of_run = evaluated..evaluated + suspects.len().min(SUSPECTS_SHOWN);
         // Each explained photo is shown twice, under the maps of the predicted and the true class;
         // every other photo once.
         let mut seen = HashSet::new();
@@ -192,13 +196,9 @@ impl Report {
         let wanted: Vec<usize> = explained_photos
             .iter()
             .flat_map(|photo| [*photo, *photo])
+            .chain(of_run)
             .chain(others.filter(|photo| seen.insert(*photo)))
             .collect();
-        // Suspects of the whole run have numbers after the evaluated photos.
-        let suspects = content.suspects.unwrap_or_default();
-        let evaluated = content.photos.len();
-        let shown = evaluated..evaluated + suspects.len().min(SUSPECTS_SHOWN);
-        let wanted: Vec<usize> = wanted.into_iter().chain(shown).collect();
         let path = |photo: usize| match photo.checked_sub(evaluated) {
             Some(suspect) => suspects[suspect].path.to_owned(),
             None => content.photos[photo].path.to_owned(),

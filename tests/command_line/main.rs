@@ -13,6 +13,7 @@ mod exports;
 mod figures;
 mod fixtures;
 mod habits;
+mod heads;
 mod interrupts;
 mod job;
 mod layouts;

@@ -122,7 +122,8 @@ fn report_and_evaluate_write_the_same_page_about_the_same_photos() {
     let scores = json(&run_in(place, ["evaluate", "run", "photos", "--json", "--device", CPU]));
     assert_eq!(scores["report"].as_str(), Some("run/report.html"));
     let evaluated = report(place);
-    for id in ["curves", "classes", "confusion", "galleries", "label-errors"] {
+    // `evaluate` does not know which photos are the run's own, so it looks for wrong labels among these.
+    for id in ["curves", "classes", "confusion", "galleries"] {
         assert!(section(&from_training, id) == section(&evaluated, id), "{id}");
     }
 

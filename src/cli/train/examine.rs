@@ -14,7 +14,7 @@ use super::extract::Extracted;
 use super::fit::{Fitted, fit_options, head_device};
 use super::load::Loaded;
 use crate::cli::interrupt;
-use crate::cli::suspects::Pool;
+use crate::cli::suspects::{Pool, is_quick};
 use crate::cli::terminal::counted;
 
 /// What cross-validation says of the photos.
@@ -56,9 +56,15 @@ pub fn examine<'a>(
     fitted: &Fitted,
     console: &Console,
 ) -> Result<Examined<'a>> {
-    let pool = pool(split, extracted);
     let (classes, device) = (split.classes.len(), head_device(loaded));
     let mut examined = Examined { folds: None, suspects: None, tables: Vec::new() };
+    let Extracted { train, val, .. } = extracted;
+    let rows = train.labels.len() * train.views() + val.labels.len();
+    if args.head.folds.is_none() && !is_quick(rows, train.width, classes) {
+        // Not even the features are copied.
+        return Ok(examined);
+    }
+    let pool = pool(split, extracted);
     if let Some(count) = args.head.folds {
         let folds = pool.folds(count as usize, args.seed);
         if folds.iter().all(|fold| *fold == folds[0]) {

@@ -4,8 +4,9 @@
 ///
 /// One factor for all features: scaling each to the deviation 1 gave the same accuracies within
 /// noise, on four sets of features (docs/head.md), and would enlarge features that hardly vary.
-/// Without any factor, the best `C` of two backbones differs by a factor of ten. Subtracting the
-/// mean does not change the optimum, as the bias is not penalised; it speeds the search up.
+/// Without any factor, the best `C` differs between backbones: 0.03 and 0.1 on `trash`, where it is
+/// 0.01 to 0.03 for both with one. Subtracting the mean does not change the optimum, as the bias is
+/// not penalised; it speeds the search up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardisation {
     /// The mean of each feature.
