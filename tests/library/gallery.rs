@@ -12,7 +12,7 @@ const GREY: Rgb<u8> = Rgb([128, 128, 128]);
 
 fn captioned(width: u32, height: u32, class: &str) -> RgbImage {
     let mut photo = RgbImage::from_pixel(width, height, GREY);
-    Captions::new().draw(&mut photo, class, 0.987);
+    Captions::new().draw(&mut photo, class, Some(0.987));
     photo
 }
 
