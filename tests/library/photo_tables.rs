@@ -130,7 +130,7 @@ fn paths_are_relative_to_the_photo_folder_or_absolute_or_go_up() {
     assert_eq!(labels(&table), pairs(&[("a.jpg", "cat"), ("b.jpg", "dog")]));
     assert_eq!(
         table.warnings,
-        ["`DIR/labels.csv`: 1 rows are repeated, and used once: line 4 (as line 3)"]
+        ["`DIR/labels.csv`: 1 row is repeated, and used once: line 4 (as line 3)"]
     );
 }
 
@@ -265,4 +265,61 @@ fn a_hundred_thousand_rows_with_one_bad_take_a_second() {
     assert_eq!(table.rows.len(), 50);
     assert!(table.warnings[0].contains("1 of 100001 rows") && table.warnings[0].contains("100002"));
     assert!(table.warnings[1].contains("99950 rows are repeated"), "{:?}", table.warnings);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_that_embed_wrote_is_a_table() {
+    use kindling::features::{FeatureTable, TableFormat, TableRow};
+    let folder = folder(&["a.jpg", "b.jpg"], "labels.csv", "");
+    let row = |path: &str, label, part| TableRow { path: path.into(), label, part: Some(part) };
+    let written = FeatureTable {
+        backbone: "resnet18".into(),
+        width: 2,
+        classes: ["cat", "dog"].map(String::from).to_vec(),
+        photos: vec![
+            row("b.jpg", Some(1), "val"),
+            row("gone.jpg", Some(0), "val"),
+            row("a.jpg", Some(0), "train"),
+        ],
+        features: vec![0.5; 6],
+    };
+    let mut bytes = Vec::new();
+    written.write(TableFormat::Parquet, &mut bytes).unwrap();
+    let file = folder.path().join("features.parquet");
+    fs::write(&file, &bytes).unwrap();
+    let table = Table::read(&file, &TableOptions::default()).unwrap();
+    assert_eq!(labels(&table), pairs(&[("b.jpg", "dog"), ("a.jpg", "cat")]));
+    assert_eq!(table.rows[0].part, Some(Part::Val));
+    assert!(table.warnings[0].contains("row 2 (`gone.jpg`)"), "{:?}", table.warnings);
+    // A damaged file is an error, wherever the damage is.
+    for length in (0..bytes.len()).step_by(7) {
+        fs::write(&file, &bytes[..length]).unwrap();
+        assert!(Table::read(&file, &TableOptions::default()).is_err(), "{length}");
+    }
+    for index in (0..bytes.len()).step_by(5) {
+        let mut damaged = bytes.clone();
+        damaged[index] ^= 0xff;
+        fs::write(&file, &damaged).unwrap();
+        // It may be in a feature, which is not read.
+        let _ = Table::read(&file, &TableOptions::default());
+    }
+}
+
+#[test]
+fn a_column_called_part_that_holds_something_else_is_no_split() {
+    let table = read(&AB, "path,label,part\na.jpg,cat,left\nb.jpg,dog,right\n").unwrap();
+    assert!(table.rows.iter().all(|row| row.part.is_none()));
+    let table = read(&AB, "path,label,part\na.jpg,cat,train\nb.jpg,dog,val\n").unwrap();
+    assert_eq!(table.rows[1].part, Some(Part::Val));
+}
+
+#[test]
+fn photos_without_labels_are_read_if_none_are_needed() {
+    let options = TableOptions { without_labels: true, ..TableOptions::default() };
+    for content in ["path\na.jpg\nb.jpg\n", "path,width,height\na.jpg,3,4\nb.jpg,5,6\n"] {
+        let table = read_with(&folder(&AB, "labels.csv", content), &options).unwrap();
+        assert_eq!(labels(&table), pairs(&[("a.jpg", ""), ("b.jpg", "")]));
+        assert!(table.classes.is_empty() && !table.is_multi_label);
+    }
 }

@@ -122,7 +122,8 @@ fn is_missing(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("nan") || ["<NA>", "#N/A"].contains(&text)
 }
 
-fn part_of(cell: &str) -> Option<Part> {
+/// The part that a cell names.
+pub(super) fn part_of(cell: &str) -> Option<Part> {
     match role(cell.trim())? {
         (Role::Train, rest) if rest.is_empty() => Some(Part::Train),
         (Role::Val | Role::Eval, rest) if rest.is_empty() => Some(Part::Val),

@@ -1,5 +1,6 @@
 //! Finds the columns of a table: by the names that the user gave, by usual names, or by content.
 
+use super::cells::part_of;
 use super::records::Record;
 use super::{TableError, TableOptions};
 use crate::photos::photo_folder::quoted;
@@ -80,7 +81,7 @@ impl Columns {
             Some(name) => position(&header, name).map(Some),
             None => Ok(None),
         };
-        let split = named(&options.split_column)?.or(usual(&header, &SPLITS).first().copied());
+        let split = named(&options.split_column)?.or(split_column(&header, row));
         let group = named(&options.group_column)?.or(usual(&header, &GROUPS).first().copied());
         let path = match named(&options.path_column)? {
             Some(path) => path,
@@ -89,7 +90,10 @@ impl Columns {
         let used: Vec<usize> = [Some(path), split, group].into_iter().flatten().collect();
         let labels = match &options.label_column {
             Some(name) => named_labels(&header, name)?,
-            None => label_columns(&header, &used, records)?,
+            None => match label_columns(&header, &used, records) {
+                Err(_) if options.without_labels => LabelColumns::None,
+                labels => labels?,
+            },
         };
         let header = if has_header { header } else { Vec::new() };
         Ok(Self { header, path, labels, split, group })
@@ -158,6 +162,15 @@ fn named_labels(header: &[String], name: &str) -> Result<LabelColumns, TableErro
         }
         Err(error) => Err(error),
     }
+}
+
+/// The column called `split`, or one with another usual name that holds parts.
+fn split_column(header: &[String], row: &Record) -> Option<usize> {
+    let holds_parts = |column: &usize| {
+        let is_split = header[*column].trim().eq_ignore_ascii_case("split");
+        is_split || row.cells.get(*column).is_some_and(|cell| part_of(cell).is_some())
+    };
+    usual(header, &SPLITS).into_iter().find(holds_parts)
 }
 
 fn path_column(

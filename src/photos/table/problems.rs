@@ -216,16 +216,27 @@ impl Problems {
                 kind.remedy()
             ));
         }
-        for (rows, what) in [
-            (&self.repeated, "repeated, and used once"),
-            (&self.without_class, "without a label, and used as photos that show no class"),
-            (&self.empty_indicators, "empty cells of 0/1 columns, which count as 0"),
-        ] {
+        let repeated = |one: bool| match one {
+            true => "row is repeated, and used once",
+            false => "rows are repeated, and used once",
+        };
+        let without_class = |one: bool| match one {
+            true => "row is without a label, and used as a photo that shows no class",
+            false => "rows are without a label, and used as photos that show no class",
+        };
+        let empty = |one: bool| match one {
+            true => "empty cell of a 0/1 column counts as 0",
+            false => "empty cells of 0/1 columns count as 0",
+        };
+        let kinds: [(&Rows, fn(bool) -> &'static str); 3] = [
+            (&self.repeated, repeated),
+            (&self.without_class, without_class),
+            (&self.empty_indicators, empty),
+        ];
+        for (rows, what) in kinds {
             if rows.count > 0 {
-                let with = if std::ptr::eq(rows, &self.empty_indicators) { "" } else { "rows " };
-                let are = if with.is_empty() { "" } else { "are " };
                 let examples = self.examples(rows, rows.examples.len());
-                sentences.push(format!("{} {with}{are}{what}: {examples}", rows.count));
+                sentences.push(format!("{} {}: {examples}", rows.count, what(rows.count == 1)));
             }
         }
         sentences.iter().map(|sentence| format!("{table}{sentence}")).collect()

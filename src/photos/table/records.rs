@@ -92,8 +92,11 @@ fn split(text: &str, delimiter: u8, limit: usize) -> Result<Vec<Record>, TableEr
     }
 }
 
+/// The number of line ends: `\n`, `\r\n`, or `\r` alone, as on old Macs.
 fn newlines(text: &str) -> u64 {
-    text.bytes().filter(|byte| *byte == b'\n').count() as u64
+    let next = text.bytes().skip(1).chain([0]);
+    let is_end = |(byte, next): &(u8, u8)| *byte == b'\n' || (*byte == b'\r' && *next != b'\n');
+    text.bytes().zip(next).filter(is_end).count() as u64
 }
 
 #[cfg(test)]
@@ -114,6 +117,10 @@ mod tests {
         let text = "a,b\r\n\r\n\"c\r\nd\",e\r\n,\r\n\nf,g";
         let expected = [row(1, &["a", "b"]), row(3, &["c\r\nd", "e"]), row(7, &["f", "g"])];
         assert_eq!(cells(text), expected);
+        assert_eq!(
+            cells("a,b\rc,d\re,f"),
+            [row(1, &["a", "b"]), row(2, &["c", "d"]), row(3, &["e", "f"])]
+        );
     }
 
     #[test]
