@@ -98,7 +98,7 @@ fn the_third_part_and_other_folders_are_named_and_not_trained_on() {
     assert_eq!(split.classes, ["ice", "sea"]);
     assert!(all_in(&split.train, "seg_train"));
     let roles = split.roles.unwrap();
-    assert!(roles.ends_with("tests on `seg_test`; `seg_pred` is not used"), "{roles}");
+    assert!(roles.ends_with("tests on `seg_test/seg_test`; `seg_pred` is not used"), "{roles}");
     // Kaggle's names, with photos to predict beside them.
     let names = ["train/cat.0.jpg", "train/cat.1.jpg", "train/dog.0.jpg", "train/dog.1.jpg"];
     let names: Vec<String> =

@@ -20,6 +20,8 @@ use super::test::TestPhotos;
 use super::views::further_views;
 use crate::cli::terminal::{counted, text, warn};
 
+/// Longest path in a warning, in characters.
+const LONGEST_PATH: usize = 60;
 /// Number of pairs that the run records.
 const RECORDED: usize = 20;
 
@@ -122,7 +124,12 @@ fn warn_of<L: Label>(photos: &Photos<L>, found: &NearDuplicates) {
     let several = found.val_photos + found.test_photos > 1;
     let cut = |path: &str| {
         let below = Path::new(path).strip_prefix(common_folder(photos)).unwrap_or(path.as_ref());
-        below.shown().to_string()
+        let text = below.shown().to_string();
+        // The end tells more than the beginning.
+        match text.chars().count().checked_sub(LONGEST_PATH) {
+            None | Some(0) => text,
+            Some(more) => format!("...{}", text.chars().skip(more).collect::<String>()),
+        }
     };
     warn(&format!(
         "{} nearly the same as photos of an earlier part, which flatters the scores: `{}` and `{}` \
@@ -166,6 +173,12 @@ fn together<'a, L: Label>(
     let in_pairs: BTreeSet<usize> = pairs.iter().flat_map(|(one, other)| [*one, *other]).collect();
     let (data_set, moved) = photos.data_set.clone().with_groups(&group_of);
     let split = data_set.clone().split(&split_options(args))?;
+    if split.val.is_empty() {
+        bail!(
+            "every validation photo is nearly the same as a training photo, so none is left: give \
+             other validation photos, or data without a validation part"
+        );
+    }
     let moved = match moved {
         0 => String::new(),
         count => format!(", {} moved to an earlier part", counted(count, "photo")),
