@@ -68,7 +68,10 @@ fn name(run: &RunScores) -> String {
 fn scores(comparison: &Comparison) -> Vec<Vec<String>> {
     let further = comparison.runs.first().and_then(|run| run.further);
     let within = |(low, high): (f64, f64)| format!("{low:.4} to {high:.4}");
-    let mut header = vec!["  run", "accuracy", "95 % interval"];
+    // Of photos with several labels, all must be right.
+    let is_multi_label = further.is_some_and(|further| further.macro_f1.is_none());
+    let accuracy = if is_multi_label { "exact match" } else { "accuracy" };
+    let mut header = vec!["  run", accuracy, "95 % interval"];
     match further {
         Some(further) => {
             if further.macro_f1.is_some() {

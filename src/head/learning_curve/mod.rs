@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::draws::{draw, draws};
-use self::power_law::gain;
+use self::power_law::{Gain, gain};
 use super::logistic::{Limits, Problem, Standardisation};
 use super::{Examples, L2Options};
 use crate::evaluation::{bootstrap_intervals, most_probable};
@@ -21,6 +21,9 @@ const SHARES: [f64; 4] = [0.1, 0.2, 0.5, 1.0];
 /// The inverse strength of the penalty. From 0.01 to 0.3, the accuracies on cats and dogs and on
 /// rubbish change by less than a point, with any number of photos.
 const C: f64 = 0.1;
+/// The 97.5 % quantile of Student's distribution with two degrees of freedom: four points less two
+/// parameters.
+const QUANTILE: f64 = 4.302_652_729_911_275;
 /// The curve needs this number of training photos in the smallest share, and of validation photos.
 const FEWEST_PHOTOS: usize = 8;
 
@@ -74,7 +77,8 @@ impl LearningCurve {
     /// et al.: *Deep Learning Scaling is Predictable, Empirically*, 2017,
     /// <https://arxiv.org/abs/1712.00409>), fitted to the points by least squares of the logarithms,
     /// weighted by the number of training photos. The intervals come from a bootstrap over the
-    /// validation photos and the draws.
+    /// validation photos and the draws; that of the gain is widened by how far the points are from
+    /// the power law.
     ///
     /// # Panics
     /// If the lengths do not match, or a label is not less than `classes`.
@@ -137,7 +141,7 @@ impl LearningCurve {
         let photos: Vec<usize> = (0..outcomes[0][0].len()).collect();
         let all: Vec<f64> =
             outcomes.iter().map(|draws| mean(draws, 0..draws.len(), &photos)).collect();
-        let gain = gain(sizes, &all, photos.len());
+        let Gain { value: gain, deviation } = gain(sizes, &all, photos.len());
         let last = all[all.len() - 1];
         let mut generator = generator(seed, Purpose::Bootstrap);
         // As many statistics as there are shares, and the gain.
@@ -150,7 +154,8 @@ impl LearningCurve {
                     *statistic = mean(draws, drawn, indices);
                 }
                 let accuracies = &statistics[..sizes.len()];
-                statistics[SHARES.len()] = self::power_law::gain(sizes, accuracies, indices.len());
+                statistics[SHARES.len()] =
+                    self::power_law::gain(sizes, accuracies, indices.len()).value;
                 statistics
             });
         let points = sizes.iter().zip(&all).zip(outcomes).zip(resampled);
@@ -167,7 +172,7 @@ impl LearningCurve {
                 photos: 2 * sizes[sizes.len() - 1],
                 accuracy: (last + gain).clamp(0.0, 1.0),
                 gain,
-                gain_interval: resampled[SHARES.len()],
+                gain_interval: widened(gain, resampled[SHARES.len()], QUANTILE * deviation),
             },
         }
     }
@@ -192,6 +197,11 @@ impl LearningCurve {
             points(gain)
         )
     }
+}
+
+/// An interval around `value` whose ends are moved by an independent uncertainty.
+fn widened(value: f64, (low, high): (f64, f64), by: f64) -> (f64, f64) {
+    (value - (value - low).hypot(by), value + (high - value).hypot(by))
 }
 
 /// The mean share of right photos of some draws.
