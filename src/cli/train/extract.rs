@@ -69,6 +69,10 @@ pub fn extract<'a, L: Clone>(
         from_cache(&extractor, extraction.photos.len()),
     ));
     let (train, val) = examples(&extraction, &photos, train_photos, views, width);
+    // Without any, the first class is as good an example as the others.
+    if let (true, Some(class)) = (train.labels.is_empty(), split.classes.first()) {
+        bail!("no photo of the class `{class}` could be decoded, so it cannot be trained");
+    }
     if val.labels.is_empty() {
         bail!("no validation photo could be decoded");
     }
