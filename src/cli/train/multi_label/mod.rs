@@ -113,8 +113,12 @@ fn print(saved: &Saved, console: &Console) {
         console.line(format_args!("{name} {}", multi_label_figures(figures)));
     };
     part("validation", &scores.validation);
-    if let Some(test) = &scores.test {
-        part("test", test);
+    match &scores.test {
+        Some(test) => part("test", test),
+        None => console.line(format_args!(
+            "          they chose the epoch and the thresholds, which flatters; a test part gives \
+             figures that nothing was chosen by"
+        )),
     }
     if let Some(line) = summary.calibration.as_ref().and_then(calibrate::in_words) {
         console.line(format_args!("{line}"));
