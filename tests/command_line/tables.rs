@@ -137,34 +137,70 @@ fn groups_stay_on_one_side() {
     assert_error(&error, &["--group-by-folder finds no groups"]);
 }
 
+/// A photo of coloured rectangles, another one for each seed.
+#[cfg(feature = "bundled-weights")]
+fn rectangles(seed: u32) -> image::RgbImage {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut random = |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state % below
+    };
+    let mut photo = image::RgbImage::new(120, 120);
+    for _ in 0..9 {
+        let colour = image::Rgb([random(256) as u8, random(256) as u8, random(256) as u8]);
+        let (left, top) = (random(100), random(100));
+        let (right, bottom) = (left + 10 + random(60), top + 10 + random(60));
+        for y in top..bottom.min(120) {
+            for x in left..right.min(120) {
+                photo.put_pixel(x, y, colour);
+            }
+        }
+    }
+    photo
+}
+
 #[cfg(feature = "bundled-weights")]
 #[test]
 fn photos_that_are_nearly_the_same_are_reported_or_put_together() {
-    let folder = photos(4);
+    let folder = tempfile::tempdir().unwrap();
     let place = folder.path();
+    let names: Vec<String> = ["train", "val"]
+        .iter()
+        .flat_map(|part| ["a", "b"].map(|class| format!("photos/{part}/{class}")))
+        .collect();
+    for (seed, name) in (0..).step_by(5).zip(&names) {
+        fs::create_dir_all(place.join(name)).unwrap();
+        for index in 0..5 {
+            rectangles(seed + index).save(place.join(name).join(format!("{index}.png"))).unwrap();
+        }
+    }
     // A brighter copy of a training photo.
-    let photo = image::open(place.join("photos/train/discs/001.png")).unwrap();
-    photo.brighten(6).save(place.join("photos/val/discs/copy.png")).unwrap();
+    let photo = image::open(place.join("photos/train/b/1.png")).unwrap();
+    photo.brighten(2).save(place.join("photos/val/b/copy.png")).unwrap();
     let train = |more: &[&str]| {
-        let args =
-            ["train", "photos", "--backbone", "efficientnet-lite0", "--out", "run", "--force"];
-        run_in(place, args.iter().chain(more).chain(&["--epochs", "2", "--device", CPU]))
+        let args = ["train", "photos", "--backbone", "efficientnet-lite0", "--out", "run"];
+        let end = ["--force", "--epochs", "2", "--device", CPU];
+        run_in(place, args.iter().chain(more).chain(&end))
     };
     let output = train(&[]);
     let message = stderr(&output);
-    assert!(message.contains("`val/discs/copy.png` and `train/discs/001.png`"), "{message}");
+    assert!(message.contains("`val/b/copy.png` and `train/b/1.png`"), "{message}");
     assert!(message.contains("--split-duplicates together"), "{message}");
     let found = summary(place)["near_duplicates"].clone();
-    assert!(found["val_photos"].as_u64() >= Some(1) && found["together"] == false, "{found}");
+    assert!(found["val_photos"] == 1 && found["together"] == false, "{found}");
     let page = fs::read_to_string(place.join("run/report.html")).unwrap();
-    assert!(page.contains("id=\"near-duplicates\"") && page.contains("val/discs/copy.png"));
+    assert!(page.contains("id=\"near-duplicates\"") && page.contains("val/b/copy.png"));
 
     let output = train(&["--split-duplicates", "together"]);
     let message = stdout(&output);
-    assert!(message.contains("\ntogether  "), "{message}");
+    assert!(message.contains("\ntogether  2 photos are nearly the same"), "{message}");
+    assert!(message.contains("photos    11 to train on, 10 to validate on"), "{message}");
     assert!(!stderr(&output).contains("nearly the same"), "{}", stderr(&output));
     let split = fs::read_to_string(place.join("run/split.csv")).unwrap();
-    assert!(split.contains("photos/val/discs/copy.png,train,discs,"), "{split}");
+    assert!(split.contains("photos/val/b/copy.png,train,b,"), "{split}");
+    assert!(stdout(&run_in(place, ["report", "run", "--device", CPU])).contains("(10 photos, "));
 }
 
 #[test]

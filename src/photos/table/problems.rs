@@ -216,27 +216,25 @@ impl Problems {
                 kind.remedy()
             ));
         }
-        let repeated = |one: bool| match one {
-            true => "row is repeated, and used once",
-            false => "rows are repeated, and used once",
-        };
-        let without_class = |one: bool| match one {
-            true => "row is without a label, and used as a photo that shows no class",
-            false => "rows are without a label, and used as photos that show no class",
-        };
-        let empty = |one: bool| match one {
-            true => "empty cell of a 0/1 column counts as 0",
-            false => "empty cells of 0/1 columns count as 0",
-        };
-        let kinds: [(&Rows, fn(bool) -> &'static str); 3] = [
-            (&self.repeated, repeated),
-            (&self.without_class, without_class),
-            (&self.empty_indicators, empty),
+        // Each for one row, and for several.
+        let kinds = [
+            (&self.repeated, "row is repeated, and used once", "rows are repeated, and used once"),
+            (
+                &self.without_class,
+                "row is without a label, and used as a photo that shows no class",
+                "rows are without a label, and used as photos that show no class",
+            ),
+            (
+                &self.empty_indicators,
+                "empty cell of a 0/1 column counts as 0",
+                "empty cells of 0/1 columns count as 0",
+            ),
         ];
-        for (rows, what) in kinds {
+        for (rows, one, several) in kinds {
             if rows.count > 0 {
                 let examples = self.examples(rows, rows.examples.len());
-                sentences.push(format!("{} {}: {examples}", rows.count, what(rows.count == 1)));
+                let what = if rows.count == 1 { one } else { several };
+                sentences.push(format!("{} {what}: {examples}", rows.count));
             }
         }
         sentences.iter().map(|sentence| format!("{table}{sentence}")).collect()
