@@ -38,8 +38,8 @@ pub struct Preprocessing {
 /// The preprocessing is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "its preprocessing is invalid ({}, resize {}, crop {}, mean {:?}, std {:?}): the crop must be 1 to \
-     {MAX_CROP} pixels, the resized side {} {MAX_RESIZE}, the means within {MAX_LEVEL}, and the \
+    "its preprocessing is invalid ({}, resize {}, crop {}, mean {:?}, std {:?}): the crop must be 1 \
+     to {MAX_CROP} pixels, the resized side {} {MAX_RESIZE}, the means within {MAX_LEVEL}, and the \
      deviations 1e-6 to {MAX_LEVEL}",
     .0.fit, .0.resize, .0.crop, .0.mean, .0.std,
     if .0.fit.is_crop() { "at least the crop and at most" } else { "equal to it and at most" }
@@ -300,9 +300,10 @@ mod tests {
     #[test]
     fn the_usual_preprocessing_is_written_as_before_there_were_others() {
         let json = serde_json::to_string(&Preprocessing::IMAGENET).unwrap();
-        let expected = r#"{"resize":256,"filter":"bilinear","crop":224,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}"#;
+        let numbers = r#""mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]"#;
+        let expected = format!(r#"{{"resize":256,"filter":"bilinear","crop":224,{numbers}}}"#);
         assert_eq!(json, expected);
-        let read: Preprocessing = serde_json::from_str(expected).unwrap();
+        let read: Preprocessing = serde_json::from_str(&expected).unwrap();
         assert_eq!(read, Preprocessing::IMAGENET);
         let padded = Preprocessing::IMAGENET.fitted(Fit::Pad, Some(288));
         let json = serde_json::to_string(&padded).unwrap();
