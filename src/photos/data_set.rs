@@ -172,8 +172,8 @@ impl<L: Label> DataSet<L> {
     /// or more is held out, but never all of them.
     ///
     /// # Errors
-    /// If there are fewer than two classes, no photo can be held out, or a share is given for a part
-    /// that exists.
+    /// If there are fewer than two classes, no photo can be held out, or a share is given for a
+    /// part that exists.
     pub fn split(self, options: &SplitOptions) -> Result<Split<L>, FolderError> {
         let Self { train, val, test, roles } = self;
         let mut train = train.with_several_classes()?;

@@ -1,5 +1,5 @@
-//! `split.csv`: which photos a run was trained, validated and tested on, for runs whose split cannot
-//! be made again from the folder alone.
+//! `split.csv`: which photos a run was trained, validated and tested on, for runs whose split
+//! cannot be made again from the folder alone.
 
 use std::path::{Path, PathBuf};
 

@@ -16,8 +16,8 @@ pub struct PassedOver {
 impl PassedOver {
     /// The reason of files that are no pictures by their first bytes: text, tables, weights.
     pub const NOT_A_PICTURE: &str = NOT_A_PICTURE;
-    /// How the reasons of rows of a table begin. [`Table::warnings`](super::Table::warnings) reports
-    /// them all.
+    /// How the reasons of rows of a table begin. They are all reported by
+    /// [`Table::warnings`](super::Table::warnings).
     pub const ROW: &str = "is in a row that is not used: ";
 }
 

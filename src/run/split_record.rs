@@ -17,8 +17,8 @@ pub struct NearDuplicates {
     pub test_photos: usize,
     /// Whether they were put on one side before the training: `--split-duplicates together`.
     pub together: bool,
-    /// The first of them: the validation or test photo, the photo that it is nearly the same as, and
-    /// the similarity.
+    /// The first of them: the validation or test photo, the photo that it is nearly the same as,
+    /// and the similarity.
     pub examples: Vec<(String, String, f32)>,
 }
 

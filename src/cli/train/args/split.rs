@@ -27,7 +27,7 @@ pub struct SplitArgs {
     #[arg(long, conflicts_with = "group_column", help_heading = "Photos")]
     pub group_by_folder: bool,
 
-    /// Photos that are nearly the same on both sides of the split: report them, or put them together
+    /// Photos that are nearly the same on both sides of the split: report, or put together
     ///
     /// They are found by their features. `together` draws the parts again with such photos as
     /// groups; of parts that DATA comes in, it moves them to the training photos.
