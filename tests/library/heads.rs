@@ -30,8 +30,8 @@ fn agree(found: &[f32], expected: &[f64]) {
     }
 }
 
-/// scikit-learn 1.9.1: `LogisticRegression(C=..., tol=1e-12, max_iter=100000)` on the features minus
-/// their mean, over the root mean square of all of these, and back to the features themselves.
+/// scikit-learn 1.9.1: `LogisticRegression(C=..., tol=1e-12, max_iter=100000)` on the features
+/// minus their mean, over the root mean square of all of these, and back to the features.
 #[test]
 fn the_optimum_is_that_of_scikit_learn() {
     let device = cpu();

@@ -1,7 +1,7 @@
 //! L-BFGS: minimises a smooth function from its values and gradients.
 //!
-//! Nocedal, Wright: *Numerical Optimization*, second edition, 2006: algorithm 7.4 for the direction;
-//! the step satisfies the weak Wolfe conditions (3.6), found by bisection.
+//! Nocedal, Wright: *Numerical Optimization*, second edition, 2006: algorithm 7.4 for the
+//! direction; the step satisfies the weak Wolfe conditions (3.6), found by bisection.
 
 use std::collections::VecDeque;
 
@@ -29,8 +29,8 @@ struct Step {
     inverse: f64,
 }
 
-/// Minimises `objective` from `point`, which becomes the minimum. `objective` writes the gradient at
-/// a point and returns the value there. Returns the number of directions that were followed.
+/// Minimises `objective` from `point`, which becomes the minimum. `objective` writes the gradient
+/// at a point and returns the value there. Returns the number of directions that were followed.
 pub fn minimise(
     point: &mut Vec<f64>,
     limits: Limits,

@@ -54,7 +54,8 @@ impl Limits {
 /// use kindling::evaluation::most_probable;
 /// use kindling::head::{Examples, L2Options, fit_l2};
 ///
-/// let examples = Examples { width: 1, rows: vec![-2.0, -1.0, 1.0, 3.0], labels: vec![0, 0, 1, 1] };
+/// let rows = vec![-2.0, -1.0, 1.0, 3.0];
+/// let examples = Examples { width: 1, rows, labels: vec![0, 0, 1, 1] };
 /// let device = device::processor().unwrap();
 /// let head = fit_l2(&examples, 2, &L2Options::of(1.0), &device);
 /// assert_eq!(most_probable(&head.logits(&[2.0], &device)), 1);
