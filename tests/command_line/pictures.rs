@@ -66,6 +66,23 @@ fn saved_photos_lie_in_a_folder_for_each_predicted_class() {
 }
 
 #[test]
+fn strangers_that_are_refused_lie_in_a_folder_of_their_own() {
+    let folder = trained(8);
+    let place = folder.path();
+    let red = image::RgbImage::from_pixel(80, 80, image::Rgb([255, 0, 0]));
+    red.save(place.join("red.png")).unwrap();
+    let args = ["photos/val/discs/000.png", "red.png", "--reject", "--save", "out"];
+    let message = stdout(&predict(place, &args));
+    let saved = files(&place.join("out"));
+    assert!(saved.contains(Path::new("unknown/red.jpg")), "{message} {saved:?}");
+    assert_eq!(saved.len(), 2, "{saved:?}");
+    // The caption is the word alone: a bar that is dark but for a few white letters.
+    let red = image::open(place.join("out/unknown/red.jpg")).unwrap().into_rgb8();
+    let bottom: Vec<u8> = red.rows().next_back().unwrap().map(|pixel| pixel.0[0]).collect();
+    assert!(bottom.iter().all(|value| *value < 160), "{bottom:?}");
+}
+
+#[test]
 fn people_are_told_how_many_photos_were_saved_and_where() {
     let folder = trained(2);
     let place = folder.path();
