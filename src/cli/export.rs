@@ -103,19 +103,20 @@ pub fn run(args: &ExportArgs) -> Result<()> {
              classes that reach `thresholds` in the file's metadata"
         }
     };
+    let strangers = neighbours.map_or_else(String::new, |neighbours| {
+        format!(
+            "\nstrangers second output `stranger_score`: a photo above {:.4} is unlike the training \
+             photos",
+            neighbours.threshold()
+        )
+    });
     printed_afterwards(writeln!(
         io::stdout(),
-        "model     {file} ({format}, {precision}, {})\nload it:  {loading}\nphotos:   {}{labels}",
+        "model     {file} ({format}, {precision}, {})\nload it:  {loading}\nphotos:   \
+         {}{labels}{strangers}",
         bytes(size),
         preparation(&description.preprocessing)
     ));
-    if let Some(neighbours) = neighbours {
-        printed_afterwards(writeln!(
-            io::stdout(),
-            "strangers second output `stranger_score`: a photo above {:.4} is unlike the training photos",
-            neighbours.threshold()
-        ));
-    }
     Ok(())
 }
 

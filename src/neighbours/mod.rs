@@ -175,10 +175,11 @@ impl Neighbours {
         assert_eq!(rows.len() % self.width, 0, "whole rows");
         let mut scores = Vec::with_capacity(rows.len() / self.width);
         for chunk in rows.chunks(ROWS_AT_ONCE * self.width) {
-            let units = chunk.chunks_exact(self.width).flat_map(unit).collect();
-            for mut similarities in self.similarities(units, device) {
+            let units: Vec<f32> = chunk.chunks_exact(self.width).flat_map(unit).collect();
+            let similarities = self.similarities(&units, device);
+            for (unit, similarities) in units.chunks_exact(self.width).zip(similarities) {
                 // There are more neighbours than `nearest`, which is at least 1.
-                scores.extend(self.score(&mut similarities, self.photos()));
+                scores.extend(self.score(unit, &similarities, self.photos()));
             }
         }
         scores
@@ -195,20 +196,22 @@ impl Neighbours {
         }
         let mut scores = Vec::with_capacity(groups.len());
         for chunk in self.rows.chunks(ROWS_AT_ONCE * self.width.max(1)) {
-            for mut similarities in self.similarities(chunk.to_f32_vec(), device) {
+            let units = chunk.to_f32_vec();
+            let similarities = self.similarities(&units, device);
+            for (unit, mut similarities) in units.chunks_exact(self.width).zip(similarities) {
                 let photo = scores.len();
                 let alone = vec![photo];
                 let group = groups[photo].and_then(|group| members.get(&group)).unwrap_or(&alone);
                 group.iter().for_each(|other| similarities[*other] = f32::NEG_INFINITY);
                 let others = similarities.len() - group.len();
-                scores.push(self.score(&mut similarities, others));
+                scores.push(self.score(unit, &similarities, others));
             }
         }
         scores
     }
 
     /// The cosine similarities of rows of length 1 and each kept photo: a list for each row.
-    fn similarities(&self, units: Vec<f32>, device: &Device) -> Vec<Vec<f32>> {
+    fn similarities(&self, units: &[f32], device: &Device) -> Vec<Vec<f32>> {
         let device = device::processor().unwrap_or_else(|| device.clone());
         let photos = self.photos();
         let kept = self.tensor.get_or_init(|| {
@@ -216,21 +219,33 @@ impl Neighbours {
             Tensor::from_data(data, &device)
         });
         let count = units.len() / self.width.max(1);
-        let queries = Tensor::from_data(TensorData::new(units, [count, self.width]), &device);
+        let queries =
+            Tensor::from_data(TensorData::new(units.to_vec(), [count, self.width]), &device);
         let products = queries.matmul(kept.clone().transpose()).into_data();
         let values: Vec<f32> = products.iter::<f32>().collect();
         values.chunks(photos.max(1)).map(<[f32]>::to_vec).collect()
     }
 
-    /// 1 minus the mean of the largest similarities, of which so many are those of `others`; `None`
-    /// if there are none. Reorders them.
-    fn score(&self, similarities: &mut [f32], others: usize) -> Option<f64> {
+    /// 1 minus the mean similarity of `unit`, a row of length 1, to its nearest photos, of which
+    /// there are so many `others`; `None` if there are none.
+    ///
+    /// A device adds products in another order for another number of rows. So its `similarities`
+    /// only choose the nearest photos, and the score is the same however photos are batched.
+    fn score(&self, unit: &[f32], similarities: &[f32], others: usize) -> Option<f64> {
         let nearest = self.nearest.min(others);
         if nearest == 0 {
             return None;
         }
-        similarities.select_nth_unstable_by(nearest - 1, |one, other| other.total_cmp(one));
-        let sum: f64 = similarities[..nearest].iter().copied().map(f64::from).sum();
+        let mut photos: Vec<usize> = (0..similarities.len()).collect();
+        photos.select_nth_unstable_by(nearest - 1, |one, other| {
+            similarities[*other].total_cmp(&similarities[*one]).then(one.cmp(other))
+        });
+        photos[..nearest].sort_unstable();
+        let similarity = |photo: &usize| -> f64 {
+            let row = &self.rows[photo * self.width..][..self.width];
+            unit.iter().zip(row).map(|(one, other)| f64::from(*one) * other.to_f64()).sum()
+        };
+        let sum: f64 = photos[..nearest].iter().map(similarity).sum();
         // Rounding to f16 may give a photo a similarity of a little more than 1 to itself.
         Some((1.0 - sum / nearest as f64).max(0.0))
     }

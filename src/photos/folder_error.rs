@@ -18,7 +18,10 @@ pub enum FolderError {
     #[error("`{}` cannot be opened", .0.shown())]
     Open(PathBuf, #[source] io::Error),
     /// The path is a file.
-    #[error("`{}` is not a folder; give the folder that holds the photos", .0.shown())]
+    #[error(
+        "`{}` is neither a folder nor a table; give the folder that holds the photos, or a .csv, \
+         .tsv or .parquet file", .0.shown()
+    )]
     NotAFolder(PathBuf),
     /// There are no photos.
     #[error(

@@ -136,7 +136,8 @@ fn sentence(difference: &Difference) -> String {
     let (low, high) = difference.accuracy_difference_interval;
     let (run, best) = (one_line(run), one_line(best));
     let p = p_value(*p_adjusted);
-    let points = |share: f64| format!("{:.1}", 100.0 * share);
+    // Adding 0 turns -0 into 0.
+    let points = |share: f64| format!("{:.1}", (1000.0 * share).round() / 10.0 + 0.0);
     let by = format!(
         "{} points (95 % interval {} to {})",
         points(-difference.accuracy_difference),

@@ -33,7 +33,7 @@ Examples:
   kindling predict runs/first holiday.jpg
   kindling predict runs/first holiday/ --top 5 --json
   kindling predict runs/first holiday/ --csv > holiday.csv
-  kindling predict runs/first holiday/ --reject     photos of other things are unknown
+  kindling predict runs/first holiday/ --reject     or `unknown`
   kindling predict efficientnet-lite0 holiday.jpg   one of ImageNet's classes")]
 pub struct PredictArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network

@@ -71,7 +71,10 @@ pub fn extract<'a, L: Clone>(
     let (train, val) = examples(&extraction, &photos, train_photos, views, width);
     // Without any, the first class is as good an example as the others.
     if let (true, Some(class)) = (train.labels.is_empty(), split.classes.first()) {
-        bail!("no photo of the class `{class}` could be decoded, so it cannot be trained");
+        bail!(
+            "no photo of the class `{class}` could be decoded to train on, so it cannot be \
+                 trained; add some, or leave the class out"
+        );
     }
     if val.labels.is_empty() {
         bail!("no validation photo could be decoded");
@@ -163,7 +166,10 @@ pub fn examples<L: Clone>(
 pub fn every_class_has_photos(train: &Examples, classes: &[String]) -> Result<()> {
     for (label, class) in classes.iter().enumerate() {
         if !train.labels.contains(&label) {
-            bail!("no photo of the class `{class}` could be decoded, so it cannot be trained");
+            bail!(
+                "no photo of the class `{class}` could be decoded to train on, so it cannot be \
+                 trained; add some, or leave the class out"
+            );
         }
     }
     Ok(())

@@ -86,8 +86,8 @@ pub enum TableError {
     },
     /// A word in the split column is not known.
     #[error(
-        "`{}` in {place} is no part of a split{}; write train, val or test, or name another column \
-         with --split-column", shortened(.value, 40), and_others(*.more)
+        "{} in {place} is no part of a split{}; write train, val or test, or name another column \
+         with --split-column", cell(.value), and_others(*.more)
     )]
     UnknownPart {
         /// The word.
@@ -162,6 +162,14 @@ pub enum TableError {
         /// The folders.
         folders: String,
     },
+}
+
+/// A cell in a sentence.
+fn cell(value: &str) -> String {
+    match value.is_empty() {
+        true => "the empty cell".into(),
+        false => format!("`{}`", shortened(value, 40)),
+    }
 }
 
 fn and_others(more: usize) -> String {

@@ -159,6 +159,13 @@ impl Problems {
                 break;
             }
         }
+        if !classes.is_empty() && classes.iter().all(|class| class.parse::<f64>().is_ok()) {
+            self.sentences.push(
+                "the labels are numbers: each of them is a class; --label-column names another \
+                 column"
+                    .into(),
+            );
+        }
         let missing =
             |class: &&String| ["NA", "N/A", "n/a", "null", "NULL"].contains(&class.as_str());
         if let Some(class) = classes.iter().find(missing) {
@@ -211,7 +218,13 @@ impl Problems {
                 "{} of {count} rows {} not used, because {}: {}{}",
                 rows.count,
                 if rows.count == 1 { "is" } else { "are" },
-                kind.reason(),
+                match rows.count {
+                    1 => kind.reason().to_owned(),
+                    _ => kind
+                        .reason()
+                        .replace("it has", "they have")
+                        .replace("it names a folder", "they name a folder"),
+                },
                 self.examples(rows, rows.examples.len()),
                 kind.remedy()
             ));

@@ -150,6 +150,18 @@ impl ComparedRun {
     }
 }
 
+/// What runs did that were made before there was the option.
+const BEFORE_THE_OPTION: [(&str, &str); 8] = [
+    ("class_weights", "none"),
+    ("fit", "crop"),
+    ("group_by_folder", "false"),
+    ("head", "adam"),
+    ("label_smoothing", "0.0"),
+    ("refit", "false"),
+    ("split_duplicates", "report"),
+    ("views", "1"),
+];
+
 /// The options and circumstances in which `runs` differ, of those that may change the model.
 pub fn option_differences(runs: &[&ComparedRun]) -> Vec<OptionDifference> {
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
@@ -163,7 +175,12 @@ pub fn option_differences(runs: &[&ComparedRun]) -> Vec<OptionDifference> {
         let name = run.config.weights.file.file_name().unwrap_or_default();
         Some(format!("{} ({sha256})", name.shown()))
     });
-    add("photos", &|run| Some(run.config.data.folder.shown().to_string()));
+    add("photos", &|run| {
+        let folder = &run.config.data.folder;
+        // Without `..` and links, if it still exists.
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        Some(folder.shown().to_string())
+    });
     add("train_photos", &|run| Some(run.summary.train_photos.to_string()));
     add("classes", &|run| Some(run.summary.classes.len().to_string()));
     let preprocessing = |run: &ComparedRun| serde_json::to_value(run.config.preprocessing).ok();
@@ -171,6 +188,8 @@ pub fn option_differences(runs: &[&ComparedRun]) -> Vec<OptionDifference> {
         .iter()
         .filter_map(|run| preprocessing(run)?.as_object().cloned())
         .flat_map(|fields| fields.into_iter().map(|(field, _)| field))
+        // It is among the options.
+        .filter(|field| field != "fit")
         .collect();
     for field in fields {
         add(&field, &|run| preprocessing(run)?.get(&field).map(ToString::to_string));
@@ -179,7 +198,11 @@ pub fn option_differences(runs: &[&ComparedRun]) -> Vec<OptionDifference> {
     names.sort();
     names.dedup();
     for name in names.into_iter().filter(|name| !IRRELEVANT.contains(&name.as_str())) {
-        add(name, &|run| run.config.options.get(name).map(plain));
+        let before = || BEFORE_THE_OPTION.iter().find(|(option, _)| option == name);
+        add(name, &|run| match run.config.options.get(name) {
+            Some(value) => Some(plain(value)),
+            None => before().map(|(_, value)| (*value).to_owned()),
+        });
     }
     add("device", &|run| Some(run.config.device.device.clone()));
     add("kindling", &|run| Some(run.config.versions.kindling.clone()));
