@@ -50,7 +50,7 @@ fn errors_are_one_line_with_a_remedy() {
     // The photos.
     let w = ["--weights", narrow_file, "--backbone", "resnet18-w4", "--device", CPU];
     assert_error(&train("absent", &w), &["`absent` cannot be opened", "No such file"]);
-    assert_error(&train("words.pth", &w), &["`words.pth` is not a folder"]);
+    assert_error(&train("words.pth", &w), &["`words.pth` is neither a folder nor a table"]);
     assert_error(&train("nothing", &w), &["no photo in `nothing`", "nothing/<class>/*.jpg"]);
     assert_error(&train("lonely", &w), &["only one class, `one`", "at least two"]);
     assert_error(&train("half", &w), &["half/empty` holds no photo"]);

@@ -172,3 +172,28 @@ fn a_users_own_predictions_csv_in_a_run_survives_train_force() {
     assert_eq!(fs::read_to_string(&table).unwrap(), own);
     assert_eq!(fs::read(place.join("run/model.safetensors")).unwrap(), model);
 }
+
+#[test]
+fn the_learning_curve_is_in_the_summary_the_terminal_and_the_report() {
+    let folder = photos(30);
+    let place = folder.path();
+    let args = ["train", "photos", "--out", "run", "--epochs", "2", "--lr", "0.03"];
+    let message = stdout(&run_in(place, args.map(String::from).into_iter().chain(narrow())));
+    let outlook = message.lines().find_map(|line| line.strip_prefix("outlook   ")).unwrap();
+    assert!(outlook.contains("(180)") && outlook.contains("95 % interval"), "{outlook}");
+    let curve = &summary(&place.join("run"))["learning_curve"];
+    let points = curve["points"].as_array().unwrap();
+    let photos: Vec<u64> = points.iter().map(|point| point["photos"].as_u64().unwrap()).collect();
+    assert_eq!(photos, [9, 18, 45, 90]);
+    let draws: Vec<u64> = points.iter().map(|point| point["draws"].as_u64().unwrap()).collect();
+    assert_eq!(draws, [5, 5, 5, 1]);
+    for point in points {
+        let accuracy = point["accuracy"].as_f64().unwrap();
+        let interval = &point["accuracy_interval"];
+        let [low, high] = [0, 1].map(|end| interval[end].as_f64().unwrap());
+        assert!(low <= accuracy && accuracy <= high, "{point}");
+    }
+    assert_eq!(curve["doubled"]["photos"], 180);
+    let page = fs::read_to_string(place.join("run/report.html")).unwrap();
+    assert!(page.contains("id=\"learning-curve\"") && page.contains(&outlook[1..]), "{outlook}");
+}

@@ -70,6 +70,8 @@ pub(super) struct Problems {
     empty_indicators: Rows,
     /// Column, line and cell.
     not_indicators: Vec<(String, u64, String)>,
+    /// Whether every class is a number.
+    labels_are_numbers: bool,
     /// Further warnings, without the table's name.
     sentences: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl Problems {
             without_class: Rows::default(),
             empty_indicators: Rows::default(),
             not_indicators: Vec::new(),
+            labels_are_numbers: false,
             sentences: Vec::new(),
         }
     }
@@ -159,13 +162,8 @@ impl Problems {
                 break;
             }
         }
-        if !classes.is_empty() && classes.iter().all(|class| class.parse::<f64>().is_ok()) {
-            self.sentences.push(
-                "the labels are numbers: each of them is a class; --label-column names another \
-                 column"
-                    .into(),
-            );
-        }
+        self.labels_are_numbers =
+            !classes.is_empty() && classes.iter().all(|class| class.parse::<f64>().is_ok());
         let missing =
             |class: &&String| ["NA", "N/A", "n/a", "null", "NULL"].contains(&class.as_str());
         if let Some(class) = classes.iter().find(missing) {
@@ -249,6 +247,11 @@ impl Problems {
                 let what = if rows.count == 1 { one } else { several };
                 sentences.push(format!("{} {what}: {examples}", rows.count));
             }
+        }
+        if self.labels_are_numbers {
+            let sentence = "the labels are numbers, and each of them is a class; --label-column \
+                            names another column";
+            sentences.push(sentence.into());
         }
         sentences.iter().map(|sentence| format!("{table}{sentence}")).collect()
     }
