@@ -100,7 +100,7 @@ fn chart(curve: &LearningCurve) -> String {
     })
 }
 
-/// Writes the number of photos below each point.
+/// Writes the number of photos of each point below the axis.
 fn numbers(
     chart: &mut ChartContext<
         '_,
@@ -112,9 +112,11 @@ fn numbers(
 ) -> Drawn {
     use plotters::style::text_anchor::{HPos, Pos, VPos};
     let label = TextStyle::from((FONT, 13).into_font()).color(&INK);
-    let label = label.pos(Pos::new(HPos::Center, VPos::Bottom));
-    let texts =
-        numbers.map(|(x, photos)| Text::new(photos.to_string(), (x, bottom), label.clone()));
+    let label = label.pos(Pos::new(HPos::Center, VPos::Top));
+    // Six pixels below the axis.
+    let texts = numbers.map(|(x, photos)| {
+        EmptyElement::at((x, bottom)) + Text::new(photos.to_string(), (0, 6), label.clone())
+    });
     chart.draw_series(texts).map(|_| ())
 }
 
