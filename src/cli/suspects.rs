@@ -14,10 +14,13 @@ const C: f64 = 0.002;
 const FOLDS: usize = 5;
 /// Maximum of photos times features times classes without `--folds`: some two seconds.
 const MAX_WORK: usize = 200_000_000;
+/// Fewer photos are not looked at without being asked to: heads that have seen so few suspect
+/// every other one.
+const MIN_PHOTOS: usize = 20;
 
-/// Whether so many photos are looked at without being asked to.
+/// Whether so many rows of photos are looked at without being asked to.
 pub fn is_quick(photos: usize, width: usize, classes: usize) -> bool {
-    photos.saturating_mul(width).saturating_mul(classes) <= MAX_WORK
+    photos >= MIN_PHOTOS && photos.saturating_mul(width).saturating_mul(classes) <= MAX_WORK
 }
 
 /// The training and validation photos of a run, in the order of their features.

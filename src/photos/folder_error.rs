@@ -101,8 +101,8 @@ pub enum FolderError {
     },
     /// There are too few photos to hold one out.
     #[error(
-        "no photo in `{}` can be held out for validation: each class has only one, or one group; \
-         add more photos", short(.0)
+        "no photo in `{}` can be held out for validation: each class has only one left, or one \
+         group; add more photos, or test on fewer", short(.0)
     )]
     NoValidation(PathBuf),
     /// A class has photos in only one of the train and val folders.

@@ -76,7 +76,8 @@ fn refit_keeps_the_figures_and_trains_on_all_photos() {
     let evaluated = run_in(place, ["evaluate", "run", "photos", "--device", CPU, "--no-report"]);
     assert!(stderr(&evaluated).contains("the model was trained on photos of"), "{evaluated:?}");
     let report = run_in(place, ["report", "run", "--device", CPU, "--quiet"]);
-    assert!(stderr(&report).contains("was trained on 18 of"), "{}", stderr(&report));
+    assert!(!report.status.success() && stderr(&report).contains("(--refit)"), "{report:?}");
+    assert_eq!(fs::read_to_string(place.join("run/report.html")).unwrap(), page);
 }
 
 #[test]

@@ -226,6 +226,9 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
             scores.macro_f1.deviation
         )
     });
+    let epochs = Some(format!("{} (epoch {} kept)", summary.epochs, summary.best_epoch.epoch));
+    // --head auto has no epochs and no learning rate.
+    let is_adam = selection.is_none();
     let preprocessing = &config.preprocessing;
     let rows = [
         ("command", config.command.clone()),
@@ -244,11 +247,11 @@ pub fn making(config: &RunConfig, summary: &Summary) -> Vec<(&'static str, Strin
         ),
         ("views of a training photo", option("views").filter(|views| views != "1")),
         ("trained on", Some(config.device.to_string())),
-        ("epochs", Some(format!("{} (epoch {} kept)", summary.epochs, summary.best_epoch.epoch))),
+        ("epochs", epochs.filter(|_| is_adam)),
         ("tested on", summary.test.as_ref().map(tested)),
-        ("batch size", option("batch_size")),
-        ("learning rate", option("lr")),
-        ("weight decay", option("weight_decay")),
+        ("batch size", option("batch_size").filter(|_| is_adam)),
+        ("learning rate", option("lr").filter(|_| is_adam)),
+        ("weight decay", option("weight_decay").filter(|_| is_adam)),
         ("head", selection.map(|text| format!("auto: {text}"))),
         ("class weights", chosen("class_weights", "none")),
         ("label smoothing", chosen("label_smoothing", "0.0")),

@@ -183,6 +183,12 @@ fn unrecorded(run: &Path) -> anyhow::Error {
 /// The validation photos of a run.
 fn validated_on(model: &Model) -> Result<PhotoSet> {
     let config = model.config.as_ref().expect("a run has a configuration");
+    if config.options.get("refit").and_then(toml::Value::as_bool) == Some(true) {
+        let message = "the run's head was trained on its validation photos too (--refit), so they \
+                       say nothing of it; the report that `train` wrote has the figures of before";
+        let hint = "give a folder of photos that it has not seen, after the run";
+        return Err(Hinted::new(message.into(), vec![hint.into()]).into());
+    }
     let hinted = |message: String| {
         Hinted::new(message, vec!["give a folder of photos after the run".into()])
     };

@@ -14,11 +14,13 @@ pub struct HeadArgs {
     ///
     /// `adam` runs epochs of Adam, with the options above. `auto` finds the optimum of the
     /// L2-regularised loss directly, and chooses the strength of the penalty by cross-validation on
-    /// the training photos alone.
+    /// the training photos alone. Not for several labels a photo.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = HeadKind::Adam, help_heading = "Head")]
     pub head: HeadKind,
 
     /// What makes up for classes with few photos
+    ///
+    /// For several labels a photo: none, effective or loss.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Weights::None, help_heading = "Head")]
     pub class_weights: Weights,
 
@@ -37,14 +39,14 @@ pub struct HeadArgs {
     /// Train the finished layer on the validation photos too
     ///
     /// The number of epochs (or the penalty) is chosen first, as without --refit. The validation
-    /// figures are those of the layer before that.
+    /// figures are those of the layer before that. Not for several labels a photo.
     #[arg(long, help_heading = "Head")]
     pub refit: bool,
 
     /// Cross-validate with K folds of the training and validation photos
     ///
     /// Prints the mean and the spread of each score, and writes a prediction for every photo, by a
-    /// layer that was not trained on it, into folds.csv.
+    /// layer that was not trained on it, into folds.csv. Not for several labels a photo.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=100), help_heading = "Head")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<u32>,
