@@ -44,7 +44,8 @@ impl Limits {
 /// Finds the head that minimises the cross-entropy of `train` with an L2 penalty on the weight of
 /// the standardised features.
 ///
-/// `C` is that of scikit-learn's `LogisticRegression` on features with this [`Standardisation`].
+/// `C` is that of scikit-learn's `LogisticRegression` on features minus their mean,
+/// divided by one number, the root mean square of all of these.
 /// There a head of two classes has one row of weights, and here two, of opposite signs and half the
 /// size: the probabilities are the same. Views of a photo share its weight.
 ///
