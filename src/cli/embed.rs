@@ -19,8 +19,8 @@ use super::terminal::{bytes, counted, one_line, printed_afterwards, text, warn};
 ///
 /// MODEL is a run folder, a weights file (an fc layer is not needed), or a name from
 /// `kindling weights list`. DATA is a photo or a folder, with train and val folders, class folders,
-/// files named <class>.<anything>.jpg, or photos without labels; or a table. The paths in the output start with
-/// DATA as you typed it.
+/// files named <class>.<anything>.jpg, or photos without labels; or a table. The paths in the
+/// output start with DATA as you typed it.
 ///
 /// A .safetensors file holds the tensors `features` and `labels`, with `paths`, `classes` and
 /// `parts` in its metadata. A .npy file holds only the features, and a .csv file beside it the

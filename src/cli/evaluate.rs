@@ -26,8 +26,9 @@ use super::tta::TtaArg;
 /// Score a trained model on labelled photos
 ///
 /// Uses the validation part of DATA, otherwise its test part, otherwise its class folders, each a
-/// class of the model. Rows of a table are chosen likewise. If RUN is a run folder, its report.html is replaced by a report about these
-/// photos; `kindling report RUN` restores the one about the run's own validation photos.
+/// class of the model. Rows of a table are chosen likewise. If RUN is a run folder, its report.html
+/// is replaced by a report about these photos; `kindling report RUN` restores the one about the
+/// run's own validation photos.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

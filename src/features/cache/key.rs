@@ -44,7 +44,8 @@ pub(super) const LIBRARIES: [(&str, &str); 14] = [
 ];
 
 /// The part of a key that is common to all photos: the frozen network, the preprocessing, the view
-/// and the device. Devices never share cached features: they agree up to rounding only if none is faulty.
+/// and the device. Devices never share cached features: they agree up to rounding only if none is
+/// faulty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     pub(super) digest: [u8; 32],
