@@ -6,7 +6,7 @@ use anyhow::Result;
 use kindling::features::{Extraction, Extractor};
 use kindling::neighbours::StrangerCount;
 use kindling::photos::{LabelledPhoto, PhotoSet};
-use kindling::report::ReportPhoto;
+use kindling::report::{ReportPhoto, Strangers};
 use kindling::run::Model;
 
 use super::extraction::{Skipped, any_decoded, extract};
@@ -52,6 +52,12 @@ impl<L: Clone> Evaluated<L> {
     pub fn strangers(&self, model: &Model) -> Option<StrangerCount> {
         let (neighbours, scores) = (model.neighbours.as_ref()?, self.stranger_scores.as_ref()?);
         Some(neighbours.count(scores))
+    }
+
+    /// The scores of the photos, for a report.
+    pub fn strangers_in_report(&self, model: &Model) -> Option<Strangers<'_>> {
+        let threshold = model.neighbours.as_ref()?.threshold();
+        self.stranger_scores.as_deref().map(|scores| Strangers { scores, threshold })
     }
 
     /// The features of the photos, `[photos, width]`.

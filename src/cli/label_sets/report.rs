@@ -8,15 +8,15 @@ use kindling::evaluation::CalibrationSummary;
 use kindling::features::Extractor;
 use kindling::photos::{LabelSet, PhotoSet, Split};
 use kindling::printable::PathText;
-use kindling::report::{MultiLabelContent, Report, Strangers};
+use kindling::report::{MultiLabelContent, Report};
 use kindling::run::{History, Model};
 
 use crate::cli::evaluated::Evaluated;
 use crate::cli::report::{
     LabelTexts, in_two_classes, leaked, made_of, name, source, warn_in_two_classes, warn_leaked,
-    with_near_duplicates,
+    warn_of_problem, with_near_duplicates,
 };
-use crate::cli::terminal::{Hinted, SEED, error_text, warn};
+use crate::cli::terminal::{Hinted, SEED, error_text};
 
 /// The inputs of a report.
 pub struct NewLabelReport<'a> {
@@ -85,10 +85,7 @@ impl NewLabelReport<'_> {
             photos: &photos,
             logits: &logits,
             calibration: &calibration,
-            strangers: model.neighbours.as_ref().and_then(|neighbours| {
-                let scores = evaluated.stranger_scores.as_deref()?;
-                Some(Strangers { scores, threshold: neighbours.threshold() })
-            }),
+            strangers: evaluated.strangers_in_report(model),
             trained_on: model
                 .config
                 .as_ref()
@@ -102,9 +99,7 @@ impl NewLabelReport<'_> {
             gallery: self.gallery,
         };
         let report = Report::draw_multi_label(&content, self.extractor, &model.head);
-        if let Some(problem) = &report.problem {
-            warn(&format!("in the report {problem}"));
-        }
+        warn_of_problem(&report);
         Ok(report)
     }
 }

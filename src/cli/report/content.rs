@@ -9,7 +9,7 @@ use kindling::head::Monitor;
 use kindling::output::OutputFile;
 use kindling::photos::Split;
 use kindling::printable::PathText;
-use kindling::report::{Content, Report, Strangers, Suspect};
+use kindling::report::{Content, Report, Suspect};
 use kindling::run::{
     CURVES_FILE, History, Model, REPORT_FILE, RunConfig, Summary, TestScores, Versions,
 };
@@ -98,10 +98,7 @@ impl NewReport<'_> {
                     .and_then(|summary| summary.calibration.as_ref()),
                 learning_curve: summary.and_then(|summary| summary.learning_curve.as_ref()),
                 chose_the_epoch: are_validation && summary.is_some_and(Summary::chose_an_epoch),
-                strangers: model.neighbours.as_ref().and_then(|neighbours| {
-                    let scores = evaluated.stranger_scores.as_deref()?;
-                    Some(Strangers { scores, threshold: neighbours.threshold() })
-                }),
+                strangers: evaluated.strangers_in_report(model),
                 trained_on: model
                     .config
                     .as_ref()
@@ -117,10 +114,15 @@ impl NewReport<'_> {
             self.extractor,
             &model.head,
         );
-        if let Some(problem) = &report.problem {
-            warn(&format!("in the report {problem}"));
-        }
+        warn_of_problem(&report);
         Ok(report)
+    }
+}
+
+/// Warns of what the page lacks.
+pub fn warn_of_problem(report: &Report) {
+    if let Some(problem) = &report.problem {
+        warn(&format!("in the report {problem}"));
     }
 }
 

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueHint};
 use kindling::device::DeviceInfo;
-use kindling::photos::PhotoSet;
+use kindling::photos::{PhotoSet, Split};
 use kindling::printable::PathText;
 use kindling::report::DEFAULT_GALLERY;
-use kindling::run::Model;
+use kindling::run::{Model, RunConfig};
 use serde::Serialize;
 
 use self::suspects::suspects_of_run;
@@ -27,7 +27,7 @@ use super::terminal::{
     Hinted, bytes, counted, error_text, one_line, printed_afterwards, say, text,
 };
 use super::tta::TtaArg;
-pub use content::{NewReport, ReportFile, counts, made_of, making, name, source};
+pub use content::{NewReport, ReportFile, counts, made_of, making, name, source, warn_of_problem};
 pub use copies::{in_two_classes, leaked, warn_in_two_classes, warn_leaked, with_near_duplicates};
 pub use label_texts::LabelTexts;
 
@@ -100,17 +100,16 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     if model.task.thresholds().is_some() {
         return on_label_sets(args, report_file, &opened);
     }
-    let (set, data) = match (&args.data, &model.config) {
-        (Some(data), _) => (args.table.labelled_as(data, &model.classes)?, data.clone()),
-        (None, Some(config)) => (validated_on(model)?, config.data.folder.clone()),
+    let (set, data, split) = match (&args.data, &model.config) {
+        (Some(data), _) => (args.table.labelled_as(data, &model.classes)?, data.clone(), None),
+        (None, Some(config)) => {
+            let split = split_of_run(model, config)?;
+            (validated_on(&split, config), config.data.folder.clone(), Some(split))
+        }
         (None, None) => return Err(unrecorded(&args.run)),
     };
     let extractor = args.tta.apply(opened.extractor()?);
     let evaluated = Evaluated::of(model, set, &data, &extractor, args.quiet)?;
-    let split = match (&args.data, &model.config) {
-        (None, Some(config)) => config.split().ok(),
-        _ => None,
-    };
     let suspects = match &split {
         Some(split) => suspects_of_run(model, split, &evaluated, &extractor, args.quiet)?,
         None => None,
@@ -180,9 +179,8 @@ fn unrecorded(run: &Path) -> anyhow::Error {
     Hinted::new(message, vec!["give a folder of photos".into()]).into()
 }
 
-/// The validation photos of a run.
-fn validated_on(model: &Model) -> Result<PhotoSet> {
-    let config = model.config.as_ref().expect("a run has a configuration");
+/// The training and validation photos of a run, if the latter tell something of its model.
+fn split_of_run(model: &Model, config: &RunConfig) -> Result<Split> {
     if config.options.get("refit").and_then(toml::Value::as_bool) == Some(true) {
         let message = "the run's head was trained on its validation photos too (--refit), so they \
                        say nothing of it; the report that `train` wrote has the figures of before";
@@ -197,10 +195,15 @@ fn validated_on(model: &Model) -> Result<PhotoSet> {
         let message = "classes.txt does not list the classes that the run was trained on";
         return Err(hinted(message.into()).into());
     }
-    Ok(PhotoSet {
-        classes: split.classes,
-        photos: split.val,
-        passed_over: split.passed_over,
-        folder: split.val_folder.unwrap_or_else(|| config.data.folder.clone()),
-    })
+    Ok(split)
+}
+
+/// The validation photos of a run.
+fn validated_on(split: &Split, config: &RunConfig) -> PhotoSet {
+    PhotoSet {
+        classes: split.classes.clone(),
+        photos: split.val.clone(),
+        passed_over: split.passed_over.clone(),
+        folder: split.val_folder.clone().unwrap_or_else(|| config.data.folder.clone()),
+    }
 }

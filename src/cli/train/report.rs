@@ -14,7 +14,7 @@ use super::TrainArgs;
 use super::fit::Fitted;
 use crate::cli::report::{
     in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
-    with_near_duplicates,
+    warn_of_problem, with_near_duplicates,
 };
 use crate::cli::terminal::warn;
 
@@ -46,7 +46,7 @@ impl Validated<'_> {
         args: &TrainArgs,
         extractor: &Extractor,
     ) -> Option<Report> {
-        let photos = self.photos();
+        let photos = validation_photos(self.split, self.extraction, self.count);
         let in_two_classes = in_two_classes(&self.split.train, &photos);
         warn_in_two_classes(&in_two_classes, &self.split.classes);
         let leaked = leaked(&self.split.train, &photos, &in_two_classes);
@@ -84,27 +84,35 @@ impl Validated<'_> {
             making: making(config, summary),
             gallery: args.gallery.photos(),
         };
-        let drawn = catch_unwind(AssertUnwindSafe(|| Report::draw(&content, extractor, head)));
-        let Ok(report) = drawn else {
-            warn("the report could not be drawn; run `kindling report` to try again");
-            return None;
-        };
-        if let Some(problem) = &report.problem {
-            warn(&format!("in the report {problem}"));
-        }
-        Some(report)
+        drawn(|| Report::draw(&content, extractor, head))
     }
+}
 
-    fn photos(&self) -> Vec<ReportPhoto<'_>> {
-        let Extraction { photos, sizes, .. } = self.extraction;
-        let first = photos.len() - self.count;
-        photos[first..]
-            .iter()
-            .zip(sizes.get(first..).unwrap_or_default())
-            .map(|(index, size)| {
-                let photo = &self.split.val[index - self.split.train.len()];
-                ReportPhoto { path: &photo.path, label: photo.label, size: *size }
-            })
-            .collect()
-    }
+/// The last `count` photos of the extraction: the validation photos that could be decoded. The
+/// training photos come first.
+pub fn validation_photos<'a, L: Clone>(
+    split: &'a Split<L>,
+    extraction: &Extraction,
+    count: usize,
+) -> Vec<ReportPhoto<'a, L>> {
+    let Extraction { photos, sizes, .. } = extraction;
+    let first = photos.len() - count;
+    photos[first..]
+        .iter()
+        .zip(sizes.get(first..).unwrap_or_default())
+        .map(|(index, size)| {
+            let photo = &split.val[index - split.train.len()];
+            ReportPhoto { path: &photo.path, label: photo.label.clone(), size: *size }
+        })
+        .collect()
+}
+
+/// Draws a report, and warns if that fails or the page lacks something.
+pub fn drawn(draw: impl FnOnce() -> Report) -> Option<Report> {
+    let Ok(report) = catch_unwind(AssertUnwindSafe(draw)) else {
+        warn("the report could not be drawn; run `kindling report` to try again");
+        return None;
+    };
+    warn_of_problem(&report);
+    Some(report)
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use kindling::evaluation::{Scores, scaled};
 use kindling::export::{self, Parts, Precision};
 use kindling::head::LearningCurve;
+use kindling::photos::Label;
 use kindling::run::{
     Card, FolderContent, HeadSummary, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary,
     Versions, WeightsRecord, predictions_csv,
@@ -61,7 +62,8 @@ impl Trained<'_> {
     /// Draws the report, and writes the run folder.
     pub fn save(self, args: &TrainArgs, run_dir: NewRunDir) -> Result<Saved> {
         let summary = self.summary();
-        let config = self.config(args)?;
+        let Self { loaded, extracted, photos, options, typed, .. } = &self;
+        let config = run_config(args, loaded, extracted, photos, options, typed)?;
         let predictions = self.predictions();
         let Self { loaded, extracted, photos, fitted, strangers, examined, .. } = self;
         let split = &photos.split;
@@ -155,27 +157,33 @@ impl Trained<'_> {
             strangers: self.strangers.as_ref().map(Measured::count),
         }
     }
+}
 
-    fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
-        let Self { loaded, extracted, photos, options, typed, .. } = self;
-        let Loaded { info, pretrained, backbone, .. } = loaded;
-        let Extracted { extractor, self_check, .. } = extracted;
-        let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
-        Ok(RunConfig {
-            command: Some((*typed).to_owned()),
-            created: Some(now),
-            backbone: backbone.architecture().to_string(),
-            options: options.clone(),
-            preprocessing: extractor.preprocessing(),
-            data: photos.record(args, extracted)?,
-            weights: WeightsRecord {
-                file: pretrained.to_string().into(),
-                sha256: pretrained.sha256().to_owned(),
-            },
-            device: info.clone(),
-            self_check: self_check.clone(),
-            versions: Versions::current(),
-            folder: None,
-        })
-    }
+/// The configuration of a run with any kind of labels. `typed` is the command as the user gave it.
+pub fn run_config<L: Label>(
+    args: &TrainArgs,
+    loaded: &Loaded,
+    extracted: &Extracted<L>,
+    photos: &Photos<L>,
+    options: &toml::Table,
+    typed: &str,
+) -> Result<RunConfig> {
+    let Loaded { info, pretrained, backbone, .. } = loaded;
+    let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
+    Ok(RunConfig {
+        command: Some(typed.to_owned()),
+        created: Some(now),
+        backbone: backbone.architecture().to_string(),
+        options: options.clone(),
+        preprocessing: extracted.extractor.preprocessing(),
+        data: photos.record(args, extracted)?,
+        weights: WeightsRecord {
+            file: pretrained.to_string().into(),
+            sha256: pretrained.sha256().to_owned(),
+        },
+        device: info.clone(),
+        self_check: extracted.self_check.clone(),
+        versions: Versions::current(),
+        folder: None,
+    })
 }

@@ -1,6 +1,5 @@
 //! The report that goes into the run folder.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use kindling::features::Extractor;
@@ -14,8 +13,8 @@ use crate::cli::report::{
     LabelTexts, in_two_classes, leaked, making, name, source, warn_in_two_classes, warn_leaked,
     with_near_duplicates,
 };
-use crate::cli::terminal::warn;
 use crate::cli::train::TrainArgs;
+use crate::cli::train::report::drawn;
 
 /// The validation photos that could be decoded, with their predictions.
 pub struct Validated<'a> {
@@ -64,14 +63,6 @@ impl Validated<'_> {
             gallery: args.gallery.photos(),
         };
         let head = &fitted.fitted.head;
-        let draw = || Report::draw_multi_label(&content, extractor, head);
-        let Ok(report) = catch_unwind(AssertUnwindSafe(draw)) else {
-            warn("the report could not be drawn; run `kindling report` to try again");
-            return None;
-        };
-        if let Some(problem) = &report.problem {
-            warn(&format!("in the report {problem}"));
-        }
-        Some(report)
+        drawn(|| Report::draw_multi_label(&content, extractor, head))
     }
 }

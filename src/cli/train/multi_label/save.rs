@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use kindling::export::{self, Parts, Precision};
 use kindling::photos::{LabelSet, Part, Split};
-use kindling::report::ReportPhoto;
 use kindling::run::{
     FolderContent, HeadSummary, LabelledLogits, MultiLabelCard, MultiLabelSummary, NearDuplicates,
-    PREDICTIONS_FILE, RunConfig, Summary, Versions, WeightsRecord, multi_label_predictions,
+    PREDICTIONS_FILE, Summary, multi_label_predictions,
 };
 use kindling::weights::{Description, Task};
 
@@ -20,6 +19,8 @@ use crate::cli::train::load::Loaded;
 use crate::cli::train::neighbours::Measured;
 use crate::cli::train::new_run_dir::NewRunDir;
 use crate::cli::train::photos::Photos;
+use crate::cli::train::report::validation_photos;
+use crate::cli::train::save::run_config;
 
 /// What was trained, and how the command was given.
 pub struct Trained<'a> {
@@ -57,11 +58,16 @@ impl Trained<'_> {
             test: self.test.as_ref().map(|test| test.figures.clone()),
         };
         let summary = self.summary(&scores);
-        let config = self.config(args)?;
+        let Self { loaded, extracted, photos, options, typed, .. } = &self;
+        let config = run_config(args, loaded, extracted, photos, options, typed)?;
         let predictions = self.predictions()?;
         let validated = Validated {
             split: self.split,
-            photos: self.validation_photos(),
+            photos: validation_photos(
+                self.split,
+                &self.extracted.extraction,
+                self.extracted.val.labels.len(),
+            ),
             fitted: &self.fitted,
             strangers: self.strangers.as_ref().map(Measured::strangers),
             skipped: &self.extracted.skipped,
@@ -111,20 +117,6 @@ impl Trained<'_> {
         extraction.photos[first..].iter().map(move |index| index - train)
     }
 
-    fn validation_photos(&self) -> Vec<ReportPhoto<'_, LabelSet>> {
-        let Extracted { extraction, val, .. } = &self.extracted;
-        let first = extraction.photos.len() - val.labels.len();
-        let sizes = extraction.sizes.get(first..).unwrap_or_default();
-        let photos = self.validated().map(|index| &self.split.val[index]).zip(sizes);
-        photos
-            .map(|(photo, size)| ReportPhoto {
-                path: &photo.path,
-                label: photo.label.clone(),
-                size: *size,
-            })
-            .collect()
-    }
-
     /// The predictions for the validation and the test photos.
     fn predictions(&self) -> Result<Vec<u8>> {
         let Self { split, fitted, test, .. } = self;
@@ -164,28 +156,5 @@ impl Trained<'_> {
             head: HeadSummary::default(),
             strangers: strangers.as_ref().map(Measured::count),
         }
-    }
-
-    fn config(&self, args: &TrainArgs) -> Result<RunConfig> {
-        let Self { loaded, extracted, photos, options, typed, .. } = self;
-        let Loaded { info, pretrained, backbone, .. } = loaded;
-        let Extracted { extractor, self_check, .. } = extracted;
-        let now = chrono::Local::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, false);
-        Ok(RunConfig {
-            command: Some((*typed).to_owned()),
-            created: Some(now),
-            backbone: backbone.architecture().to_string(),
-            options: options.clone(),
-            preprocessing: extractor.preprocessing(),
-            data: photos.record(args, extracted)?,
-            weights: WeightsRecord {
-                file: pretrained.to_string().into(),
-                sha256: pretrained.sha256().to_owned(),
-            },
-            device: info.clone(),
-            self_check: self_check.clone(),
-            versions: Versions::current(),
-            folder: None,
-        })
     }
 }
