@@ -5,7 +5,7 @@ use std::hint::black_box;
 use burn::tensor::{Tensor, TensorData};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use kindling::backbone::{Architecture, Backbone};
-use kindling::device::{self, Backend, DeviceInfo};
+use kindling::device::{self, Backend, DeviceInfo, Instructions};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use kindling::engine::GpuNetwork;
 use kindling::engine::cpu::{Photos, Tuning};
@@ -23,12 +23,13 @@ pub enum Forward {
 }
 
 impl Forward {
-    /// The engine that Kindling uses on `info`'s backend.
+    /// The engine that Kindling uses on `info`'s backend, the CPU engine with `instructions`.
     pub fn of(
         backbone: Backbone,
         info: &DeviceInfo,
         device: burn::tensor::Device,
         batch: usize,
+        instructions: Instructions,
     ) -> Self {
         match info.backend {
             Backend::Cpu => {
@@ -37,6 +38,7 @@ impl Forward {
                     1 => Tuning::for_one_photo(),
                     _ => Tuning::default(),
                 };
+                let tuning = Tuning { instructions, ..tuning };
                 let network = CpuNetwork::of(&spec(&backbone), [SIDE; 2], tuning)
                     .expect("a published network");
                 Self::Compiled(Box::new(network))
@@ -105,7 +107,7 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
                     // The weights are zero, because the time does not depend on them.
                     let device = device::open(info).expect("a listed device");
                     let backbone = name.parse::<Architecture>().expect("published").init(&device);
-                    let forward = Forward::of(backbone, info, device, batch);
+                    let forward = Forward::of(backbone, info, device, batch, Instructions::Best);
                     let photos = photos(batch);
                     bencher.iter(|| black_box(forward.features(&photos)));
                 });

@@ -7,6 +7,9 @@ use pulp::{Arch, Scalar, Scalar256b, Scalar512b, Simd, WithSimd};
 pub enum Instructions {
     /// The widest that the processor has: AVX-512, AVX2 with FMA, or NEON.
     Best,
+    /// AVX2 with FMA. On another processor, the same as [`Best`](Self::Best). Lets a processor with
+    /// AVX-512 test and measure the kernels of those without.
+    Avx2,
     /// The baseline that every processor of the target architecture has.
     Portable,
     /// The kernels for registers of 8 values, emulated with the baseline instructions. Slow; it
@@ -53,9 +56,19 @@ impl Instructions {
         let task = Compiled(task);
         match self {
             Self::Best => Arch::new().dispatch(task),
+            Self::Avx2 => avx2(task),
             Self::Portable => Scalar.vectorize(task),
             Self::Emulated256 => Scalar256b.vectorize(task),
             Self::Emulated512 => Scalar512b.vectorize(task),
         }
     }
+}
+
+/// Runs `task` with AVX2, or with the best instructions of a processor that has no AVX2.
+fn avx2(task: Compiled<impl Task>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return Simd::vectorize(simd, task);
+    }
+    Arch::new().dispatch(task);
 }

@@ -23,8 +23,9 @@ use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_
 /// 1e-5.
 const TOLERANCE: f32 = 1e-4;
 
-const INSTRUCTIONS: [Instructions; 4] = [
+const INSTRUCTIONS: [Instructions; 5] = [
     Instructions::Best,
+    Instructions::Avx2,
     Instructions::Portable,
     Instructions::Emulated256,
     Instructions::Emulated512,

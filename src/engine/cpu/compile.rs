@@ -3,6 +3,7 @@
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
 use super::layout::{CHANNEL_BLOCK, Layout, Window};
+use super::packed::Packer;
 use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
@@ -34,12 +35,13 @@ pub fn compile(
     let fused = FusedPlan::of(plan)?;
     let shapes = plan.shapes(photo)?;
     let layouts = layouts(photo, &shapes, &fused.steps, photos);
+    let mut packer = Packer::default();
     let steps = fused
         .steps
         .iter()
         .map(|step| {
             let (input, output) = (layouts[step.input], layouts[step.output]);
-            let kernel = kernel(step, [input, output], photos, &folded)?;
+            let kernel = kernel(&mut packer, step, [input, output], photos, &folded)?;
             let FusedStep { input, shortcut, output, .. } = *step;
             Ok(Step { kernel, input, shortcut, output })
         })
@@ -119,6 +121,7 @@ fn is_winograd(
 
 /// The kernel of a step, its weights packed.
 fn kernel(
+    packer: &mut Packer,
     step: &FusedStep,
     [input, output]: [Layout; 2],
     photos: usize,
@@ -142,16 +145,18 @@ fn kernel(
             let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
             match is_winograd(step.input, convolution, &input, photos) {
-                true => Kernel::Winograd(Winograd::new(&weight, &bias, input, output, clamp)),
+                true => {
+                    Kernel::Winograd(Winograd::new(packer, &weight, &bias, input, output, clamp))
+                }
                 false => Kernel::Convolution(Convolution::new(
-                    &weight, &bias, window, input, output, clamp,
+                    packer, &weight, &bias, window, input, output, clamp,
                 )),
             }
         }
         FusedOperation::Depthwise(convolution) => {
             let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
-            Kernel::Depthwise(Depthwise::new(&weight, &bias, window, input, output, clamp))
+            Kernel::Depthwise(Depthwise::new(packer, &weight, &bias, window, input, output, clamp))
         }
         FusedOperation::MaxPool { .. } => {
             Kernel::MaxPool(MaxPool { window, input_layout: input, output_layout: output })

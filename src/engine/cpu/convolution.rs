@@ -10,7 +10,9 @@ use std::array;
 use pulp::Simd;
 
 use super::epilogue::Clamp;
-use super::layout::{Layout, Window, grown};
+use super::floats::Floats;
+use super::layout::{Layout, Window};
+use super::packed::{Packed, Packer};
 use super::parallelism::Parallelism;
 use super::product::{self, PANEL, Rows, multiply};
 use crate::device::{Instructions, Task};
@@ -18,9 +20,9 @@ use crate::device::{Instructions, Task};
 /// A convolution with packed weights.
 pub struct Convolution {
     /// `[panel][kernel * kernel * stored channels][16]`.
-    panels: Vec<f32>,
+    panels: Packed,
     /// One value per stored channel.
-    bias: Vec<f32>,
+    bias: Packed,
     window: Window,
     input_layout: Layout,
     output_layout: Layout,
@@ -32,6 +34,7 @@ pub struct Convolution {
 impl Convolution {
     /// Packs `weight`, `[out_channels, in_channels, kernel, kernel]`, and `bias`, `[out_channels]`.
     pub fn new(
+        packer: &mut Packer,
         weight: &[f32],
         bias: &[f32],
         window: Window,
@@ -41,17 +44,19 @@ impl Convolution {
     ) -> Self {
         let taps = window.kernel * window.kernel;
         let depth = taps * input_layout.stored;
-        let mut panels = vec![0.0; output_layout.stored * depth];
-        Parallelism::Parallel.pieces(&mut panels, depth * PANEL, |panel, values| {
-            let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
-            for channel in 0..input_layout.channels {
-                for (lane, out) in outs.clone().enumerate() {
-                    let kernel = &weight[(out * input_layout.channels + channel) * taps..][..taps];
-                    for (tap, value) in kernel.iter().enumerate() {
-                        values[(tap * input_layout.stored + channel) * PANEL + lane] = *value;
+        let panels = packer.pack(output_layout.stored * depth, |panels| {
+            Parallelism::Parallel.pieces(panels, depth * PANEL, |panel, values| {
+                let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
+                for channel in 0..input_layout.channels {
+                    for (lane, out) in outs.clone().enumerate() {
+                        let kernel =
+                            &weight[(out * input_layout.channels + channel) * taps..][..taps];
+                        for (tap, value) in kernel.iter().enumerate() {
+                            values[(tap * input_layout.stored + channel) * PANEL + lane] = *value;
+                        }
                     }
                 }
-            }
+            });
         });
         // The input lines of a task stay in the cache while it goes through the panels.
         let line = window.stride * input_layout.row();
@@ -59,7 +64,7 @@ impl Convolution {
         let lines = output_layout.height.div_ceil(output_layout.height.div_ceil(lines));
         Self {
             panels,
-            bias: output_layout.padded(bias),
+            bias: output_layout.pack(packer, bias),
             window,
             input_layout,
             output_layout,
@@ -100,13 +105,13 @@ impl Convolution {
         input: &[f32],
         output: &mut [f32],
         shortcut: Option<&[f32]>,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Floats,
     ) {
         let output_layout = self.output_layout;
         let pixels =
             output.len() / output_layout.photo() * output_layout.height * output_layout.width;
         let panel = pixels * PANEL;
-        let sums = grown(scratch, output_layout.stored / PANEL * panel);
+        let sums = scratch.grown(output_layout.stored / PANEL * panel);
         Parallelism::Parallel.pieces(sums, panel, |panel, sums| {
             instructions.run(Panel { convolution: self, input, panel, sums });
         });

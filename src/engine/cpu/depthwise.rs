@@ -9,6 +9,7 @@ use pulp::Simd;
 
 use super::epilogue::Clamp;
 use super::layout::{Layout, Window};
+use super::packed::{Packed, Packer};
 use super::parallelism::Parallelism;
 use crate::device::{Instructions, Task};
 
@@ -18,9 +19,9 @@ const PIXELS: usize = 4;
 /// A depthwise convolution with packed weights.
 pub struct Depthwise {
     /// `[kernel * kernel][stored channels]`.
-    weight: Vec<f32>,
+    weight: Packed,
     /// One value per stored channel.
-    bias: Vec<f32>,
+    bias: Packed,
     window: Window,
     input_layout: Layout,
     output_layout: Layout,
@@ -30,6 +31,7 @@ pub struct Depthwise {
 impl Depthwise {
     /// Packs `weight`, `[channels, 1, kernel, kernel]`, and `bias`, `[channels]`.
     pub fn new(
+        packer: &mut Packer,
         weight: &[f32],
         bias: &[f32],
         window: Window,
@@ -38,15 +40,16 @@ impl Depthwise {
         clamp: Clamp,
     ) -> Self {
         let taps = window.kernel * window.kernel;
-        let mut packed = vec![0.0; taps * input_layout.stored];
-        for (channel, kernel) in weight.chunks_exact(taps).enumerate() {
-            for (tap, value) in kernel.iter().enumerate() {
-                packed[tap * input_layout.stored + channel] = *value;
+        let packed = packer.pack(taps * input_layout.stored, |packed| {
+            for (channel, kernel) in weight.chunks_exact(taps).enumerate() {
+                for (tap, value) in kernel.iter().enumerate() {
+                    packed[tap * input_layout.stored + channel] = *value;
+                }
             }
-        }
+        });
         Self {
             weight: packed,
-            bias: output_layout.padded(bias),
+            bias: output_layout.pack(packer, bias),
             window,
             input_layout,
             output_layout,

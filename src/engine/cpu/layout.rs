@@ -1,5 +1,7 @@
 //! Memory layout of activations: channels last, with a border of zeros.
 
+use super::packed::{Packed, Packer};
+
 /// A square window that slides over an input.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -80,23 +82,13 @@ impl Layout {
         &self.one(values, photo)[self.rows().start + first * self.row()..][..length]
     }
 
-    /// Pads one value per channel with zeros to one per stored channel.
-    pub fn padded(&self, channels: &[f32]) -> Vec<f32> {
-        let mut padded = channels.to_vec();
-        padded.resize(self.stored, 0.0);
-        padded
+    /// Packs one value per channel, padded with zeros to one per stored channel.
+    pub fn pack(&self, packer: &mut Packer, channels: &[f32]) -> Packed {
+        packer.pack(self.stored, |padded| padded[..channels.len()].copy_from_slice(channels))
     }
 
     /// Offsets of the rows inside the border, including their borders to the left and right.
     pub fn rows(&self) -> std::ops::Range<usize> {
         self.before * self.row()..(self.before + self.height) * self.row()
     }
-}
-
-/// Grows `values` to at least `count` values and returns the first `count`.
-pub fn grown(values: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if values.len() < count {
-        values.resize(count, 0.0);
-    }
-    &mut values[..count]
 }

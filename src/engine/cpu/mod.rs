@@ -10,6 +10,7 @@
 //! | `network` | the compiled network and its forward |
 //! | `compile`, `step`, `tuning` | from a plan to steps |
 //! | `schedule`, `parallelism` | which thread computes what, and in which buffer |
+//! | `floats`, `packed` | aligned buffers, packed weights |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
 //! | `photos` | the input |
 //! | `product` | the kernel under every convolution |
@@ -29,8 +30,10 @@ mod convolution;
 mod depthwise;
 mod engine;
 mod epilogue;
+mod floats;
 mod layout;
 mod network;
+mod packed;
 mod parallelism;
 mod photos;
 mod pool;
@@ -41,6 +44,6 @@ mod tuning;
 mod winograd;
 
 pub use engine::CpuEngine;
-pub use network::CpuNetwork;
+pub use network::{CpuNetwork, StepTime};
 pub use photos::Photos;
 pub use tuning::Tuning;

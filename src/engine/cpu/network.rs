@@ -1,11 +1,14 @@
 //! A plan compiled for the processor, and its forward.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use super::compile::{self, Compiled};
+use super::floats::Floats;
 use super::layout::Layout;
 use super::parallelism::Parallelism;
 use super::photos::Photos;
@@ -31,9 +34,27 @@ pub struct CpuNetwork {
     // Buffers are taken out while they are in use: while a thread waits for others, rayon may run
     // another call of the same network on it, which must not wait for the first.
     /// Buffers of threads that are idle.
-    workspaces: Mutex<Vec<Vec<Vec<f32>>>>,
+    workspaces: Mutex<Vec<Vec<Floats>>>,
     /// Buffers for whole batches that are not in use.
     batches: Mutex<Vec<Batch>>,
+    /// Nanoseconds that all threads spent in each step.
+    nanoseconds: Vec<AtomicU64>,
+}
+
+/// A step of a compiled network, and the time that it took.
+#[derive(Clone, Debug)]
+pub struct StepTime {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// Shape of the input, `[channels, height, width]`.
+    pub input: [usize; 3],
+    /// Shape of the output, `[channels, height, width]`.
+    pub output: [usize; 3],
+    /// Time in which the photos passed this step. Where each thread runs the step on photos of its
+    /// own, the sum over the threads.
+    pub time: Duration,
+    /// Whether each thread ran the step on photos of its own.
+    pub is_per_photo: bool,
 }
 
 /// Buffers for a whole batch.
@@ -41,7 +62,7 @@ pub struct CpuNetwork {
 struct Batch {
     /// Whether the buffers belong to the schedule `per_photo`, and for how many photos.
     made_for: Option<(bool, usize)>,
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Floats>,
     scratch: winograd::Scratch,
 }
 
@@ -79,6 +100,7 @@ impl CpuNetwork {
         let per_photo = Schedule::new(&steps, &layouts, map, boundary);
         let cooperative = Schedule::new(&steps, &layouts, map, 0);
         Ok(Self {
+            nanoseconds: steps.iter().map(|_| AtomicU64::new(0)).collect(),
             steps,
             layouts,
             map,
@@ -99,6 +121,38 @@ impl CpuNetwork {
     pub fn map_shape(&self) -> [usize; 3] {
         let Layout { channels, height, width, .. } = self.layouts[self.map];
         [channels, height, width]
+    }
+
+    /// Runs `forwards` forwards of `photos` and returns each step's time in all of them.
+    ///
+    /// # Panics
+    /// As [`features`](Self::features).
+    pub fn step_times(&self, photos: Photos, forwards: usize) -> Vec<StepTime> {
+        self.nanoseconds.iter().for_each(|time| time.store(0, Ordering::Relaxed));
+        (0..forwards).for_each(|_| drop(self.features(photos)));
+        let shape = |value: usize| {
+            let Layout { channels, height, width, .. } = self.layouts[value];
+            [channels, height, width]
+        };
+        let count = photos.values() / shape(0).iter().product::<usize>();
+        let boundary = if self.is_per_photo(count) { self.per_photo.boundary } else { 0 };
+        self.steps
+            .iter()
+            .zip(&self.nanoseconds)
+            .enumerate()
+            .map(|(index, (step, time))| StepTime {
+                kernel: step.kernel.name(),
+                input: shape(step.input),
+                output: shape(step.output),
+                time: Duration::from_nanos(time.load(Ordering::Relaxed)),
+                is_per_photo: index < boundary,
+            })
+            .collect()
+    }
+
+    /// Whether each thread computes photos of its own, for this many photos.
+    fn is_per_photo(&self, photos: usize) -> bool {
+        photos >= rayon::current_num_threads() && self.per_photo.boundary > 0 && photos > 1
     }
 
     /// The features of some photos, `[photos, features]`.
@@ -156,15 +210,16 @@ impl CpuNetwork {
     ) -> T {
         let layout = &self.layouts[0];
         let count = group.len();
-        let per_photo =
-            count >= rayon::current_num_threads() && self.per_photo.boundary > 0 && count > 1;
+        let per_photo = self.is_per_photo(count);
         let schedule = if per_photo { &self.per_photo } else { &self.cooperative };
 
         let mut batch = lock(&self.batches).pop().unwrap_or_default();
         if !batch.made_for.is_some_and(|(kind, photos)| kind == per_photo && photos >= count) {
             // Frees the old ones before it allocates the new ones.
             batch.buffers.clear();
-            batch.buffers.extend(schedule.batch.iter().map(|layout| zeros(count * layout.photo())));
+            batch
+                .buffers
+                .extend(schedule.batch.iter().map(|layout| Floats::zeros(count * layout.photo())));
             batch.made_for = Some((per_photo, count));
         }
         let slot = |value: usize| match schedule.slots[value] {
@@ -202,7 +257,7 @@ impl CpuNetwork {
         photos: Photos,
         group: Range<usize>,
         schedule: &Schedule,
-        batch: &mut [Vec<f32>],
+        batch: &mut [Floats],
     ) {
         // Each photo's part of the batch buffers that the second part reads, by buffer.
         let mut kept: Vec<Vec<&mut [f32]>> = group.clone().map(|_| Vec::new()).collect();
@@ -213,8 +268,8 @@ impl CpuNetwork {
         }
         kept.into_par_iter().zip(group).for_each(|(kept, photo)| {
             let workspace = lock(&self.workspaces).pop();
-            let mut workspace: Vec<Vec<f32>> = workspace.unwrap_or_else(|| {
-                schedule.photo.iter().map(|layout| zeros(layout.photo())).collect()
+            let mut workspace: Vec<Floats> = workspace.unwrap_or_else(|| {
+                schedule.photo.iter().map(|layout| Floats::zeros(layout.photo())).collect()
             });
             let BufferSlot::Photo(slot) = schedule.slots[0] else {
                 // Fusion lets only the first step read photos, and the first part has that step.
@@ -222,7 +277,7 @@ impl CpuNetwork {
             };
             photos.write(photo, &self.layouts[0], &mut workspace[slot]);
             let mut buffers: Vec<&mut [f32]> =
-                workspace.iter_mut().map(Vec::as_mut_slice).chain(kept).collect();
+                workspace.iter_mut().map(|buffer| &mut **buffer).chain(kept).collect();
             let slot = |value: usize| match schedule.slots[value] {
                 BufferSlot::Photo(slot) => slot,
                 BufferSlot::Batch(slot) => schedule.photo.len() + slot,
@@ -243,7 +298,8 @@ impl CpuNetwork {
     ) {
         let parallelism =
             if scratch.is_some() { Parallelism::Parallel } else { Parallelism::Serial };
-        for step in &self.steps[steps] {
+        for index in steps {
+            let (step, start) = (&self.steps[index], Instant::now());
             let output = std::mem::take(&mut buffers[slot(step.output)]);
             let values = |value: usize| &*buffers[slot(value)];
             // Without scratch a step works block by block, while its filters stay in the cache.
@@ -254,12 +310,10 @@ impl CpuNetwork {
             let input = values(step.input);
             step.run(self.tuning.instructions, parallelism, input, shortcut, output, scratch);
             buffers[slot(step.output)] = output;
+            let time = start.elapsed().as_nanos() as u64;
+            self.nanoseconds[index].fetch_add(time, Ordering::Relaxed);
         }
     }
-}
-
-fn zeros(count: usize) -> Vec<f32> {
-    vec![0.0; count]
 }
 
 /// Locks `mutex`, even if a panic poisoned it: the panic leaves nothing behind that is used later.

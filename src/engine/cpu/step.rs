@@ -26,6 +26,18 @@ pub enum Kernel {
     MaxPool(MaxPool),
 }
 
+impl Kernel {
+    /// What it computes, in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Convolution(_) => "convolution",
+            Self::Winograd(_) => "Winograd",
+            Self::Depthwise(_) => "depthwise",
+            Self::MaxPool(_) => "max pool",
+        }
+    }
+}
+
 impl Step {
     /// Indices of the values that the step reads.
     pub fn reads(&self) -> impl Iterator<Item = usize> {

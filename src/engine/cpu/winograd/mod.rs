@@ -22,7 +22,9 @@ use std::array;
 use std::cell::RefCell;
 
 use super::epilogue::Clamp;
-use super::layout::{Layout, grown};
+use super::floats::Floats;
+use super::layout::Layout;
+use super::packed::{Packed, Packer};
 use super::parallelism::Parallelism;
 use super::product::PANEL;
 use crate::device::Instructions;
@@ -44,9 +46,9 @@ const POSITION_PADDING: usize = 16;
 /// A convolution with transformed and packed filters.
 pub struct Winograd {
     /// `[panel][position][stored channels][16]`.
-    filters: Vec<f32>,
+    filters: Packed,
     /// One value per stored channel.
-    bias: Vec<f32>,
+    bias: Packed,
     input_layout: Layout,
     output_layout: Layout,
     clamp: Clamp,
@@ -59,8 +61,8 @@ pub struct Winograd {
 /// Buffers that are reused from call to call.
 #[derive(Default)]
 pub struct Scratch {
-    input: Vec<f32>,
-    pub(super) output: Vec<f32>,
+    input: Floats,
+    pub(super) output: Floats,
 }
 
 thread_local! {
@@ -81,6 +83,7 @@ impl Winograd {
     /// Transforms and packs `weight`, `[out_channels, in_channels, 3, 3]`, and packs `bias`,
     /// `[out_channels]`.
     pub fn new(
+        packer: &mut Packer,
         weight: &[f32],
         bias: &[f32],
         input_layout: Layout,
@@ -89,25 +92,26 @@ impl Winograd {
     ) -> Self {
         let depth = input_layout.stored;
         let panel = POSITIONS * depth * PANEL;
-        let mut filters = vec![0.0; output_layout.stored / PANEL * panel];
-        Parallelism::Parallel.pieces(&mut filters, panel, |panel, filters| {
-            let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
-            for channel in 0..input_layout.channels {
-                // A row at a time: the positions of a value lie a power of two apart, and writing
-                // them one by one would evict each other's cache lines.
-                let mut rows = [[0.0; PANEL]; POSITIONS];
-                for (lane, out) in outs.clone().enumerate() {
-                    let kernel = &weight[(out * input_layout.channels + channel) * 9..][..9];
-                    let filter = transform_filter(array::from_fn(|at| f64::from(kernel[at])));
-                    for position in 0..POSITIONS {
-                        rows[position][lane] = filter[position] as f32;
+        let filters = packer.pack(output_layout.stored / PANEL * panel, |filters| {
+            Parallelism::Parallel.pieces(filters, panel, |panel, filters| {
+                let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
+                for channel in 0..input_layout.channels {
+                    // A row at a time: the positions of a value lie a power of two apart, and writing
+                    // them one by one would evict each other's cache lines.
+                    let mut rows = [[0.0; PANEL]; POSITIONS];
+                    for (lane, out) in outs.clone().enumerate() {
+                        let kernel = &weight[(out * input_layout.channels + channel) * 9..][..9];
+                        let filter = transform_filter(array::from_fn(|at| f64::from(kernel[at])));
+                        for position in 0..POSITIONS {
+                            rows[position][lane] = filter[position] as f32;
+                        }
+                    }
+                    for (position, row) in rows.iter().enumerate() {
+                        let start = (position * depth + channel) * PANEL;
+                        filters[start..][..PANEL].copy_from_slice(row);
                     }
                 }
-                for (position, row) in rows.iter().enumerate() {
-                    let start = (position * depth + channel) * PANEL;
-                    filters[start..][..PANEL].copy_from_slice(row);
-                }
-            }
+            });
         });
         let tiles = [Self::tiles(output_layout.width), Self::tiles(output_layout.height)];
         let row = POSITIONS * tiles[0] * depth * size_of::<f32>();
@@ -115,7 +119,7 @@ impl Winograd {
         let block = tiles[1].div_ceil(tiles[1].div_ceil(block));
         Self {
             filters,
-            bias: output_layout.padded(bias),
+            bias: output_layout.pack(packer, bias),
             input_layout,
             output_layout,
             clamp,
@@ -168,8 +172,8 @@ impl Winograd {
             SCRATCH.with_borrow_mut(|scratch| {
                 let rows = output.len().div_ceil(TILE * output_layout.row());
                 let tiles = rows * self.tiles[0];
-                grown(&mut scratch.input, POSITIONS * self.position_stride(tiles));
-                grown(&mut scratch.output, POSITIONS * (tiles * 2 * PANEL + POSITION_PADDING));
+                scratch.input.grown(POSITIONS * self.position_stride(tiles));
+                scratch.output.grown(POSITIONS * (tiles * 2 * PANEL + POSITION_PADDING));
                 let first = first / TILE;
                 instructions.run(Block {
                     winograd: self,
@@ -198,7 +202,7 @@ impl Winograd {
         let tiles = self.tiles[0] * self.tiles[1];
         let panels = output_layout.stored / PANEL;
         let patches_size = POSITIONS * self.position_stride(tiles);
-        let patches = grown(&mut scratch.input, photos * patches_size);
+        let patches = scratch.input.grown(photos * patches_size);
         Parallelism::Parallel.pieces(patches, patches_size, |photo, patches| {
             let input = input_layout.one(input, photo);
             instructions.run(InputTransform {
@@ -210,7 +214,7 @@ impl Winograd {
             });
         });
         let group = 2;
-        let sums = grown(&mut scratch.output, POSITIONS * panels * photos * tiles * PANEL);
+        let sums = scratch.output.grown(POSITIONS * panels * photos * tiles * PANEL);
         // Each piece is a group of neighbouring panels of one position.
         let pieces: Vec<(usize, usize, &mut [f32])> = sums
             .chunks_mut(panels * photos * tiles * PANEL)
