@@ -1,5 +1,8 @@
 //! The activation, the last part of a convolution's epilogue (bias, shortcut, activation).
 
+#[cfg(target_arch = "x86_64")]
+use std::any::TypeId;
+
 use pulp::Simd;
 
 use crate::plan::Activation;
@@ -28,7 +31,30 @@ impl Clamp {
     #[inline(always)]
     pub fn apply<S: Simd>(self, simd: S, values: S::f32s) -> S::f32s {
         let (min, max) = (simd.splat_f32s(self.min), simd.splat_f32s(self.max));
+        if second_wins::<S>() {
+            return simd.min_f32s(max, simd.max_f32s(min, values));
+        }
         let values = simd.select_f32s(simd.less_than_f32s(values, min), min, values);
         simd.select_f32s(simd.less_than_f32s(max, values), max, values)
     }
+}
+
+/// The greater of `one` and `other`, or NaN where `other` is NaN.
+#[inline(always)]
+pub fn greater<S: Simd>(simd: S, one: S::f32s, other: S::f32s) -> S::f32s {
+    match second_wins::<S>() {
+        true => simd.max_f32s(one, other),
+        false => simd.select_f32s(simd.less_than_f32s(other, one), one, other),
+    }
+}
+
+/// Whether the minimum and the maximum are NaN where their second operand is. The instructions of
+/// x86 return it wherever they cannot order the two; `f32::max` of the emulated registers does not.
+#[inline(always)]
+fn second_wins<S: Simd>() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return [TypeId::of::<pulp::x86::V3>(), TypeId::of::<pulp::x86::V4>()]
+        .contains(&TypeId::of::<S>());
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
