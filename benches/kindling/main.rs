@@ -2,9 +2,11 @@
 //!
 //! `cargo bench` runs all benchmarks, `cargo bench -- backbone` those with `backbone` in their
 //! names. With `--worker WEIGHTS BATCH DEVICE` the program measures one forward pass per line of
-//! input, so that `compare/compare.py` can alternate it with other programs.
+//! input, and with `--decode-worker FOLDER [bytes|tensor]` one pass over a folder's photos, so that
+//! `compare/compare.py` can alternate it with other programs.
 
 mod backbone;
+mod decode_worker;
 mod end_to_end;
 mod head;
 mod photos;
@@ -18,12 +20,19 @@ use kindling::device::{self, Backend, DeviceInfo};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(at) = words.iter().position(|word| word == "--worker") {
-        if let Err(error) = worker::run(&words[at + 1..]) {
+    let after = |option| words.iter().position(|word| word == option).map(|at| &words[at + 1..]);
+    let served = match (after("--worker"), after("--decode-worker")) {
+        (Some(words), _) => Some(worker::run(words)),
+        (None, Some(words)) => Some(decode_worker::run(words)),
+        (None, None) => None,
+    };
+    match served {
+        Some(Ok(())) => return,
+        Some(Err(error)) => {
             eprintln!("{error}");
             std::process::exit(1);
         }
-        return;
+        None => {}
     }
     // Only 10 samples, because a forward of 32 photos takes a second on a slow backend.
     let mut criterion = Criterion::default()
