@@ -1,9 +1,13 @@
 //! The roofline of the machine: upper bounds for the speed of the backbone.
 
+mod cost;
+
 use std::hint::black_box;
 use std::time::Instant;
 
-use kindling::plan::{Operation, Padding, Plan, Value};
+pub use cost::Cost;
+use kindling::device::Instructions;
+use kindling::plan::{Convolution, Operation, Padding, Plan, Value};
 use pulp::{Arch, Simd, WithSimd};
 use serde_json::json;
 
@@ -12,6 +16,9 @@ use serde_json::json;
 pub struct Roofline {
     /// Measured peak on all cores: billions of f32 additions and multiplications per second.
     pub peak_gflops: f64,
+    /// Measured rate of copying in the last cache, on all cores: billions of bytes per second, each
+    /// byte counted when it is read and when it is written.
+    pub copied_gb_per_s: f64,
     /// Photos per second at that peak if every convolution is computed directly.
     pub direct_images_per_s: f64,
     /// Photos per second at that peak if 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3),
@@ -21,11 +28,12 @@ pub struct Roofline {
 
 impl Roofline {
     /// Measures the machine's peak and counts the plan's multiplications for photos of `side`.
-    pub fn of(plan: &Plan, side: usize) -> Self {
-        let peak = peak();
+    pub fn of(plan: &Plan, side: usize, instructions: Instructions) -> Self {
+        let peak = peak(instructions);
         let [direct, winograd] = multiplications(plan, side).map(|count| peak / (2.0 * count));
         Self {
             peak_gflops: peak / 1e9,
+            copied_gb_per_s: copied() / 1e9,
             direct_images_per_s: direct,
             winograd_images_per_s: winograd,
         }
@@ -35,6 +43,7 @@ impl Roofline {
     pub fn json(&self) -> String {
         json!({
             "peak_gflops": self.peak_gflops,
+            "copied_gb_per_s": self.copied_gb_per_s,
             "direct_images_per_s": self.direct_images_per_s,
             "winograd_images_per_s": self.winograd_images_per_s,
         })
@@ -49,13 +58,9 @@ pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
     for (step, [_, height, width]) in plan.steps.iter().zip(&shapes) {
         let Operation::Convolution { input, convolution } = &step.operation else { continue };
         let per_pixel = convolution.in_channels / convolution.groups * convolution.out_channels;
-        let taps = convolution.kernel * convolution.kernel;
-        let count = height * width * per_pixel * taps;
+        let count = height * width * per_pixel * convolution.kernel * convolution.kernel;
         direct += count;
-        let tiled = (convolution.kernel, convolution.stride, convolution.groups) == (3, 1, 1)
-            && convolution.padding == Padding::Each(1)
-            && *input != Value::Input;
-        winograd += match tiled {
+        winograd += match is_winograd(*input, convolution) {
             true => height.div_ceil(4) * width.div_ceil(4) * 36 * per_pixel,
             false => count,
         };
@@ -63,17 +68,50 @@ pub fn multiplications(plan: &Plan, side: usize) -> [f64; 2] {
     [direct as f64, winograd as f64]
 }
 
+/// Whether Winograd's F(4x4, 3x3) can compute a convolution.
+fn is_winograd(input: Value, convolution: &Convolution) -> bool {
+    let Convolution { kernel, stride, groups, padding, .. } = convolution;
+    (*kernel, *stride, *groups, *padding) == (3, 1, 1, Padding::Each(1)) && input != Value::Input
+}
+
 /// Floating-point operations per second of all cores, with independent multiply-adds in registers.
 /// This is the best of 15 short runs, so that other load on the machine does not lower the bound.
-fn peak() -> f64 {
+fn peak(instructions: Instructions) -> f64 {
     const STEPS: usize = 2_000_000;
+    best_rate(|| {
+        let multiply_adds = MultiplyAdds { steps: STEPS };
+        #[cfg(target_arch = "x86_64")]
+        if instructions == Instructions::Avx2
+            && let Some(simd) = pulp::x86::V3::try_new()
+        {
+            return Simd::vectorize(simd, multiply_adds);
+        }
+        Arch::new().dispatch(multiply_adds)
+    })
+}
+
+/// Bytes per second that all cores read and write while they copy buffers that are larger than a
+/// second cache and together smaller than a third.
+fn copied() -> f64 {
+    const FLOATS: usize = 512 * 1024;
+    const PASSES: usize = 64;
+    best_rate(|| {
+        // The first pass also maps the pages.
+        let (source, mut target) = (vec![1.0_f32; FLOATS], vec![0.0_f32; FLOATS]);
+        for _ in 0..PASSES {
+            target.copy_from_slice(black_box(&source));
+            black_box(&mut target);
+        }
+        (2 * PASSES * FLOATS * size_of::<f32>()) as f64
+    })
+}
+
+/// The sum of what `work` returns on all cores, per second: the best of 15 runs.
+fn best_rate(work: impl Fn() -> f64 + Sync) -> f64 {
     (0..15)
         .map(|_| {
             let start = Instant::now();
-            let total: f64 =
-                rayon::broadcast(|_| Arch::new().dispatch(MultiplyAdds { steps: STEPS }))
-                    .into_iter()
-                    .sum();
+            let total: f64 = rayon::broadcast(|_| work()).into_iter().sum();
             total / start.elapsed().as_secs_f64()
         })
         .fold(0.0, f64::max)

@@ -11,7 +11,8 @@ use kindling::engine::GpuNetwork;
 use kindling::engine::cpu::{Photos, Tuning};
 use kindling::engine::{CpuNetwork, NetworkSpec};
 
-const SIDE: usize = 224;
+/// Height and width of the photos.
+pub const SIDE: usize = 224;
 
 /// A network on one of the engines.
 pub enum Forward {

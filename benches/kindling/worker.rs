@@ -5,19 +5,25 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use benches::Roofline;
+use benches::{Cost, Roofline};
 use kindling::device::{self, Choice, Instructions};
 use kindling::engine::CpuNetwork;
 use kindling::engine::cpu::Photos;
-use kindling::plan::Planned;
+use kindling::plan::{Plan, Planned};
 use kindling::weights::{self, Checkpoint};
+use serde_json::{Value, json};
 
-use crate::backbone::{Forward, photos};
+use crate::backbone::{Forward, SIDE, photos};
 
 /// Runs the worker. `words` are the weights file, the batch size, the device and, if it is `cpu`,
 /// `avx2` for a processor that has more. Prints `ready`, then the seconds of one forward per line
-/// of input. For the line `roofline`, prints the machine's bounds as JSON instead, and for the line
-/// `steps` a table of each step's time on standard error.
+/// of input. Other lines are:
+/// - `instructions`: prints the instruction set of the kernels.
+/// - `features FILE`: writes the features to FILE, f32 in the machine's byte order, and prints how
+///   many there are.
+/// - `roofline`: prints the machine's bounds as JSON.
+/// - `steps`: prints the time and the cost of each step of the network as JSON, or `null` if the
+///   engine has none.
 pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let ([file, batch, device, rest @ ..], true) = (words, words.len() <= 4) else {
         return Err("--worker takes WEIGHTS BATCH DEVICE [avx2]".into());
@@ -44,14 +50,32 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     writeln!(out, "ready")?;
     out.flush()?;
     for line in io::stdin().lock().lines() {
-        match line?.trim() {
-            "steps" => {
-                if let Forward::Compiled(network) = &forward {
-                    steps(network, &photos, batch);
+        let line = line?;
+        match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
+            ("instructions", _) => match (&forward, instructions) {
+                (Forward::Compiled(_), Instructions::Best) => {
+                    writeln!(out, "{}", Instructions::best())?;
                 }
-                writeln!(out, "0")?;
+                (Forward::Compiled(_), _) => writeln!(out, "AVX2")?,
+                _ => writeln!(out, "unknown")?,
+            },
+            ("features", path) => {
+                let features = forward.features(&photos);
+                std::fs::write(
+                    path,
+                    features.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<u8>>(),
+                )?;
+                writeln!(out, "{}", features.len())?;
             }
-            "roofline" => writeln!(out, "{}", Roofline::of(&plan, 224).json())?,
+            ("steps", _) => match &forward {
+                Forward::Compiled(network) => {
+                    writeln!(out, "{}", steps(network, &plan, &photos, batch))?;
+                }
+                _ => writeln!(out, "null")?,
+            },
+            ("roofline", _) => {
+                writeln!(out, "{}", Roofline::of(&plan, SIDE, instructions).json())?;
+            }
             _ => {
                 let start = Instant::now();
                 forward.features(&photos);
@@ -63,19 +87,29 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints the time of each step per photo, and the total.
-fn steps(network: &CpuNetwork, photos: &[f32], batch: usize) {
+/// The time of each step per photo, beside what it computes and moves, as one line of JSON.
+fn steps(network: &CpuNetwork, plan: &Plan, photos: &[f32], batch: usize) -> Value {
     const FORWARDS: usize = 20;
     network.features(Photos::Planes(photos));
     let threads = rayon::current_num_threads();
-    let mut total = 0.0;
-    for step in network.step_times(Photos::Planes(photos), FORWARDS) {
-        let shared = if step.is_per_photo { threads } else { 1 };
-        let time = step.time.as_secs_f64() * 1e6 / (FORWARDS * batch * shared) as f64;
-        total += time;
-        let shape = |[channels, height, width]: [usize; 3]| format!("{channels}x{height}x{width}");
-        let (input, output) = (shape(step.input), shape(step.output));
-        eprintln!("{:20} {input:>12} -> {output:>12} {time:9.1} µs", step.kernel);
-    }
-    eprintln!("total per photo on {threads} threads: {total:.1} µs");
+    let steps: Vec<Value> = network
+        .step_times(Photos::Planes(photos), FORWARDS)
+        .iter()
+        .map(|step| {
+            let shared = if step.is_per_photo { threads } else { 1 };
+            let cost = Cost::of(plan, SIDE, step);
+            json!({
+                "kernel": step.kernel,
+                "windows": cost.windows,
+                "input": step.input,
+                "output": step.output,
+                "microseconds": step.time.as_secs_f64() * 1e6 / (FORWARDS * batch * shared) as f64,
+                "direct_multiplications": cost.direct_multiplications,
+                "winograd_multiplications": cost.winograd_multiplications,
+                "activation_bytes": cost.activation_bytes,
+                "weight_bytes": cost.weight_bytes,
+            })
+        })
+        .collect();
+    json!({ "threads": threads, "batch": batch, "steps": steps })
 }

@@ -46,6 +46,13 @@ pub struct CpuNetwork {
 pub struct StepTime {
     /// The kernel.
     pub kernel: &'static str,
+    /// Number of the value that it reads: 0 for the photos, `n + 1` for the output of step `n` of the
+    /// plan. A kernel may compute several steps of the plan.
+    pub reads: usize,
+    /// Number of the shortcut that it adds.
+    pub shortcut: Option<usize>,
+    /// Number of the value that it writes.
+    pub writes: usize,
     /// Shape of the input, `[channels, height, width]`.
     pub input: [usize; 3],
     /// Shape of the output, `[channels, height, width]`.
@@ -142,6 +149,9 @@ impl CpuNetwork {
             .enumerate()
             .map(|(index, (step, time))| StepTime {
                 kernel: step.kernel.name(),
+                reads: step.input,
+                shortcut: step.shortcut,
+                writes: step.output,
                 input: shape(step.input),
                 output: shape(step.output),
                 time: Duration::from_nanos(time.load(Ordering::Relaxed)),
