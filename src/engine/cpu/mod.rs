@@ -9,7 +9,7 @@
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
 //! | `network` | the compiled network and its forward |
 //! | `compile`, `step`, `tuning` | from a plan to steps |
-//! | `schedule`, `parallelism` | which thread computes what, and in which buffer |
+//! | `schedule`, `parallelism`, `crew` | which thread computes what, and in which buffer |
 //! | `floats`, `packed` | aligned buffers, packed weights |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
 //! | `photos` | the input |
@@ -27,6 +27,7 @@
 
 mod compile;
 mod convolution;
+mod crew;
 mod depthwise;
 mod engine;
 mod epilogue;

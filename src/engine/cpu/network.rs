@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use super::compile::{self, Compiled};
+use super::crew;
 use super::floats::Floats;
 use super::layout::Layout;
 use super::parallelism::Parallelism;
@@ -31,8 +30,8 @@ pub struct CpuNetwork {
     /// For few photos: all threads work on the same step.
     cooperative: Schedule,
     tuning: Tuning,
-    // Buffers are taken out while they are in use: while a thread waits for others, rayon may run
-    // another call of the same network on it, which must not wait for the first.
+    // Buffers are taken out while they are in use, so that calls from several threads do not wait
+    // for each other.
     /// Buffers of threads that are idle.
     workspaces: Mutex<Vec<Vec<Floats>>>,
     /// Buffers for whole batches that are not in use.
@@ -64,11 +63,14 @@ pub struct StepTime {
     pub is_per_photo: bool,
 }
 
+/// Turns the last feature map of one photo into the photo's part of the result.
+type Read<'a> = dyn Fn(&Layout, &[f32], &mut [f32]) + Sync + 'a;
+
 /// Buffers for a whole batch.
 #[derive(Default)]
 struct Batch {
-    /// Whether the buffers belong to the schedule `per_photo`, and for how many photos.
-    made_for: Option<(bool, usize)>,
+    /// For the schedule with which boundary they are, and for how many photos.
+    made_for: Option<(usize, usize)>,
     buffers: Vec<Floats>,
     scratch: winograd::Scratch,
 }
@@ -170,7 +172,7 @@ impl CpuNetwork {
     /// # Panics
     /// If `photos` is not a whole number of photos of the size that the network was compiled for.
     pub fn features(&self, photos: Photos) -> Vec<f32> {
-        self.run(photos, pool::means)
+        self.run(photos, self.layouts[self.map].channels, &pool::means)
     }
 
     /// The last feature maps of some photos, `[photos, features, height, width]`.
@@ -178,24 +180,21 @@ impl CpuNetwork {
     /// # Panics
     /// As [`features`](Self::features).
     pub fn feature_map(&self, photos: Photos) -> Vec<f32> {
-        self.run(photos, |layout, values| {
-            let mut planes = Vec::with_capacity(values.len());
-            for photo in values.chunks_exact(layout.photo()) {
-                for channel in 0..layout.channels {
-                    for y in 0..layout.height {
-                        planes.extend(
-                            (0..layout.width)
-                                .map(|x| photo[layout.at(y as isize, x as isize) + channel]),
-                        );
+        let Layout { channels, height, width, .. } = self.layouts[self.map];
+        self.run(photos, channels * height * width, &|layout, photo, planes| {
+            for (channel, plane) in planes.chunks_exact_mut(height * width).enumerate() {
+                for (y, line) in plane.chunks_exact_mut(width).enumerate() {
+                    for (x, value) in line.iter_mut().enumerate() {
+                        *value = photo[layout.at(y as isize, x as isize) + channel];
                     }
                 }
             }
-            planes
         })
     }
 
-    /// Runs all steps batch by batch, and joins the results of `read` on the last feature maps.
-    fn run(&self, photos: Photos, read: impl Fn(&Layout, &[f32]) -> Vec<f32>) -> Vec<f32> {
+    /// Runs all steps batch by batch, and lets `read` turn the last feature map of each photo into
+    /// `length` values.
+    fn run(&self, photos: Photos, length: usize, read: &Read) -> Vec<f32> {
         let layout = &self.layouts[0];
         let values = 3 * layout.height * layout.width;
         assert_eq!(
@@ -203,111 +202,171 @@ impl CpuNetwork {
             0,
             "photos of another size than the network was compiled for"
         );
-        let mut result = Vec::new();
-        for group in product::blocks(photos.values() / values, Self::batch_size())
-            .filter(|group| !group.is_empty())
-        {
-            result.extend(self.run_group(photos, group, &read));
-        }
+        let count = photos.values() / values;
+        let mut result = vec![0.0; count * length];
+        crew::assembled(|| {
+            // Without a second part no step waits for a whole batch.
+            let has_second_part = self.per_photo.boundary < self.steps.len();
+            let max = if has_second_part { Self::batch_size() } else { count };
+            for group in product::blocks(count, max.max(1)).filter(|group| !group.is_empty()) {
+                let result = &mut result[group.start * length..group.end * length];
+                match self.is_per_photo(group.len()) {
+                    true => self.run_per_photo(photos, group, length, result, read),
+                    false => self.run_together(photos, group, length, result, read),
+                }
+            }
+        });
         result
     }
 
-    fn run_group<T>(
+    /// Runs all steps on all photos of `group` together.
+    fn run_together(
         &self,
         photos: Photos,
         group: Range<usize>,
-        read: impl Fn(&Layout, &[f32]) -> T,
-    ) -> T {
-        let layout = &self.layouts[0];
-        let count = group.len();
-        let per_photo = self.is_per_photo(count);
-        let schedule = if per_photo { &self.per_photo } else { &self.cooperative };
+        length: usize,
+        result: &mut [f32],
+        read: &Read,
+    ) {
+        let (schedule, layout) = (&self.cooperative, &self.layouts[0]);
+        let mut batch = self.batch(schedule, group.len());
+        let input = schedule.batch_slot(0);
+        let lines = lines_per_piece(layout);
+        Parallelism::Parallel.lines(
+            layout,
+            lines,
+            &mut batch.buffers[input][..group.len() * layout.photo()],
+            |photo, first, lines| photos.write(group.start + photo, layout, first, lines),
+        );
+        self.run_second_part(schedule, &mut batch, group.len(), length, result, read);
+        lock(&self.batches).push(batch);
+    }
 
+    /// Runs the first part of the schedule for each photo of `group` on one thread, and the second
+    /// part on all photos together.
+    ///
+    /// If the number of photos is not a multiple of the number of threads, all threads share
+    /// each of the last photos.
+    fn run_per_photo(
+        &self,
+        photos: Photos,
+        group: Range<usize>,
+        length: usize,
+        result: &mut [f32],
+        read: &Read,
+    ) {
+        let schedule = &self.per_photo;
+        let count = group.len();
+        let mut batch = self.batch(schedule, count);
+        // Each photo's parts of the batch buffers that the second part reads, by buffer.
+        let mut pieces: Vec<_> = group
+            .zip(result.chunks_mut(length))
+            .map(|(photo, result)| (photo, Vec::with_capacity(schedule.batch.len()), result))
+            .collect();
+        for (buffer, layout) in batch.buffers.iter_mut().zip(&schedule.batch) {
+            for (piece, part) in pieces.iter_mut().zip(buffer.chunks_mut(layout.photo())) {
+                piece.1.push(part);
+            }
+        }
+        let shared = pieces.split_off(count - count % rayon::current_num_threads());
+        let run = |parallelism, photo, parts, result: &mut [f32]| {
+            self.run_first_part(parallelism, photos, photo, parts, result, read);
+        };
+        Parallelism::Parallel.each(pieces, |(photo, parts, result)| {
+            run(Parallelism::Serial, photo, parts, result);
+        });
+        for (photo, parts, result) in shared {
+            run(Parallelism::Parallel, photo, parts, result);
+        }
+        if schedule.boundary < self.steps.len() {
+            self.run_second_part(schedule, &mut batch, count, length, result, read);
+        }
+        lock(&self.batches).push(batch);
+    }
+
+    /// Runs the first part of the schedule for one photo, whose `parts` of the batch buffers receive
+    /// what the second part reads. If there is no second part, reads the result.
+    fn run_first_part(
+        &self,
+        parallelism: Parallelism,
+        photos: Photos,
+        photo: usize,
+        parts: Vec<&mut [f32]>,
+        result: &mut [f32],
+        read: &Read,
+    ) {
+        let schedule = &self.per_photo;
+        let layout = &self.layouts[0];
+        let workspace = lock(&self.workspaces).pop();
+        let mut workspace: Vec<Floats> = workspace.unwrap_or_else(|| {
+            schedule.photo.iter().map(|layout| Floats::zeros(layout.photo())).collect()
+        });
+        let slot = |value: usize| match schedule.slots[value] {
+            BufferSlot::Photo(slot) => slot,
+            BufferSlot::Batch(slot) => schedule.photo.len() + slot,
+        };
+        let mut buffers: Vec<&mut [f32]> =
+            workspace.iter_mut().map(|buffer| &mut **buffer).chain(parts).collect();
+        parallelism.lines(layout, lines_per_piece(layout), buffers[slot(0)], |_, first, lines| {
+            photos.write(photo, layout, first, lines)
+        });
+        self.run_steps(parallelism, 0..schedule.boundary, &mut buffers, slot, None);
+        if schedule.boundary == self.steps.len() {
+            read(&self.layouts[self.map], buffers[slot(self.map)], result);
+        }
+        lock(&self.workspaces).push(workspace);
+    }
+
+    /// Runs the second part of a schedule for all photos of a batch, and reads the result.
+    fn run_second_part(
+        &self,
+        schedule: &Schedule,
+        batch: &mut Batch,
+        count: usize,
+        length: usize,
+        result: &mut [f32],
+        read: &Read,
+    ) {
+        let buffers = batch.buffers.iter_mut().zip(&schedule.batch);
+        let mut buffers: Vec<&mut [f32]> =
+            buffers.map(|(buffer, layout)| &mut buffer[..count * layout.photo()]).collect();
+        let slot = |value| schedule.batch_slot(value);
+        let steps = schedule.boundary..self.steps.len();
+        let scratch = Some(&mut batch.scratch);
+        self.run_steps(Parallelism::Parallel, steps, &mut buffers, slot, scratch);
+        let (layout, map) = (&self.layouts[self.map], &*buffers[slot(self.map)]);
+        Parallelism::Parallel.pieces(result, length, |photo, result| {
+            read(layout, layout.one(map, photo), result);
+        });
+    }
+
+    /// Takes buffers for `count` photos.
+    fn batch(&self, schedule: &Schedule, count: usize) -> Batch {
         let mut batch = lock(&self.batches).pop().unwrap_or_default();
-        if !batch.made_for.is_some_and(|(kind, photos)| kind == per_photo && photos >= count) {
+        if !batch
+            .made_for
+            .is_some_and(|(boundary, photos)| boundary == schedule.boundary && photos >= count)
+        {
             // Frees the old ones before it allocates the new ones.
             batch.buffers.clear();
             batch
                 .buffers
                 .extend(schedule.batch.iter().map(|layout| Floats::zeros(count * layout.photo())));
-            batch.made_for = Some((per_photo, count));
+            batch.made_for = Some((schedule.boundary, count));
         }
-        let slot = |value: usize| match schedule.slots[value] {
-            BufferSlot::Batch(slot) => slot,
-            // `Schedule::new` puts every value that the second part reads into a batch buffer.
-            BufferSlot::Photo(_) => unreachable!("read by the second part, so in a batch buffer"),
-        };
-        match per_photo {
-            true => self.each_photo(photos, group, schedule, &mut batch.buffers),
-            false => {
-                let buffer = &mut batch.buffers[slot(0)][..count * layout.photo()];
-                Parallelism::Parallel.pieces(buffer, layout.photo(), |photo, buffer| {
-                    photos.write(group.start + photo, layout, buffer);
-                });
-            }
-        }
-        let buffers = batch.buffers.iter_mut().zip(&schedule.batch);
-        let mut buffers: Vec<&mut [f32]> =
-            buffers.map(|(buffer, layout)| &mut buffer[..count * layout.photo()]).collect();
-        self.run_steps(
-            schedule.boundary..self.steps.len(),
-            &mut buffers,
-            slot,
-            Some(&mut batch.scratch),
-        );
-        let map = &self.layouts[self.map];
-        let result = read(map, &batch.buffers[slot(self.map)][..count * map.photo()]);
-        lock(&self.batches).push(batch);
-        result
-    }
-
-    /// Runs the first part of a schedule for the photos of `group`, one photo per thread.
-    fn each_photo(
-        &self,
-        photos: Photos,
-        group: Range<usize>,
-        schedule: &Schedule,
-        batch: &mut [Floats],
-    ) {
-        // Each photo's part of the batch buffers that the second part reads, by buffer.
-        let mut kept: Vec<Vec<&mut [f32]>> = group.clone().map(|_| Vec::new()).collect();
-        for (buffer, layout) in batch.iter_mut().zip(&schedule.batch) {
-            for (kept, part) in kept.iter_mut().zip(buffer.chunks_mut(layout.photo())) {
-                kept.push(part);
-            }
-        }
-        kept.into_par_iter().zip(group).for_each(|(kept, photo)| {
-            let workspace = lock(&self.workspaces).pop();
-            let mut workspace: Vec<Floats> = workspace.unwrap_or_else(|| {
-                schedule.photo.iter().map(|layout| Floats::zeros(layout.photo())).collect()
-            });
-            let BufferSlot::Photo(slot) = schedule.slots[0] else {
-                // Fusion lets only the first step read photos, and the first part has that step.
-                unreachable!("only the first part reads the photos")
-            };
-            photos.write(photo, &self.layouts[0], &mut workspace[slot]);
-            let mut buffers: Vec<&mut [f32]> =
-                workspace.iter_mut().map(|buffer| &mut **buffer).chain(kept).collect();
-            let slot = |value: usize| match schedule.slots[value] {
-                BufferSlot::Photo(slot) => slot,
-                BufferSlot::Batch(slot) => schedule.photo.len() + slot,
-            };
-            self.run_steps(0..schedule.boundary, &mut buffers, slot, None);
-            lock(&self.workspaces).push(workspace);
-        });
+        batch
     }
 
     /// Runs some steps. `slot` gives the index of each value's buffer. With `scratch` the buffers
     /// hold a whole batch, without it one photo.
     fn run_steps(
         &self,
+        parallelism: Parallelism,
         steps: Range<usize>,
         buffers: &mut [&mut [f32]],
         slot: impl Fn(usize) -> usize,
         mut scratch: Option<&mut winograd::Scratch>,
     ) {
-        let parallelism =
-            if scratch.is_some() { Parallelism::Parallel } else { Parallelism::Serial };
         for index in steps {
             let (step, start) = (&self.steps[index], Instant::now());
             let output = std::mem::take(&mut buffers[slot(step.output)]);
@@ -324,6 +383,12 @@ impl CpuNetwork {
             self.nanoseconds[index].fetch_add(time, Ordering::Relaxed);
         }
     }
+}
+
+/// Lines of the photos that a thread converts at a time.
+fn lines_per_piece(layout: &Layout) -> usize {
+    const PIECES: usize = 8;
+    layout.height.div_ceil(PIECES)
 }
 
 /// Locks `mutex`, even if a panic poisoned it: the panic leaves nothing behind that is used later.

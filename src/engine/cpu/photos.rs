@@ -21,26 +21,27 @@ impl Photos<'_> {
         }
     }
 
-    /// Writes one photo to `buffer` in the given layout.
-    pub(super) fn write(&self, photo: usize, layout: &Layout, buffer: &mut [f32]) {
-        let plane = layout.height * layout.width;
-        for y in 0..layout.height {
-            let line = &mut buffer[layout.at(y as isize, 0)..][..3 * layout.width];
+    /// Writes lines of one photo, from line `first`, to `lines`, which have the given layout.
+    pub(super) fn write(&self, photo: usize, layout: &Layout, first: usize, lines: &mut [f32]) {
+        let (width, plane) = (layout.width, layout.height * layout.width);
+        for (at, line) in lines.chunks_exact_mut(layout.row()).enumerate() {
+            let line = &mut line[layout.before * layout.stored..][..3 * width];
+            let pixels = line.as_chunks_mut::<3>().0;
+            let start = (first + at) * width;
             match self {
                 Self::Bytes(bytes, tables) => {
-                    let bytes = &bytes[3 * (photo * plane + y * layout.width)..][..line.len()];
-                    for (pixel, bytes) in line.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
+                    let bytes = &bytes[3 * (photo * plane + start)..][..3 * width];
+                    for (pixel, bytes) in pixels.iter_mut().zip(bytes.as_chunks::<3>().0) {
                         for channel in 0..3 {
                             pixel[channel] = tables[channel][usize::from(bytes[channel])];
                         }
                     }
                 }
                 Self::Planes(planes) => {
-                    for (x, pixel) in line.chunks_exact_mut(3).enumerate() {
-                        for (channel, value) in pixel.iter_mut().enumerate() {
-                            let at = (3 * photo + channel) * plane + y * layout.width + x;
-                            *value = planes[at];
-                        }
+                    let [red, green, blue] = [0, 1, 2]
+                        .map(|channel| &planes[(3 * photo + channel) * plane + start..][..width]);
+                    for (x, pixel) in pixels.iter_mut().enumerate() {
+                        *pixel = [red[x], green[x], blue[x]];
                     }
                 }
             }

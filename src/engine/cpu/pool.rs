@@ -80,20 +80,15 @@ impl Task for Line<'_> {
     }
 }
 
-/// Global average pooling: the mean of each channel over height and width of each photo of `input`,
-/// `[photos, channels]`.
-pub fn means(layout: &Layout, input: &[f32]) -> Vec<f32> {
-    let mut means = Vec::with_capacity(input.len() / layout.photo() * layout.channels);
-    let mut sums = vec![0.0f32; layout.channels];
-    for photo in input.chunks_exact(layout.photo()) {
-        sums.fill(0.0);
-        for y in 0..layout.height {
-            for x in 0..layout.width {
-                let pixel = &photo[layout.at(y as isize, x as isize)..][..layout.channels];
-                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
-            }
+/// Global average pooling: writes the mean of each channel over height and width of one photo to
+/// `means`, `[channels]`.
+pub fn means(layout: &Layout, photo: &[f32], means: &mut [f32]) {
+    means.fill(0.0);
+    for y in 0..layout.height {
+        for x in 0..layout.width {
+            let pixel = &photo[layout.at(y as isize, x as isize)..];
+            means.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
         }
-        means.extend(sums.iter().map(|sum| sum / (layout.height * layout.width) as f32));
     }
-    means
+    means.iter_mut().for_each(|sum| *sum /= (layout.height * layout.width) as f32);
 }

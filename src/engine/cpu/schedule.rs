@@ -59,8 +59,8 @@ impl Schedule {
             let layout = layouts[value];
             let at = made(value);
             let alone = at.map_or(boundary > 0, |step| step < boundary);
-            // The second part reads it, so it is stored for the whole batch.
-            let crossing = last_read[value] >= boundary;
+            // The second part, if there is one, reads it, so it is stored for the whole batch.
+            let crossing = last_read[value] >= boundary && boundary < steps.len();
             let (buffers, free) = match alone && !crossing {
                 true => (&mut schedule.photo, &mut photo_free),
                 false => (&mut schedule.batch, &mut batch_free),
@@ -83,5 +83,14 @@ impl Schedule {
             };
         }
         schedule
+    }
+
+    /// The batch buffer of a value that the second part reads.
+    pub fn batch_slot(&self, value: usize) -> usize {
+        match self.slots[value] {
+            BufferSlot::Batch(slot) => slot,
+            // `new` puts every value that the second part reads into a batch buffer.
+            BufferSlot::Photo(_) => unreachable!("read by the second part, so in a batch buffer"),
+        }
     }
 }
