@@ -1,134 +1,18 @@
-"""Measures the backbone alone, with long-lived workers that take turns.
+"""Measures the networks alone, with long-lived workers that take turns."""
 
-A worker prints `ready` when it is warm. Then, for every line it reads, it runs one forward and
-prints its seconds. It exits when stdin is closed. Kindling's worker may also answer the line
-`roofline` with one JSON object.
-"""
-
-import json
-import math
-import os
-import pathlib
-import queue
-import signal
 import statistics
-import subprocess
-import sys
-import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent / "workers"
-ONNX_RUNTIME = "ONNX Runtime"
-PYTORCH = ["PyTorch, contiguous", "PyTorch, channels_last"]
-PYTORCH_FUSED = "PyTorch, fused"
-READY_SECONDS, ANSWER_SECONDS = 300, 180
-ROOFLINE_KEYS = ["peak_gflops", "direct_images_per_s", "winograd_images_per_s"]
+import numpy
 
+import machine
+import programs
+from busy import BusyLoops
+from worker import Worker, WorkerFailed
 
-class WorkerFailed(Exception):
-    """A worker failed. The message is one line."""
-
-
-class Worker:
-    def __init__(self, name, command, environment, stderr_path):
-        self.name, self.stderr_path = name, stderr_path
-        with open(stderr_path, "wb") as stderr:
-            try:
-                self.process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment,
-                    # In a new session, Ctrl-C reaches only the driver, which then stops the
-                    # workers.
-                    start_new_session=True)
-            except OSError as error:
-                raise WorkerFailed(f"cannot start {command[0]}: {error.strerror}") from error
-        # A thread reads lines into a queue, because a pipe cannot be read with a timeout.
-        self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line.strip())
-        self.lines.put(None)
-
-    def answer(self, seconds):
-        try:
-            line = self.lines.get(timeout=seconds)
-        except queue.Empty:
-            raise WorkerFailed(f"did not answer within {seconds} s") from None
-        if line is None:
-            code = self.process.wait()
-            stderr = pathlib.Path(self.stderr_path).read_text(errors="replace").strip()
-            if stderr:
-                print(f"--- stderr of {self.name}\n{stderr}\n---", file=sys.stderr)
-            last = stderr.splitlines()[-1] if stderr else "nothing on stderr"
-            raise WorkerFailed(f"exited with code {code}: {last}")
-        return line
-
-    def wait_until_ready(self):
-        line = self.answer(READY_SECONDS)
-        if line != "ready":
-            raise WorkerFailed(f"printed {line!r} instead of 'ready'")
-
-    def ask(self, line):
-        try:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-        except OSError:
-            pass  # The worker exited. `answer` reports its exit code.
-        return self.answer(ANSWER_SECONDS)
-
-    def forward(self):
-        """The seconds that the worker reports, and the seconds until its answer arrived."""
-        start = time.perf_counter()
-        line = self.ask("forward")
-        waited = time.perf_counter() - start
-        try:
-            seconds = float(line)
-        except ValueError:
-            raise WorkerFailed(f"printed {line!r} instead of seconds") from None
-        # A forward cannot take longer than the driver waited. 1 ms allows for different clocks.
-        if not (math.isfinite(seconds) and 0 < seconds <= waited + 1e-3):
-            raise WorkerFailed(f"reported {line!r} seconds, but its answer came after {waited:.4f} s")
-        return seconds, waited
-
-    def roofline(self):
-        """An object with ROOFLINE_KEYS, or None if this worker does not give one."""
-        try:
-            found = json.loads(self.ask("roofline"))
-        except (WorkerFailed, ValueError):
-            return None
-        numbers = isinstance(found, dict) and all(
-            isinstance(found.get(key), (int, float)) and found[key] > 0 for key in ROOFLINE_KEYS)
-        return found if numbers else None
-
-    def stop(self):
-        try:
-            self.process.stdin.close()
-        except OSError:
-            pass
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            # Kill the whole process group: the worker may be a script that starts the program.
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        self.process.stdout.close()
-
-
-def kindling(device):
-    return f"Kindling, {device}"
-
-
-def commands(weights, batch, worker, devices):
-    """Name and command of every program for one batch size, in the order of their turns."""
-    python = [sys.executable]
-    pytorch = python + [HERE / "pytorch_backbone.py", weights, batch]
-    modes = ["contiguous", "channels_last", "fused"]
-    programs = {name: pytorch + [mode] for name, mode in zip(PYTORCH + [PYTORCH_FUSED], modes)}
-    programs[ONNX_RUNTIME] = python + [HERE / "onnxruntime_backbone.py", weights, batch]
-    for device in devices:
-        programs[kindling(device)] = worker + [weights, batch, device]
-    return {name: [str(word) for word in command] for name, command in programs.items()}
+# Of the largest feature. MNN's and ncnn's Winograd are off by up to 1e-4 and 1e-3; a network with
+# other padding or normalisation is off by 1e-1.
+TOLERANCE = 5e-3
 
 
 def more_forwards(batch):
@@ -151,119 +35,242 @@ def turn_of(worker, more):
     return first, statistics.fmean(following) if following else first, late
 
 
-def measure(batch, rounds, weights, worker, devices, environment, folder, say, with_roofline):
-    """Measures all programs at one batch size.
+class Measurement:
+    """One network at one batch size, on an idle and on a busy machine."""
 
-    Returns a dict: per program the seconds of each round (`seconds` for consecutive forwards,
-    `firsts` for the first forward after a pause) and the failures, and also the warnings and the
-    roofline or None.
-    """
-    workers, failed, seconds, firsts, overhead = {}, {}, {}, {}, {}
-    # ONNX Runtime's threads spin for about 35 ms of CPU time after a forward of one photo, or 100
-    # ms on a busy machine. The pause lets them stop before the next program's turn.
-    pause = 0.15 if batch >= 8 else 0.1
+    def __init__(self, network, batch):
+        self.network, self.batch = network, batch
+        # Rounds, and seconds of each round by program: consecutive forwards, the first forward after
+        # a pause, and consecutive forwards on the busy machine.
+        self.rounds, self.busy_rounds = 0, 0
+        self.seconds, self.firsts, self.busy = {}, {}, {}
+        # By program: why it failed, the instruction set, the largest difference between its features
+        # and those of `reference`, as a share of the largest feature.
+        self.failed, self.instructions, self.differences = {}, {}, {}
+        self.reference = None
+        self.roofline, self.steps, self.warnings = None, None, []
 
-    def fail(name, error):
-        failed[name] = str(error)
-        say(f"batch {batch}: {name} {error}")
-        if name in workers:
-            workers.pop(name).stop()
+    def best_peer(self, which="seconds"):
+        """The name of the fastest other program by the median over the rounds, or None."""
+        seconds = getattr(self, which)
+        names = [name for name in seconds if not programs.is_kindling(name)]
+        return min(names, key=lambda name: statistics.median(seconds[name]), default=None)
 
-    try:
-        for name, command in commands(weights, batch, worker, devices).items():
-            say(f"batch {batch}: starting {name}")
-            try:
-                workers[name] = Worker(name, command, environment, folder / f"stderr-{len(workers) + len(failed)}")
-                workers[name].wait_until_ready()
-            except WorkerFailed as error:
-                fail(name, error)
-        seconds = {name: [] for name in workers}
-        firsts = {name: [] for name in workers}
-        overhead = {name: [] for name in workers}
+    def ratios(self, name, ours, which="seconds"):
+        """How many times as fast as the program `name` Kindling (`ours`) was in each round.
+
+        None if one of them was not measured.
+        """
+        seconds = getattr(self, which)
+        if name == ours or name not in seconds or ours not in seconds:
+            return None
+        return [theirs / mine for mine, theirs in zip(seconds[ours], seconds[name])]
+
+
+class Runner:
+    """Starts the workers of a measurement and lets them take turns."""
+
+    def __init__(self, measured, environment, folder, say):
+        self.measured, self.environment, self.folder = measured, environment, folder
+        self.workers, self.overhead, self.reference = {}, {}, None
+        self.what = f"{measured.network.title()}, batch {measured.batch}"
+        self.say = lambda text, again=False: say(f"{self.what}: {text}", again)
+
+    def start(self, program):
+        name = program.name
+        self.say(f"starting {name}")
+        try:
+            if program.failed:
+                raise WorkerFailed(program.failed)
+            path = self.folder / f"stderr-{len(self.workers) + len(self.measured.failed)}"
+            self.workers[name] = Worker(name, program.command, self.environment | program.variables, path)
+            self.workers[name].wait_until_ready()
+            self.compare_features(name)
+            self.measured.instructions[name] = self.workers[name].instructions()
+        except WorkerFailed as error:
+            self.fail(name, error)
+
+    def compare_features(self, name):
+        """Fails unless the program computes the same features as the first one."""
+        features = self.workers[name].features(self.folder / "features")
+        if not (features.size and numpy.isfinite(features).all() and features.any()):
+            raise WorkerFailed("computes features that are empty, all 0, NaN or infinite")
+        if self.reference is None:
+            self.reference, self.measured.reference = features, name
+            return
+        if features.size != self.reference.size:
+            raise WorkerFailed(f"computes {features.size} features, not {self.reference.size}")
+        difference = float(numpy.abs(features - self.reference).max() / numpy.abs(self.reference).max())
+        if difference > TOLERANCE:
+            raise WorkerFailed(f"computes other features than {self.measured.reference}: the largest difference "
+                               f"is {difference:.1e} of the largest feature")
+        self.measured.differences[name] = difference
+
+    def fail(self, name, error):
+        self.measured.failed[name] = str(error)
+        self.say(f"{name} {error}")
+        if name in self.workers:
+            self.workers.pop(name).stop()
+
+    def rounds(self, count, names, record, what):
+        """`count` rounds of turns. `record` gets the name and what `turn_of` returns."""
+        # ONNX Runtime's threads spin for about 35 ms of CPU time after a forward of one photo, or 100
+        # ms on a busy machine. The pause lets them stop before the next program's turn.
+        pause = 0.15 if self.measured.batch >= 8 else 0.1
         # The first round warms the caches and is dropped.
-        for turn in range(rounds + 1):
-            say(f"batch {batch}: round {turn} of {rounds}", again=True)
-            for name in list(workers):
+        for turn in range(count + 1):
+            self.say(f"{what} {turn} of {count}", again=True)
+            for name in [name for name in names if name in self.workers]:
                 try:
-                    first, taken, late = turn_of(workers[name], more_forwards(batch))
+                    taken = turn_of(self.workers[name], more_forwards(self.measured.batch))
                 except WorkerFailed as error:
-                    fail(name, error)
+                    self.fail(name, error)
                 else:
                     if turn > 0:
-                        seconds[name].append(taken)
-                        firsts[name].append(first)
-                        overhead[name].append(late)
+                        record(name, *taken)
                 time.sleep(pause)
-        first = kindling(devices[0])
-        roofline = workers[first].roofline() if with_roofline and first in workers else None
-    finally:
-        for running in workers.values():
+
+    def stop(self):
+        for running in self.workers.values():
             running.stop()
-    seconds = {name: rows for name, rows in seconds.items() if name not in failed}
-    late = {name: statistics.median(overhead[name]) for name in seconds}
-    warnings = [f"{name} at batch {batch} answered {late[name] * 1e3:.1f} ms later than the time it reported."
-                for name, rows in seconds.items() if late[name] > 0.1 * statistics.median(rows) + 2e-3]
-    return {"batch": batch, "rounds": rounds, "seconds": seconds, "firsts": firsts, "failed": failed, "warnings": warnings,
-            "roofline": roofline}
 
 
-def fastest_pytorch(measured):
-    """The name of the faster of PyTorch's two layouts by the median over the rounds, or None."""
-    names = [name for name in PYTORCH if name in measured["seconds"]]
-    return min(names, key=lambda name: statistics.median(measured["seconds"][name]), default=None)
+def measure(network, batch, rounds, busy_rounds, worker, devices, instructions, environment, folder, say,
+            with_roofline):
+    """Measures all programs at one batch size. Either number of rounds may be 0."""
+    measured = Measurement(network, batch)
+    measured.rounds, measured.busy_rounds = rounds, busy_rounds
+    runner = Runner(measured, environment, folder, say)
+    overhead = {}
 
+    def record(name, first, taken, late):
+        measured.seconds.setdefault(name, []).append(taken)
+        measured.firsts.setdefault(name, []).append(first)
+        overhead.setdefault(name, []).append(late)
 
-def ratios(measured, name, other, which="seconds"):
-    """How many times as fast as `other` the program was in each round.
-
-    None if one of them was not measured. `which` is `firsts` for the first forward after a pause.
-    """
-    seconds = measured[which]
-    if name == other or name not in seconds or other not in seconds:
-        return None
-    return [theirs / ours for ours, theirs in zip(seconds[name], seconds[other])]
+    try:
+        found = programs.of(network, batch, worker, devices, instructions)
+        for program in found:
+            if rounds or program.is_busy_peer:
+                runner.start(program)
+        if rounds:
+            runner.rounds(rounds, [program.name for program in found], record, "round")
+        ours = programs.kindling(devices[0])
+        if rounds and ours in runner.workers:
+            measured.roofline = runner.workers[ours].roofline() if with_roofline else None
+            measured.steps = runner.workers[ours].steps()
+        if busy_rounds:
+            names = [program.name for program in found if program.is_busy_peer]
+            with BusyLoops(machine.usable_cores()) as loops:
+                runner.rounds(busy_rounds, names,
+                              lambda name, first, taken, late: measured.busy.setdefault(name, []).append(taken),
+                              "busy round")
+                if loops.running() < loops.count:
+                    measured.busy = {}
+                    measured.warnings.append(f"{runner.what}: the busy machine was not measured, because a busy loop "
+                                             "ended too early.")
+    finally:
+        runner.stop()
+    for seconds in [measured.seconds, measured.firsts, measured.busy]:
+        for name in measured.failed:
+            seconds.pop(name, None)
+    for name, rows in measured.seconds.items():
+        late = statistics.median(overhead[name])
+        if late > 0.1 * statistics.median(rows) + 2e-3:
+            measured.warnings.append(f"{name} at batch {batch} answered {late * 1e3:.1f} ms later than the time it "
+                                     "reported.")
+    return measured
 
 
 def spread(values):
     """The median, followed by the interquartile range in parentheses."""
-    if values is None:
-        return ""
     if len(values) < 2:
         return f"{values[0]:.2f}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
-def table(all_measured):
-    """The backbone's results as a Markdown table."""
-    lines = ["| batch | program | ms | photos/s | × PyTorch | × PyTorch, fused | × ONNX Runtime | after a pause, ms |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+def milliseconds(values):
+    median = statistics.median(values) * 1e3
+    return f"{median:.1f}" if median < 100 else f"{median:.0f}"
+
+
+def table(all_measured, device):
+    """The results of one network: a row for each program, a column for each batch size and load."""
+    ours = programs.kindling(device)
+    columns = []
     for measured in all_measured:
-        batch = measured["batch"]
-        others = [fastest_pytorch(measured), PYTORCH_FUSED, ONNX_RUNTIME]
-        for name, rows in measured["seconds"].items():
-            median = statistics.median(rows)
-            cells = [batch, name, f"{median * 1e3:.1f}", f"{batch / median:.1f}"]
-            cells += [spread(ratios(measured, name, other)) for other in others]
-            cells.append(f"{statistics.median(measured['firsts'][name]) * 1e3:.1f}")
-            lines.append("| " + " | ".join(map(str, cells)) + " |")
-        for name, reason in measured["failed"].items():
-            reason = reason.replace("|", "/")
-            lines.append(f"| {batch} | {name} | failed: {reason} | | | | | |")
+        for which, title in [("seconds", f"batch {measured.batch}"), ("firsts", f"{measured.batch}, after a pause"),
+                             ("busy", f"{measured.batch}, busy")]:
+            has_firsts = which != "firsts" or measured.batch == 1
+            if getattr(measured, which) and has_firsts:
+                columns.append((measured, which, title))
+    names = list(dict.fromkeys(name for measured in all_measured
+                               for name in [*measured.seconds, *measured.busy, *measured.failed]))
+    # In the order in which they are started.
+    lines = ["| program | " + " | ".join(title for _, _, title in columns) + " |", "| --- |" + " --- |" * len(columns)]
+    for name in names:
+        cells = []
+        for measured, which, _ in columns:
+            rows = getattr(measured, which).get(name)
+            if rows is None:
+                cells.append("failed" if name in measured.failed else "")
+                continue
+            ratios = measured.ratios(name, ours, which)
+            cell = milliseconds(rows) + (f"; {spread(ratios)}" if ratios else "")
+            cells.append(f"**{cell}**" if name == measured.best_peer(which) else cell)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def failures(all_measured):
+    """One line for each program that failed."""
+    found = {}
+    for measured in all_measured:
+        for name, reason in measured.failed.items():
+            found.setdefault(f"{name} failed: {reason}", []).append(f"{measured.network.title()} at batch {measured.batch}")
+    return "\n".join(f"- {reason} ({', '.join(where)})." for reason, where in found.items())
+
+
+def differences_line(all_measured):
+    """How far each program's features are from the first one's."""
+    largest = {}
+    for measured in all_measured:
+        for name, difference in measured.differences.items():
+            largest[name] = max(largest.get(name, 0.0), difference)
+    if not largest:
+        return ""
+    found = ", ".join(f"{name} {difference:.1e}" for name, difference in largest.items())
+    return (f"Every program's features were compared before its first turn. The largest difference from "
+            f"{all_measured[0].reference}, as a share of the largest feature: {found}.")
 
 
 def roofline_line(measured, device):
     """Kindling's speed as a share of the CPU's roofline, if the worker gives one."""
-    name = kindling(device)
-    if name not in measured["seconds"]:
+    name = programs.kindling(device)
+    if name not in measured.seconds:
         return ""
-    bounds = measured["roofline"]
-    if not bounds:
-        return f"{name}, roofline: not measured, because the worker does not report one."
-    reached = measured["batch"] / statistics.median(measured["seconds"][name])
+    share = bound_share(measured, device)
+    title = measured.network.title()
+    if share is None:
+        return f"{title}, roofline: not measured, because the worker does not report one."
+    bounds = measured.roofline
+    reached = measured.batch / statistics.median(measured.seconds[name])
     direct, winograd = bounds["direct_images_per_s"], bounds["winograd_images_per_s"]
-    return (f"{name}, roofline at batch {measured['batch']}: measured peak {bounds['peak_gflops']:.0f} GFLOP/s, "
-            f"direct bound {direct:.1f} photos/s, Winograd bound {winograd:.1f} photos/s; "
-            f"reached {reached:.1f} photos/s, {100 * reached / direct:.0f} % of the direct bound and "
-            f"{100 * reached / winograd:.0f} % of Winograd's.")
+    text = (f"{title}, roofline at batch {measured.batch}: measured peak {bounds['peak_gflops']:.0f} GFLOP/s, direct "
+            f"bound {direct:.0f} photos/s")
+    if winograd > 1.01 * direct:
+        text += f", Winograd bound {winograd:.0f} photos/s"
+    text += f"; reached {reached:.0f} photos/s, {100 * reached / direct:.0f} % of the direct bound"
+    if winograd > 1.01 * direct:
+        text += f" and {100 * share:.0f} % of Winograd's"
+    return text + "."
+
+
+def bound_share(measured, device):
+    """Kindling's speed as a share of the bound with Winograd where it applies, or None."""
+    name = programs.kindling(device)
+    if name not in measured.seconds or not measured.roofline:
+        return None
+    reached = measured.batch / statistics.median(measured.seconds[name])
+    return reached / measured.roofline["winograd_images_per_s"]

@@ -1,4 +1,4 @@
-"""Compares Kindling with PyTorch and ONNX Runtime on the CPU. See README.md in this folder."""
+"""Compares Kindling with other programs on the CPU. See README.md in this folder."""
 
 import argparse
 import datetime
@@ -15,29 +15,44 @@ import tempfile
 import backbone
 import goals
 import job
+import layers
 import machine
+import networks
+import photos
+import predict
+import programs
 import results
 
+PARTS = ["backbone", "busy", "job", "predict", "photos"]
 DESCRIPTION = """\
-Compares Kindling with PyTorch and ONNX Runtime on the CPU and writes the results into a section of RESULTS.md.
+Compares Kindling with PyTorch, ONNX Runtime, OpenVINO, MNN and ncnn on the CPU, and writes the results into a section
+of RESULTS.md. The programs take turns. The machine should be otherwise idle.
 
-Two things are measured, each with the programs taking turns. The machine should be otherwise idle.
-  backbone  one forward of ResNet-18 without its last layer, on photos in memory
+parts:
+  backbone  one forward of a network without its last layer, on photos in memory
+  busy      the same while as many other processes compute as the machine has cores
   job       whole processes: a folder of photos in, a trained classifier out
+  predict   whole processes: one photo in, its class out
+  photos    decoding and resizing photos on one core
 """
 EPILOG = """\
 examples:
   python benches/compare/compare.py --data photos --weights resnet18.pth
-  python benches/compare/compare.py --weights resnet18.pth --only backbone --batch 1 --rounds 20 --out -
-  python benches/compare/compare.py --data photos --weights resnet18.pth --only job --skip-tutorial
+  python benches/compare/compare.py --data photos --weights resnet18.pth --instructions avx2
+  python benches/compare/compare.py --weights resnet18.pth --only backbone --network resnet18 --batch 1 --rounds 20
+  python benches/compare/compare.py --data photos --weights resnet18.pth --only job,predict --skip-tutorial
 
 worker: by default Kindling's benchmark program, built with `cargo bench --no-run`; --worker replaces it. It is started
-as CMD... WEIGHTS BATCH DEVICE and prints `ready` when it is warm. For every line on stdin it then runs one forward of
-a fixed batch [BATCH, 3, 224, 224] and prints the seconds. For the line `roofline` it may print
-{"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X} instead. It exits when stdin is closed.
+as CMD... WEIGHTS BATCH DEVICE [avx2] and prints `ready` when it is warm. It answers each line on stdin with one line,
+and exits when stdin is closed:
+  forward        runs one forward of a fixed batch [BATCH, 3, 224, 224] and prints the seconds
+  features FILE  writes the features of that batch to FILE as f32 and prints how many there are
+  instructions   prints the instruction set that the program reports, or `unknown`
+  roofline       may print {"peak_gflops": X, "direct_images_per_s": X, "winograd_images_per_s": X, ...}
+  steps          may print {"batch": N, "steps": [...]}: the time and the cost of each step of the network
 
 exit code: 0 if everything was measured, 1 if something failed (the other results are still written), 2 for wrong usage.
-A full run takes about 20 minutes on two cores; the tutorial's loop takes half of that.
+A full run takes about 25 minutes on two cores; the tutorial's loop takes 5 to 8 of them.
 """
 
 
@@ -46,7 +61,12 @@ class Failed(Exception):
 
 
 def default_rounds(batch):
-    """Fewer rounds for slower forwards, so that each batch size takes a minute or two."""
+    """Fewer rounds for slower forwards, so that each batch size takes about a minute."""
+    return 12 if batch >= 4 else 30
+
+
+def default_busy_rounds(batch):
+    """More rounds for the same time as on an idle machine: the times vary more."""
     return 15 if batch >= 4 else 40
 
 
@@ -59,6 +79,19 @@ def positive(text):
 
 def batches(text):
     return list(dict.fromkeys(positive(word) for word in text.split(",")))
+
+
+def chosen(names):
+    """A type for an option that takes some of `names`, separated by commas."""
+
+    def words(text):
+        found = list(dict.fromkeys(word for word in text.split(",") if word))
+        unknown = [word for word in found if word not in names]
+        if unknown or not found:
+            raise argparse.ArgumentTypeError(f"{unknown[0] if unknown else 'nothing'} is not one of {', '.join(names)}")
+        return found
+
+    return words
 
 
 def devices(text):
@@ -80,30 +113,43 @@ def parse():
         description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--data", type=pathlib.Path, metavar="DATA",
-        help="folder with train/<class>/* and val/<class>/* (for the job)")
+        help="folder with train/<class>/* and val/<class>/* (for the job, predict and photos)")
     add("--weights", type=pathlib.Path, metavar="W", required=True,
         help="ResNet-18's state dict, as torchvision names it (.pth)")
     add("--kindling", type=pathlib.Path, metavar="PATH", default=machine.REPOSITORY / "target/release/kindling",
-        help="the kindling program (for the job) [default: target/release/kindling of this checkout]")
+        help="the kindling program [default: target/release/kindling of this checkout]")
     add("--worker", type=command, metavar='"CMD ..."',
-        help="command of the worker (for the backbone) [default: built from this checkout]")
-    add("--devices", type=devices, default=["cpu", "flex"], metavar="NAME,...",
-        help="Kindling's devices: all for the backbone, the first for the job and the goals "
-             "[default: cpu,flex]")
-    add("--only", choices=["backbone", "job"], help="measure only one of the two")
+        help="command of the worker (for the backbone and photos) [default: built from this checkout]")
+    add("--devices", type=devices, default=["cpu"], metavar="NAME,...",
+        help="Kindling's devices: all for the backbone, the first for everything else [default: cpu]")
+    add("--instructions", choices=["best", "avx2"], default="best",
+        help="avx2 measures the networks with AVX2 only, in the programs that can be limited to it "
+             "[default: the best that the processor has]")
+    add("--only", type=chosen(PARTS), metavar="PART,...", help=f"some of {', '.join(PARTS)} [default: all]")
+    add("--network", type=chosen(networks.KINDS), default=networks.KINDS, metavar="NAME,...",
+        help=f"networks of the backbone and predict [default: {','.join(networks.KINDS)}]")
     add("--batch", type=batches, default=[1, 8, 32], metavar="N,...",
-        help="batch sizes of the backbone [default: 1,8,32]")
+        help="batch sizes of the backbone; the busy machine is measured at those of 1 and 32 [default: 1,8,32]")
     add("--rounds", type=positive, metavar="N",
-        help="rounds of the backbone, after a warm-up round [default: 40 below batch 4, 15 from batch 4]")
+        help="rounds of the backbone, after a warm-up round [default: 30 below batch 4, 12 from batch 4; on the busy "
+             "machine 40 and 15]")
     add("--job-rounds", type=positive, default=3, metavar="N",
         help="rounds of the job [default: 3]; the tutorial's loop runs once")
     add("--skip-tutorial", action="store_true", help="skip the tutorial's loop, which takes minutes")
-    add("--out", default=str(machine.REPOSITORY / "benches/RESULTS.md"), metavar="FILE",
-        help="Markdown file to write the section to; `-` only prints it [default: benches/RESULTS.md of this checkout]")
+    add("--out", metavar="FILE",
+        help="Markdown file to write the section to; `-` only prints it [default: benches/RESULTS.md of this checkout "
+             "if all parts, networks and batch sizes are measured, else `-`]")
     options = parser.parse_args()
-    options.backbone, options.job = options.only != "job", options.only != "backbone"
-    if options.job and not options.data:
-        parser.error("the job needs --data; add it or use --only backbone")
+    limited = options.instructions == "avx2"
+    if limited and set(options.only or []) & {"job", "predict", "photos"}:
+        parser.error("--instructions avx2 measures the backbone and busy only")
+    options.parts = options.only or (["backbone", "busy"] if limited else PARTS)
+    needing = [part for part in options.parts if part in ["job", "predict", "photos"]]
+    if needing and not options.data:
+        parser.error(f"{', '.join(needing)}: --data is missing; add it or use --only backbone,busy")
+    if options.out is None:
+        everything = not options.only and options.network == networks.KINDS and options.batch == [1, 8, 32]
+        options.out = str(machine.REPOSITORY / "benches/RESULTS.md") if everything and not options.rounds else "-"
     return options
 
 
@@ -111,18 +157,16 @@ def check(options):
     """Checks at the start everything that would make a run fail later."""
     if not options.weights.is_file():
         raise Failed(f"{options.weights} is not a file")
-    missing = [name for name, _, installed in machine.versions() if installed is None]
-    if missing:
-        raise Failed(f"{', '.join(missing)}: not installed; "
-                     f"run {sys.executable} -m pip install -r {machine.REQUIREMENTS}")
-    if options.job:
+    if {"job", "predict", "photos"} & set(options.parts):
         for part in ["train", "val"]:
             if not (options.data / part).is_dir():
                 raise Failed(f"{options.data / part} is not a folder")
+    if {"backbone", "busy", "job", "predict"} & set(options.parts):
+        # The backbone needs its export of the networks.
         if not os.access(options.kindling, os.X_OK) or not options.kindling.is_file():
             raise Failed(f"{options.kindling} is not a program; run cargo build --release or set --kindling")
-        if not hasattr(os, "wait4"):
-            raise Failed("the job can only be measured on Linux and macOS; use --only backbone")
+    if {"job", "predict"} & set(options.parts) and not hasattr(os, "wait4"):
+        raise Failed("the job and predict can only be measured on Linux and macOS; use --only backbone,busy,photos")
     if options.out != "-":
         results.check(pathlib.Path(options.out))
 
@@ -153,46 +197,88 @@ def say(text, again=False):
         print(text, file=sys.stderr, flush=True)
 
 
+def measure_backbones(options, folder, say):
+    """The measurements of all networks and batch sizes."""
+    found, environment = [], dict(os.environ)
+    for name in options.network:
+        weights = {"resnet18": options.weights.resolve()}.get(name, machine.REPOSITORY / f"weights/{name}.safetensors")
+        network = networks.prepare(name, weights, options.kindling.resolve(), options.batch, folder, say)
+        for batch in options.batch:
+            rounds = (options.rounds or default_rounds(batch)) if "backbone" in options.parts else 0
+            busy = "busy" in options.parts and batch in [1, 32]
+            busy_rounds = (options.rounds or default_busy_rounds(batch)) if busy else 0
+            if rounds or busy_rounds:
+                found.append(backbone.measure(
+                    network, batch, rounds, busy_rounds, options.worker, options.devices, options.instructions,
+                    environment, folder, say, with_roofline=batch == max(options.batch)))
+    return found
+
+
 def measure(options, folder):
     """Returns the run as Markdown, and whether everything was measured."""
-    # Otherwise the threads of PyTorch's OpenMP keep spinning and slow down the next program's turn.
+    # Otherwise the threads of PyTorch's OpenMP keep spinning and slow down its own decoding.
     environment = dict(os.environ, GOMP_SPINCOUNT="0")
-    weights = options.weights.resolve()
+    kindling, device = options.kindling.resolve(), options.devices[0]
     started = datetime.datetime.now()
     warnings = machine.warnings()
     for warning in warnings:
         say(f"warning: {warning}")
 
-    all_backbones, whole_job = [], None
-    if options.backbone:
-        for batch in options.batch:
-            measured = backbone.measure(
-                batch, options.rounds or default_rounds(batch), weights, options.worker, options.devices, environment,
-                folder, say, with_roofline=batch == max(options.batch))
-            all_backbones.append(measured)
-            warnings += measured["warnings"]
-    if options.job:
+    all_backbones, whole_job, predicted, decoded = [], None, None, None
+    if {"backbone", "busy"} & set(options.parts):
+        all_backbones = measure_backbones(options, folder, say)
+        warnings += [warning for measured in all_backbones for warning in measured.warnings]
+    if "predict" in options.parts:
+        predicted = predict.measure(
+            20, kindling, options.network, options.weights.resolve(), options.data.resolve(), device, environment,
+            folder, say)
+    if "photos" in options.parts:
+        decoded = photos.measure(8, options.worker, options.data.resolve(), environment, folder, say)
+    if "job" in options.parts:
         whole_job = job.measure(
-            options.job_rounds, options.kindling.resolve(), options.data.resolve(), weights, options.devices[0],
-            environment, folder, say, not options.skip_tutorial)
+            options.job_rounds, kindling, options.data.resolve(), options.weights.resolve(), device, environment,
+            folder, say, not options.skip_tutorial)
 
-    kindling = options.kindling if options.job else None
-    parts = [f"### {started:%Y-%m-%d %H:%M}{machine.commit()}", machine.description(kindling)]
+    text = report(options, started, warnings, all_backbones, whole_job, predicted, decoded)
+    failed = [measured.failed for measured in all_backbones]
+    failed += [measured["failed"] for measured in [whole_job, predicted, decoded] if measured]
+    return text, not any(failed)
+
+
+def report(options, started, warnings, all_backbones, whole_job, predicted, decoded):
+    """The run as Markdown."""
+    device, limited = options.devices[0], options.instructions == "avx2"
+    ours = programs.kindling(device)
+    sets = {name: found for measured in all_backbones for name, found in measured.instructions.items()}
+    used = "AVX2" if limited else sets.get(ours, "")
+    parts = [f"### {used + ', ' if used else ''}{started:%Y-%m-%d %H:%M}{machine.commit()}",
+             machine.description(options.kindling), machine.instruction_sets(sets, limited)]
     parts += [f"**Warning:** {warning}" for warning in warnings]
-    parts.append(goals.table(all_backbones, whole_job, options.devices[0]))
+    parts.append(goals.table(all_backbones, whole_job, predicted, decoded, device))
     if all_backbones:
-        rounds = ", ".join(f"{measured['rounds']} at batch {measured['batch']}" for measured in all_backbones)
-        parts += [f"Backbone: medians of rounds ({rounds}). At small batches, each round has several consecutive "
-                  "forwards. The last column is the first forward of a round, after a pause in which other programs "
-                  "used the caches.",
-                  backbone.table(all_backbones)]
-        largest = max(all_backbones, key=lambda measured: measured["batch"])
-        parts.append(backbone.roofline_line(largest, options.devices[0]))
+        counts = ", ".join(dict.fromkeys(
+            f"{measured.rounds} and busy {measured.busy_rounds} at batch {measured.batch}" for measured in all_backbones))
+        parts.append(f"Networks: each cell is the median in ms of the rounds ({counts}), and after it how many times as "
+                     f"fast {ours} was: the median of the ratios of each round, with the interquartile range. The best "
+                     "peer is bold. At batch 1 and 8, a round has several consecutive forwards; \"after a pause\" is "
+                     f"the first of them. \"Busy\": beside {machine.usable_cores()} processes that compute without "
+                     "a pause.")
+    for name in dict.fromkeys(measured.network.name for measured in all_backbones):
+        found = [measured for measured in all_backbones if measured.network.name == name]
+        parts += [f"**{networks.TITLES[name]}**", backbone.table(found, device)]
+        if largest := next((measured for measured in found if measured.roofline), None):
+            parts += [backbone.roofline_line(largest, device), layers.table(found, largest.roofline)]
+    parts += [backbone.differences_line(all_backbones), backbone.failures(all_backbones)]
     if whole_job:
         parts += [f"Job: medians of {whole_job['rounds']} runs each; the tutorial's loop ran once. Kindling used "
                   f"`--device {whole_job['device']}`.", job.table(whole_job)]
-    complete = not any(measured["failed"] for measured in all_backbones + [whole_job] if measured)
-    return "\n\n".join(filter(None, parts)) + "\n", complete
+    if predicted:
+        parts += [f"`predict` with `--device {predicted['device']}`: every run is a new process with another photo.",
+                  predict.table(predicted)]
+    if decoded:
+        parts += [f"Decoding and resizing the {decoded['photos']} validation photos: medians of {decoded['rounds']} "
+                  "passes.", photos.table(decoded)]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def main():
@@ -201,7 +287,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         check(options)
-        if options.backbone and not options.worker:
+        if {"backbone", "busy", "photos"} & set(options.parts) and not options.worker:
             options.worker = built_worker()
         with tempfile.TemporaryDirectory(prefix="kindling-compare-") as folder:
             run, complete = measure(options, pathlib.Path(folder))

@@ -227,7 +227,8 @@ def measure(rounds, kindling, data, weights, device, environment, folder, say, w
                 if outcome:
                     outcomes[program.name].append(outcome)
     outcomes = {name: rows for name, rows in outcomes.items() if name not in failed}
-    return {"outcomes": outcomes, "trees": trees, "failed": failed, "notes": notes, "rounds": rounds, "device": device}
+    return {"outcomes": outcomes, "trees": trees, "failed": failed, "notes": notes, "rounds": rounds, "device": device,
+            "programs": [program.name for program in found]}
 
 
 def times_as_long(measured, name, other):

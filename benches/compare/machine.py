@@ -7,6 +7,8 @@ import platform
 import re
 import subprocess
 
+import programs
+
 REQUIREMENTS = pathlib.Path(__file__).with_name("requirements.txt")
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SIMD = {"avx2": "AVX2", "avx512f": "AVX-512F", "neon": "NEON", "asimd": "NEON"}
@@ -98,6 +100,28 @@ def description(kindling):
         output_of(str(kindling), "--version") if kindling else "",
     ]
     return "; ".join(filter(None, parts)) + "."
+
+
+def instruction_sets(reported, limited):
+    """Which instruction set each program used, as far as it is known, in Markdown. "" if none is."""
+    if not reported:
+        return ""
+    # PyTorch is measured in several ways.
+    reported = {name.partition(",")[0] if name in programs.PYTORCH else name: found
+                for name, found in reported.items()}
+    known = {name: found for name, found in reported.items() if found != "unknown"}
+    silent = [name for name in reported if name not in known]
+    by_set = {}
+    for name, found in known.items():
+        by_set.setdefault(found, []).append(name)
+    text = "Instruction sets: " + "; ".join(f"{found} in {' / '.join(names)}" for found, names in by_set.items())
+    if silent:
+        text += f"; not reported by {' / '.join(silent)}, which choose from what the processor has"
+    if limited:
+        variables = " ".join(f"{name}={value}" for name, value in programs.LIMITED_TO_AVX2.items())
+        text += (f". Kindling was limited to AVX2 by its worker, PyTorch and OpenVINO by `{variables}`. "
+                 f"{', '.join(programs.CANNOT_BE_LIMITED)} cannot be limited and were left out")
+    return text + "."
 
 
 def commit():

@@ -1,4 +1,4 @@
-"""Writes the results section of RESULTS.md: the newest run, then the previous one."""
+"""Writes the results section of RESULTS.md: the newest run of each instruction set."""
 
 import os
 import pathlib
@@ -6,12 +6,10 @@ import re
 import tempfile
 
 BEGIN, END = "<!-- compare:begin -->", "<!-- compare:end -->"
-KEPT_RUNS = 2
-INTRODUCTION = """## Kindling compared with PyTorch and ONNX Runtime
+INTRODUCTION = """## Kindling compared with other programs
 
-Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared.
-In the backbone's table, `×` is a program's speed relative to another one: the median of the ratios per round, with the
-interquartile range. PyTorch is the faster of its two layouts. The newest run comes first, then the previous one."""
+Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared. The
+newest run of each instruction set is kept. The best peer is the fastest other program in the same run."""
 
 
 class ResultsFailed(Exception):
@@ -42,11 +40,18 @@ def split(text, path):
     return before, "", "\n\n" + after if after else "\n"
 
 
+def instruction_set(run):
+    """The instruction set in a run's heading, `### AVX2, 2026-11-29 ...`, or "" in older headings."""
+    found = re.match(r"### ([^,\n]+), \d{4}-", run)
+    return found.group(1) if found else ""
+
+
 def with_run(text, run, path):
-    """`text` with `run` at the top of the section."""
+    """`text` with `run` at the top of the section, in place of the last run of its instruction set."""
     before, section, after = split(text, path)
     earlier = re.split(r"^(?=### )", section, flags=re.MULTILINE)[1:]
-    runs = [block.strip() for block in [run] + earlier][:KEPT_RUNS]
+    earlier = [block for block in earlier if instruction_set(block) != instruction_set(run)]
+    runs = [block.strip() for block in [run] + earlier]
     return before + "\n\n".join([BEGIN, INTRODUCTION, *runs, END]) + after
 
 

@@ -1,0 +1,115 @@
+"""The networks, and the files of them that each program reads."""
+
+import dataclasses
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+KINDS = ["resnet18", "efficientnet-lite0"]
+TITLES = {"resnet18": "ResNet-18", "efficientnet-lite0": "EfficientNet-Lite0"}
+CONVERSION_SECONDS = 300
+
+
+class ConversionFailed(Exception):
+    """A file of a network cannot be made. The message is one line."""
+
+
+@dataclasses.dataclass
+class Network:
+    """A network without its last layer, as files."""
+    name: str
+    weights: pathlib.Path
+    folder: pathlib.Path
+    # Reason by kind of file (`onnx`, `mnn`, `ncnn`), if it could not be made.
+    failed: dict
+
+    def onnx(self, batch):
+        return self.folder / f"{self.name}-{batch}.onnx"
+
+    def mnn(self):
+        return self.folder / f"{self.name}.mnn"
+
+    def ncnn(self):
+        """The parameters and the weights."""
+        return [self.folder / f"{self.name}_1.ncnn.{ending}" for ending in ["param", "bin"]]
+
+    def title(self):
+        return TITLES[self.name]
+
+
+def prepare(name, weights, kindling, batches, folder, say):
+    """Writes the network's files: Kindling's own export, cut at the features, and conversions of it."""
+    network = Network(name, weights, folder, {})
+    say(f"{TITLES[name]}: exporting and converting")
+    whole = folder / f"{name}-whole.onnx"
+    try:
+        run([kindling, "export", weights, "--out", whole], folder)
+        write_onnx(network, whole, batches)
+    except (ConversionFailed, ImportError) as error:
+        network.failed = dict.fromkeys(["onnx", "mnn", "ncnn"], f"no ONNX file: {error}")
+        return network
+    for kind, convert in [("mnn", convert_to_mnn), ("ncnn", convert_to_ncnn)]:
+        try:
+            convert(network)
+        except ConversionFailed as error:
+            network.failed[kind] = str(error)
+            say(f"{TITLES[name]}: {kind}: {error}")
+    return network
+
+
+def write_onnx(network, whole, batches):
+    """Cuts the network after its global average pooling. One file for each batch size, and one for any."""
+    import onnx
+
+    graph = onnx.load(whole).graph
+    pooled = [node for node in graph.node if node.op_type in ["GlobalAveragePool", "ReduceMean", "Flatten"]]
+    if not pooled:
+        raise ConversionFailed(f"{whole.name} has no global average pooling")
+    cut = network.onnx("any")
+    onnx.utils.extract_model(
+        str(whole), str(cut), [graph.input[0].name], [pooled[-1].output[0]], check_model=False)
+    # ncnn takes one photo at a time.
+    for batch in sorted({1, *batches}):
+        model = onnx.load(cut)
+        for value in [*model.graph.input, *model.graph.output]:
+            if value.type.tensor_type.shape.dim:
+                value.type.tensor_type.shape.dim[0].dim_value = batch
+        del model.graph.value_info[:]
+        onnx.save(model, network.onnx(batch))
+
+
+def convert_to_mnn(network):
+    if importlib.util.find_spec("MNN") is None:
+        raise ConversionFailed("MNN is not installed")
+    # Not the program `mnnconvert`: it installs a package and reports its use over the network.
+    code = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
+    run([sys.executable, "-c", code, "-f", "ONNX", "--modelFile", network.onnx("any"),
+         "--MNNModel", network.mnn(), "--bizCode", "kindling"], network.folder)
+    if not network.mnn().is_file():
+        raise ConversionFailed("MNN's converter wrote no file")
+
+
+def convert_to_ncnn(network):
+    found = importlib.util.find_spec("pnnx")
+    if found is None:
+        raise ConversionFailed("pnnx, which makes ncnn's files, is not installed")
+    pnnx = pathlib.Path(found.origin).with_name("pnnx")
+    source = network.folder / f"{network.name}_1.onnx"
+    source.write_bytes(network.onnx(1).read_bytes())
+    # Without `fp16=0` the weights are rounded to half precision.
+    run([pnnx, source, "inputshape=[1,3,224,224]", "fp16=0"], network.folder)
+    if not all(path.is_file() for path in network.ncnn()):
+        raise ConversionFailed("pnnx wrote no files for ncnn")
+
+
+def run(command, folder):
+    command = [str(word) for word in command]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace",
+                              timeout=CONVERSION_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConversionFailed(f"{command[0]}: {error}") from error
+    if done.returncode != 0:
+        lines = (done.stderr.strip() or done.stdout.strip() or "nothing printed").splitlines()
+        raise ConversionFailed(f"{pathlib.Path(command[0]).name} exited with code {done.returncode}: {lines[-1]}")
