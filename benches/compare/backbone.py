@@ -115,7 +115,8 @@ class Runner:
     def rounds(self, count, names, record, what):
         """`count` rounds of turns. `record` gets the name and what `turn_of` returns."""
         # ONNX Runtime's threads spin for about 35 ms of CPU time after a forward of one photo, or 100
-        # ms on a busy machine. The pause lets them stop before the next program's turn.
+        # ms on a busy machine, and OpenMP's (PyTorch, ncnn) for some ms. The pause lets them stop
+        # before the next program's turn.
         pause = 0.15 if self.measured.batch >= 8 else 0.1
         # The first round warms the caches and is dropped.
         for turn in range(count + 1):

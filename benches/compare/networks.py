@@ -31,8 +31,9 @@ class Network:
         return self.folder / f"{self.name}.mnn"
 
     def ncnn(self):
-        """The parameters and the weights."""
-        return [self.folder / f"{self.name}_1.ncnn.{ending}" for ending in ["param", "bin"]]
+        """The parameters and the weights. pnnx allows no hyphens in names."""
+        stem = self.name.replace("-", "_")
+        return [self.folder / f"{stem}.ncnn.{ending}" for ending in ["param", "bin"]]
 
     def title(self):
         return TITLES[self.name]
@@ -95,7 +96,7 @@ def convert_to_ncnn(network):
     if found is None:
         raise ConversionFailed("pnnx, which makes ncnn's files, is not installed")
     pnnx = pathlib.Path(found.origin).with_name("pnnx")
-    source = network.folder / f"{network.name}_1.onnx"
+    source = network.folder / f"{network.name.replace('-', '_')}.onnx"
     source.write_bytes(network.onnx(1).read_bytes())
     # Without `fp16=0` the weights are rounded to half precision.
     run([pnnx, source, "inputshape=[1,3,224,224]", "fp16=0"], network.folder)

@@ -12,7 +12,8 @@ import networks
 
 # The models as a user names them; None stands for the weights file.
 MODELS = {"resnet18": None, "efficientnet-lite0": "efficientnet-lite0"}
-FIRST, LATER = "first run, no caches", "later runs"
+# The kinds of runs. A user who names no device gets `auto`, which looks for a GPU first.
+FIRST, LATER, AUTO = "first run, no caches", "later runs", "later runs, `--device auto`"
 LONGEST_SECONDS = 120
 ENDINGS = {".jpg", ".jpeg", ".png"}
 
@@ -46,12 +47,13 @@ def measure(rounds, kindling, names, weights, data, device, environment, folder,
     """Seconds and peaks by network and kind of run, and the failures by network.
 
     Every run has another photo, so that cached features of photos do not help. The networks take
-    turns. A first run has an empty cache folder; there is one for every fourth later run.
+    turns. A first run has an empty cache folder; there is one for every fourth later run. `--device
+    auto` is measured too.
     """
     photos = sorted(path for path in (data / "val").rglob("*") if path.suffix.lower() in ENDINGS)
     if not photos:
         return {"runs": {}, "failed": dict.fromkeys(names, f"{data / 'val'} has no photos"), "device": device}
-    found = {name: {FIRST: [], LATER: []} for name in names}
+    found = {name: {FIRST: [], LATER: [], AUTO: []} for name in names}
     failed, count = {}, 0
 
     def attempt(name, cache, kind):
@@ -60,7 +62,8 @@ def measure(rounds, kindling, names, weights, data, device, environment, folder,
             return
         count += 1
         try:
-            taken = once(kindling, MODELS[name] or weights, photos[count % len(photos)], device, cache, environment)
+            taken = once(kindling, MODELS[name] or weights, photos[count % len(photos)],
+                         "auto" if kind == AUTO else device, cache, environment)
         except PredictFailed as error:
             failed[name] = str(error)
             say(f"predict: {networks.TITLES[name]} {error}")
@@ -75,8 +78,9 @@ def measure(rounds, kindling, names, weights, data, device, environment, folder,
             for _ in range(2):
                 attempt(name, pathlib.Path(kept), None)
         for turn in range(rounds):
-            for name in names:
-                attempt(name, pathlib.Path(kept), LATER)
+            for kind in [LATER, AUTO]:
+                for name in names:
+                    attempt(name, pathlib.Path(kept), kind)
             if turn % 4 == 0:
                 for name in names:
                     with tempfile.TemporaryDirectory(dir=folder) as empty:

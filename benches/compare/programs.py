@@ -43,10 +43,8 @@ def of(network, batch, worker, devices, instructions):
         command = [str(word) for word in [sys.executable, HERE / script, *arguments]]
         found.append(Program(name, command, variables, network.failed.get(kind), **more))
 
-    # Otherwise the threads of PyTorch's OpenMP keep spinning and slow down the next program's turn.
-    quiet = {"GOMP_SPINCOUNT": "0"}
     for name, mode in zip(PYTORCH, MODES):
-        add(name, "pytorch_backbone.py", [network.name, network.weights, batch, mode], None, quiet | variables,
+        add(name, "pytorch_backbone.py", [network.name, network.weights, batch, mode], None, variables,
             is_busy_peer=mode == "fused")
     if not limited:
         add(ONNX_RUNTIME, "onnxruntime_backbone.py", [network.onnx(batch), batch], "onnx", {})
