@@ -16,26 +16,32 @@ def kinds(steps):
     return found
 
 
+def cells(kind, total, peak, copied):
+    """The cells of one kind at one batch size: time, rates, share of the bound."""
+    seconds = kind["seconds"]
+    computing, moving = kind["winograd"] / peak / 1e9, kind["bytes"] / copied / 1e9
+    return [f"{seconds * 1e3:.2f} ({100 * seconds / total:.0f} %)",
+            f"{kind['direct'] / seconds / 1e9:.0f}; {kind['bytes'] / seconds / 1e9:.0f}",
+            f"{100 * max(computing, moving) / seconds:.0f} %, {'arithmetic' if computing >= moving else 'bytes'}"]
+
+
 def table(all_measured, roofline):
     """All batch sizes of one network, or "" if the worker gave no steps or no roofline."""
-    rows = []
     peak, copied = (roofline or {}).get("peak_gflops"), (roofline or {}).get("copied_gb_per_s")
-    for measured in all_measured:
-        if not measured.steps or not peak or not copied:
-            continue
-        found = kinds(measured.steps)
-        total = sum(kind["seconds"] for kind in found.values())
-        for label, kind in found.items():
-            computing, moving = kind["winograd"] / peak / 1e9, kind["bytes"] / copied / 1e9
-            bound = max(computing, moving)
-            rows.append([
-                measured.batch, label, kind["steps"], f"{kind['seconds'] * 1e3:.2f} ms",
-                f"{100 * kind['seconds'] / total:.0f} %", f"{kind['direct'] / kind['seconds'] / 1e9:.0f}",
-                f"{kind['bytes'] / kind['seconds'] / 1e9:.1f}",
-                f"{bound * 1e3:.2f} ms, {'arithmetic' if computing >= moving else 'bytes'}",
-                f"{100 * bound / kind['seconds']:.0f} %"])
-    if not rows:
+    if not peak or not copied:
         return ""
-    lines = ["| batch | kernel | steps | per photo | of all | GFLOP/s | GB/s | bound | reached |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+    columns = [(measured.batch, kinds(measured.steps)) for measured in all_measured if measured.steps]
+    if not columns:
+        return ""
+    head = ["kernel", "steps"]
+    for batch, _ in columns:
+        head += [f"batch {batch}: ms a photo", "GFLOP/s; GB/s", "of its bound"]
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " --- |" * (len(head) - 1)]
+    for label in dict.fromkeys(label for _, found in columns for label in found):
+        counts = dict.fromkeys(str(found[label]["steps"]) for _, found in columns if label in found)
+        row = [label, ", ".join(counts)]
+        for _, found in columns:
+            total = sum(kind["seconds"] for kind in found.values())
+            row += cells(found[label], total, peak, copied) if label in found else ["", "", ""]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
