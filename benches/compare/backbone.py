@@ -241,9 +241,10 @@ def differences_line(all_measured):
             largest[name] = max(largest.get(name, 0.0), difference)
     if not largest:
         return ""
-    found = ", ".join(f"{name} {difference:.1e}" for name, difference in largest.items())
-    return (f"Every program's features were compared before its first turn. The largest difference from "
-            f"{all_measured[0].reference}, as a share of the largest feature: {found}.")
+    found = "; ".join(f"{name} {difference:.1e}" for name, difference in largest.items())
+    references = " or ".join(dict.fromkeys(measured.reference for measured in all_measured if measured.reference))
+    return (f"Every program's features were compared before its first turn. The largest difference from {references}, "
+            f"as a share of the largest feature: {found}.")
 
 
 def roofline_line(measured, device):

@@ -12,6 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+try:
+    import numpy  # noqa: F401
+except ImportError:
+    sys.exit(f"error: numpy is not installed; run {sys.executable} -m pip install -r "
+             f"{pathlib.Path(__file__).with_name('requirements.txt')}")
+
 import backbone
 import goals
 import job
@@ -257,7 +263,8 @@ def report(options, started, warnings, all_backbones, whole_job, predicted, deco
     parts.append(goals.table(all_backbones, whole_job, predicted, decoded, device))
     if all_backbones:
         counts = ", ".join(dict.fromkeys(
-            f"{measured.rounds} and busy {measured.busy_rounds} at batch {measured.batch}" for measured in all_backbones))
+            f"{rounds}{load} at batch {measured.batch}" for measured in all_backbones
+            for rounds, load in [(measured.rounds, ""), (measured.busy_rounds, " busy")] if rounds))
         parts.append(f"Networks: each cell is the median in ms of the rounds ({counts}), and after it how many times as "
                      f"fast {ours} was: the median of the ratios of each round, with the interquartile range. The best "
                      "peer is bold. At batch 1 and 8, a round has several consecutive forwards; \"after a pause\" is "
@@ -270,7 +277,7 @@ def report(options, started, warnings, all_backbones, whole_job, predicted, deco
             parts += [backbone.roofline_line(largest, device), layers.table(found, largest.roofline)]
     parts += [backbone.differences_line(all_backbones), backbone.failures(all_backbones)]
     if whole_job:
-        parts += [f"Job: medians of {whole_job['rounds']} runs each; the tutorial's loop ran once. Kindling used "
+        parts += [f"Job: medians of {whole_job['rounds']} runs each, of the tutorial's loop one. Kindling used "
                   f"`--device {whole_job['device']}`.", job.table(whole_job)]
     if predicted:
         parts += [f"`predict` with `--device {predicted['device']}`: every run is a new process with another photo.",

@@ -106,8 +106,8 @@ def instruction_sets(reported, limited):
     """Which instruction set each program used, as far as it is known, in Markdown. "" if none is."""
     if not reported:
         return ""
-    # PyTorch is measured in several ways.
-    reported = {name.partition(",")[0] if name in programs.PYTORCH else name: found
+    # PyTorch and OpenVINO are measured in several ways.
+    reported = {name if programs.is_kindling(name) else name.partition(",")[0]: found
                 for name, found in reported.items()}
     known = {name: found for name, found in reported.items() if found != "unknown"}
     silent = [name for name in reported if name not in known]

@@ -5,7 +5,8 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent / "workers"
-ONNX_RUNTIME, OPENVINO, MNN, NCNN = "ONNX Runtime", "OpenVINO", "MNN", "ncnn"
+ONNX_RUNTIME, OPENVINO, OPENVINO_STREAMS, MNN, NCNN = (
+    "ONNX Runtime", "OpenVINO", "OpenVINO, a stream per core", "MNN", "ncnn")
 PYTORCH = ["PyTorch, contiguous", "PyTorch, channels_last", "PyTorch, fused"]
 MODES = ["contiguous", "channels_last", "fused"]
 # oneDNN computes the convolutions of PyTorch and OpenVINO, and MKL or ATen the rest.
@@ -49,6 +50,8 @@ def of(network, batch, worker, devices, instructions):
     if not limited:
         add(ONNX_RUNTIME, "onnxruntime_backbone.py", [network.onnx(batch), batch], "onnx", {})
     add(OPENVINO, "openvino_backbone.py", [network.onnx(batch), batch], "onnx", variables)
+    if batch > 1:
+        add(OPENVINO_STREAMS, "openvino_backbone.py", [network.onnx(1), batch, "streams"], "onnx", variables)
     if not limited:
         add(MNN, "mnn_backbone.py", [network.mnn(), batch], "mnn", {})
         add(NCNN, "ncnn_backbone.py", [*network.ncnn(), batch], "ncnn", {})

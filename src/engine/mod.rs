@@ -87,7 +87,7 @@ pub trait Engine {
 
 /// The best batch size on hardware of this kind. 32 photos keep a GPU busy. On the processor 8 take
 /// less memory; Burn's CPU backends are then as fast for ResNet-18, and faster for
-/// EfficientNet-Lite0 (benches/RESULTS.md).
+/// EfficientNet-Lite0 (benches/HISTORY.md).
 fn batch_size_on(kind: Kind) -> usize {
     if kind.is_gpu() { 32 } else { 8 }
 }
