@@ -81,6 +81,7 @@ pub mod engine;
 pub mod evaluation;
 pub mod export;
 pub mod features;
+mod file_stamp;
 pub mod gallery;
 pub mod head;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

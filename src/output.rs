@@ -128,6 +128,14 @@ pub(crate) fn has_mark(file: &Path, mark: &str) -> bool {
         .is_ok_and(|start| String::from_utf8_lossy(&start).contains(mark))
 }
 
+/// Whether `name` looks like that of a [`hidden_file`].
+pub(crate) fn is_hidden_file(name: &str) -> bool {
+    let random = name.strip_prefix(leftovers::PREFIX);
+    random.is_some_and(|random| {
+        random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
 /// Creates a hidden file with a unique name in `folder`, with the permissions of an ordinary file.
 /// It is renamed when it is complete, and removed when it is dropped.
 pub(crate) fn hidden_file(folder: &Path) -> io::Result<NamedTempFile> {
@@ -164,6 +172,21 @@ impl StagedFile {
                 Err(OutputError::Exists(requested))
             }
             Err(error) => Err(OutputError::Write(requested, error.error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_files_are_recognised_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let hidden = hidden_file(folder.path()).unwrap();
+        assert!(is_hidden_file(hidden.path().file_name().unwrap().to_str().unwrap()));
+        for other in [".kindling-", ".kindling-abc.ef", ".kindling-abcdefg", ".config"] {
+            assert!(!is_hidden_file(other), "{other}");
         }
     }
 }

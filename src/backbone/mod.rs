@@ -28,6 +28,7 @@ mod published;
 pub use architecture::Architecture;
 pub use architectures::Network;
 pub use backbone::Backbone;
+pub(crate) use backbone::WeightsDigest;
 pub use catalogue::UnknownBackbone;
 pub use forward::{Forward, Tensors};
 pub use naming::{Naming, OtherNaming};

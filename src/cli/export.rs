@@ -12,7 +12,7 @@ use kindling::output::OutputFile;
 use kindling::photos::Preprocessing;
 use kindling::printable::PathText;
 use kindling::run::Model;
-use kindling::weights::Task;
+use kindling::weights::{Reading, Task};
 
 use super::calibration::CalibrationArg;
 use super::pretrained::NetworkArg;
@@ -84,7 +84,8 @@ enum FormatArg {
 pub fn run(args: &ExportArgs) -> Result<()> {
     let format = format(args)?;
     let output = OutputFile::reserve(&args.out, args.force)?;
-    let model = args.calibration.of(args.network.model(&args.model, false, &processor()?)?);
+    let model =
+        args.calibration.of(args.network.model(&args.model, false, &processor()?, Reading::Now)?);
     let precision = if args.f16 { Precision::Half } else { Precision::Full };
     let (head, description) = model.folded();
     let neighbours = match format {

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use kindling::Precision;
 use kindling::backbone::Backbone;
 use kindling::device::DeviceInfo;
-use kindling::engine::EngineError;
+use kindling::engine::{EngineError, PackedCache};
 use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor, Stopped};
 use kindling::photos::{DEFAULT_DECODE_MEMORY, PassedOver, Preprocessing, set_decode_memory};
@@ -72,6 +72,11 @@ impl FeaturesArg {
             true => None,
             false => cache::folder(self.cache.as_deref()),
         }
+    }
+
+    /// The cache of packed weights, if one is used.
+    pub fn packed(&self) -> Option<PackedCache> {
+        self.folder().map(|folder| PackedCache::beside(&folder))
     }
 }
 

@@ -6,10 +6,12 @@ use anyhow::Result;
 use burn::tensor::Device;
 use clap::Args;
 use kindling::backbone::Backbone;
-use kindling::device::DeviceInfo;
+use kindling::device::{Backend, DeviceInfo};
+use kindling::engine::PackedCache;
 use kindling::features::Extractor;
 use kindling::photos::Preprocessing;
 use kindling::run::{FrozenBackbone, Model, restore_replaced};
+use kindling::weights::Reading;
 
 use super::DeviceArg;
 use super::calibration::CalibrationArg;
@@ -49,18 +51,30 @@ impl ComputeArgs {
         quiet: bool,
         calibration: CalibrationArg,
     ) -> Result<Opened<Model>> {
-        self.open(|device| Ok(calibration.of(self.network.model(path, quiet, device)?)))
+        self.open(|device, reading| {
+            Ok(calibration.of(self.network.model(path, quiet, device, reading)?))
+        })
     }
 
     /// Opens the device, and loads the backbone of that model, which needs no fc layer, onto it.
     pub fn backbone(&self, path: &Path, quiet: bool) -> Result<Opened<FrozenBackbone>> {
-        self.open(|device| self.network.backbone(path, quiet, device))
+        self.open(|device, reading| self.network.backbone(path, quiet, device, reading))
     }
 
-    fn open<M>(&self, open: impl FnOnce(&Device) -> Result<M>) -> Result<Opened<M>> {
+    fn open<M>(&self, open: impl FnOnce(&Device, Reading) -> Result<M>) -> Result<Opened<M>> {
         let (info, device) = self.device.open()?;
-        let model = open(&device)?;
+        let packed = self.features.packed();
+        let model = open(&device, reading(&info, packed.as_ref()))?;
         Ok(Opened { info, device, model, features: self.features.clone() })
+    }
+}
+
+/// When the weights are read for the device that `info` describes. The CPU engine packs them one by
+/// one, and needs none of them if they are in the cache packed.
+pub fn reading<'a>(info: &DeviceInfo, packed: Option<&'a PackedCache>) -> Reading<'a> {
+    match info.backend {
+        Backend::Cpu => Reading::Later(packed),
+        _ => Reading::Now,
     }
 }
 

@@ -10,8 +10,8 @@ use clap::Args;
 use kindling::backbone::Backbone;
 use kindling::run::{FrozenBackbone, Model};
 use kindling::weights::{
-    Download, DownloadError, Patience, Pretrained, Progress, PublishedWeights, WEIGHTS_FOLDER,
-    cache_folder, without_credentials,
+    Download, DownloadError, Patience, Pretrained, Progress, PublishedWeights, Reading,
+    WEIGHTS_FOLDER, cache_folder, without_credentials,
 };
 use serde::Serialize;
 
@@ -106,29 +106,41 @@ impl NetworkArg {
     }
 
     /// Opens the model `source`: a run folder, a weights file, or the name of a published network.
-    pub fn model(self, source: &Path, quiet: bool, device: &Device) -> Result<Model> {
+    pub fn model(
+        self,
+        source: &Path,
+        quiet: bool,
+        device: &Device,
+        reading: Reading,
+    ) -> Result<Model> {
         put_back(source);
         let Some(name) = published(source) else {
-            let model = Model::open(source, device)?;
+            let model = Model::open_with(source, device, reading)?;
             model.notes.iter().for_each(|note| warn(note));
             return Ok(model);
         };
         let found = self.pretrained(name, Use::Model, quiet)?;
-        let model = Model::from_weights(&found.open()?, device)?;
+        let model = Model::from_weights_with(&found.open()?, device, reading)?;
         check_architecture(&found, &model.backbone, name)?;
         Ok(model)
     }
 
     /// Opens the backbone of the model `source`, which needs no fc layer.
-    pub fn backbone(self, source: &Path, quiet: bool, device: &Device) -> Result<FrozenBackbone> {
+    pub fn backbone(
+        self,
+        source: &Path,
+        quiet: bool,
+        device: &Device,
+        reading: Reading,
+    ) -> Result<FrozenBackbone> {
         put_back(source);
         let Some(name) = published(source) else {
-            let frozen = FrozenBackbone::open(source, device)?;
+            let frozen = FrozenBackbone::open_with(source, device, reading)?;
             frozen.notes.iter().for_each(|note| warn(note));
             return Ok(frozen);
         };
         let found = self.pretrained(name, Use::Model, quiet)?;
-        let frozen = FrozenBackbone::from_weights(&found.open()?, device)?;
+        let frozen = FrozenBackbone::from_weights_with(&found.open()?, device, reading)?;
         check_architecture(&found, &frozen.backbone, name)?;
         Ok(frozen)
     }

@@ -50,12 +50,14 @@ pub(crate) fn normalised(
 
 impl Engine for BurnEngine<'_> {
     fn launch(&self, pixels: Vec<u8>, _: Workload) -> Result<Pending<'_>, EngineError> {
-        let features = self.backbone.forward(self.upload(&pixels));
+        let network = self.backbone.loaded().map_err(EngineError::Weights)?;
+        let features = network.forward(self.upload(&pixels));
         Ok(Pending::new(move || read(features)))
     }
 
     fn feature_map(&self, pixels: Vec<u8>) -> Result<FeatureMap, EngineError> {
-        let map = self.backbone.feature_map(self.upload(&pixels));
+        let network = self.backbone.loaded().map_err(EngineError::Weights)?;
+        let map = network.feature_map(self.upload(&pixels), |_, _| ());
         let [_, channels, height, width] = map.dims();
         Ok(FeatureMap { channels, height, width, values: read(map)? })
     }

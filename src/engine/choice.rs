@@ -129,7 +129,8 @@ pub fn features_on_processor(
         Ok(network) => Ok(network.features(Photos::Bytes(pixels, &preprocessing.normalised()))),
         Err(EngineError::Unsupported(unsupported)) => {
             let device = crate::device::processor().ok_or(unsupported)?;
-            let network = backbone.network().clone().to_device(&device);
+            let network =
+                backbone.loaded().map_err(EngineError::Weights)?.clone().to_device(&device);
             read(network.forward(normalised(pixels, preprocessing, &device)))
         }
         Err(error) => Err(error),

@@ -1,5 +1,7 @@
 //! Why an engine gives no features.
 
+use burn::store::burn_pack;
+
 use crate::plan::Unsupported;
 use crate::precision::Precision;
 
@@ -9,6 +11,9 @@ pub enum EngineError {
     /// The device returned an error.
     #[error("the device failed while it computed features: {0}")]
     Device(String),
+    /// The weights cannot be read.
+    #[error("{0}")]
+    Weights(String),
     /// NaN or infinite features.
     #[error("the device computed features that are NaN or infinite")]
     NotFinite,
@@ -29,6 +34,15 @@ impl EngineError {
     /// The error for what a device reported, on one line.
     pub(crate) fn device(error: &impl std::fmt::Debug) -> Self {
         Self::Device(one_line(error))
+    }
+
+    /// The error for weights that cannot be read. Those of a device do not come as I/O errors, those of
+    /// a file do, and their error is a sentence.
+    pub(crate) fn weights(error: &burn_pack::Error) -> Self {
+        match error {
+            burn_pack::Error::IoError(sentence) => Self::Weights(sentence.clone()),
+            error => Self::device(error),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod cpu;
 mod error;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub mod gpu;
+mod packed_cache;
 mod spec;
 
 pub use self::burn::BurnEngine;
@@ -25,6 +26,7 @@ pub use error::{EngineError, PrecisionError};
 pub(crate) use error::{finite, one_line};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use gpu::{GpuEngine, GpuNetwork};
+pub use packed_cache::{PackedCache, PackedFiles};
 pub use spec::NetworkSpec;
 
 use crate::device::Kind;
@@ -51,6 +53,10 @@ pub trait Engine {
     /// Identifies everything that the features' bits may depend on: the device, its driver, the
     /// kernels' version. Part of the feature cache's key.
     fn fingerprint(&self) -> String;
+
+    /// Keeps packed weights in `cache`, and takes those that are there. An engine that packs none
+    /// ignores it.
+    fn keep_packed_weights(&mut self, _cache: PackedCache) {}
 
     /// Whose kernels it runs: `own` or `Burn`.
     fn kernels(&self) -> &'static str;

@@ -39,6 +39,10 @@ pub fn safetensors(parts: Parts, precision: Precision) -> Result<Vec<u8>, Export
         .map(|(name, tensor)| (name.as_str(), dtype, tensor.shape.to_vec()))
         .collect();
     let mut file = safetensors_header(&named, &metadata);
+    // Grown step by step, it would be in memory twice.
+    let values_in_all: usize =
+        named.iter().map(|(_, _, shape)| shape.iter().product::<usize>()).sum();
+    file.reserve_exact(values_in_all * dtype.bitsize() / 8);
     for (name, tensor) in &tensors {
         file.extend(bytes(name, &values(tensor)?, precision)?);
     }

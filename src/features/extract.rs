@@ -14,7 +14,7 @@ use crate::device::DeviceInfo;
 #[cfg(doc)]
 use crate::engine::Workload;
 use crate::engine::{
-    self, Chosen, Engine, EngineError, FeatureMap, PrecisionError, Target, Unsupported,
+    self, Chosen, Engine, EngineError, FeatureMap, PackedCache, PrecisionError, Target, Unsupported,
 };
 use crate::photos::{Fit, Preprocessing, View};
 use crate::precision::Precision;
@@ -73,7 +73,7 @@ impl<'a> Extractor<'a> {
     }
 
     /// The same with a feature cache in `folder`: known features are read from it, new ones are
-    /// added.
+    /// added. The engine keeps its packed weights beside them.
     ///
     /// # Errors
     /// If the cache cannot be opened, or the device does not return the weights, which are part of
@@ -92,7 +92,9 @@ impl<'a> Extractor<'a> {
             label.push_str(&format!(", {}", preprocessing.geometry()));
         }
         let cache = SharedFeatureCache::open(folder, space, label)?;
-        Ok(Self { cache: Some(cache), ..self })
+        let mut engine = self.engine;
+        engine.keep_packed_weights(PackedCache::beside(folder));
+        Ok(Self { cache: Some(cache), engine, ..self })
     }
 
     /// The same, with the features of each photo averaged over its first `views` views. The head is

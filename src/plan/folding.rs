@@ -64,16 +64,32 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The tensors of its convolutions, by the module's names, with their shapes.
+    pub fn tensors(&self) -> Vec<(&str, Vec<usize>)> {
+        let mut tensors = Vec::new();
+        for step in &self.steps {
+            let Operation::Convolution { convolution, .. } = &step.operation else { continue };
+            tensors.push((&*convolution.weight, convolution.weight_shape().to_vec()));
+            let Norm { scale, shift, mean, variance, .. } = &convolution.norm;
+            let of_channels = [scale, shift, mean, variance];
+            tensors.extend(of_channels.map(|name| (&**name, vec![convolution.out_channels])));
+        }
+        tensors
+    }
+}
+
 /// The values of a tensor, read from its device.
 ///
 /// # Errors
 /// If the device does not return them.
 pub fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, burn_pack::Error> {
-    Ok(bridge::to_data(tensor)?.iter::<f32>().collect())
+    let data = bridge::to_data(tensor)?.convert::<f32>();
+    data.try_into_vec().map_err(|error| burn_pack::Error::ValidationError(error.to_string()))
 }
 
 /// A convolution with its BatchNorm folded in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Folded {
     /// `[out_channels, in_channels / groups, kernel, kernel]`.
     pub weight: Vec<f32>,

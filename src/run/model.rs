@@ -16,7 +16,7 @@ use crate::neighbours::{Neighbours, model_digest};
 use crate::photos::{Preprocessing, PreprocessingError};
 use crate::printable::PathText;
 use crate::weights::{
-    self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError, Task,
+    self, Checkpoint, CheckpointError, Description, DescriptionError, ImportError, Reading, Task,
 };
 
 /// A backbone with its head, and the class names.
@@ -120,9 +120,17 @@ impl Model {
     /// # Errors
     /// If there is no model at `path`, or its parts do not match.
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::open_with(path, device, Reading::Now)
+    }
+
+    /// As [`open`](Self::open); `reading` says when the backbone's weights are read.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, device: &Device, reading: Reading) -> Result<Self, ModelError> {
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Self::from_run(path, device),
-            Ok(_) => Self::from_weights(&Checkpoint::open(path)?, device),
+            Ok(found) if found.is_dir() => Self::from_run(path, device, reading),
+            Ok(_) => Self::from_weights_with(&Checkpoint::open(path)?, device, reading),
             Err(_) => Err(ModelError::NotThere(path.to_owned())),
         }
     }
@@ -192,12 +200,12 @@ impl Model {
         (head, Description { temperature: None, calibrated_with, ..self.description() })
     }
 
-    fn from_run(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+    fn from_run(folder: &Path, device: &Device, reading: Reading) -> Result<Self, ModelError> {
         let files = RunFiles::read(folder)?;
         let RunFiles { config, architecture, preprocessing, checkpoint, classes, description } =
             files;
         let head = weights::head(&checkpoint, &architecture, device)?;
-        let backbone = weights::backbone(&checkpoint, &architecture, device)?;
+        let backbone = weights::backbone_with(&checkpoint, &architecture, device, reading)?;
         let classes = classes.for_logits(head.classes())?;
         let (temperature, calibrated_with) = calibration(description.as_ref());
         let file = folder.join(NEIGHBOURS_FILE);
@@ -232,9 +240,21 @@ impl Model {
     /// If the file does not hold a known network, lacks the fc layer, or has metadata that are
     /// invalid or do not match its tensors.
     pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        Self::from_weights_with(checkpoint, device, Reading::Now)
+    }
+
+    /// As [`from_weights`](Self::from_weights); `reading` says when the backbone's weights are read.
+    ///
+    /// # Errors
+    /// As [`from_weights`](Self::from_weights).
+    pub fn from_weights_with(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        reading: Reading,
+    ) -> Result<Self, ModelError> {
         let architecture = weights::architecture(checkpoint)?;
         let head = weights::head(checkpoint, &architecture, device)?;
-        let backbone = weights::backbone(checkpoint, &architecture, device)?;
+        let backbone = weights::backbone_with(checkpoint, &architecture, device, reading)?;
         let file = checkpoint.path();
         let notes = notes(checkpoint);
         if let Some(description) = description(checkpoint, &architecture)? {
@@ -302,12 +322,21 @@ impl FrozenBackbone {
     /// # Errors
     /// If there is no model at `path`, or its parts do not match.
     pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::open_with(path, device, Reading::Now)
+    }
+
+    /// As [`open`](Self::open); `reading` says when the weights are read.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, device: &Device, reading: Reading) -> Result<Self, ModelError> {
         if path.is_dir() {
-            let Model { backbone, preprocessing, notes, .. } = Model::open(path, device)?;
+            let Model { backbone, preprocessing, notes, .. } =
+                Model::open_with(path, device, reading)?;
             return Ok(Self { backbone, preprocessing, notes });
         }
         match path.exists() {
-            true => Self::from_weights(&Checkpoint::open(path)?, device),
+            true => Self::from_weights_with(&Checkpoint::open(path)?, device, reading),
             false => Err(ModelError::NotThere(path.to_owned())),
         }
     }
@@ -318,10 +347,22 @@ impl FrozenBackbone {
     /// If the file does not hold a known network, or has metadata that are invalid or do not match
     /// its tensors.
     pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
+        Self::from_weights_with(checkpoint, device, Reading::Now)
+    }
+
+    /// As [`from_weights`](Self::from_weights); `reading` says when the weights are read.
+    ///
+    /// # Errors
+    /// As [`from_weights`](Self::from_weights).
+    pub fn from_weights_with(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        reading: Reading,
+    ) -> Result<Self, ModelError> {
         let architecture = weights::architecture(checkpoint)?;
         let preprocessing = description(checkpoint, &architecture)?
             .map_or(architecture.preprocessing(), |description| description.preprocessing);
-        let backbone = weights::backbone(checkpoint, &architecture, device)?;
+        let backbone = weights::backbone_with(checkpoint, &architecture, device, reading)?;
         Ok(Self { backbone, preprocessing, notes: notes(checkpoint) })
     }
 }

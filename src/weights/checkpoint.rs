@@ -4,26 +4,38 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::store::{bridge, burn_pack};
 use burn::tensor::{DType, TensorData};
 
-use super::containers::{self, Content};
+use super::containers::{self, Content, Source};
 use super::head_layer::HeadForm;
 use super::layout::{Ambiguous, Layout};
 use super::{CheckpointError, ClassNames, Foreign};
+use crate::file_stamp::FileStamp;
 use crate::printable::hexadecimal;
 use crate::sha256::Sha256;
 
 /// The named tensors of a weights file.
 ///
-/// Names and shapes are read at once; the values of a PyTorch file are read on demand. Tensors of a
-/// known network have their published names, whatever prefixes the file gives them.
+/// Names and shapes are read at once; the values of a PyTorch or safetensors file are read on
+/// demand. Tensors of a known network have their published names, whatever prefixes the file gives
+/// them.
 pub struct Checkpoint {
-    path: PathBuf,
+    origin: Arc<Origin>,
     metadata: BTreeMap<String, String>,
     class_names: Vec<ClassNames>,
     layout: Layout,
+}
+
+/// Where a checkpoint comes from.
+struct Origin {
+    path: PathBuf,
+    /// The open file, and its stamp. `None` if the content was in memory.
+    file: Option<(File, FileStamp)>,
+    /// What identifies weights that are part of the program.
+    built_in: bool,
 }
 
 /// The tensors of a network may take this many bytes of memory for each byte of their file, which
@@ -39,10 +51,11 @@ impl Checkpoint {
     /// If it cannot be read or is not a weights file.
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let mut start = Vec::new();
-        regular_file(path)?
-            .take(containers::START)
-            .read_to_end(&mut start)
-            .map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
+        let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
+        let mut file = regular_file(path)?;
+        let metadata = file.metadata().map_err(cannot_read)?;
+        let stamp = FileStamp::of(&metadata);
+        file.by_ref().take(containers::START).read_to_end(&mut start).map_err(cannot_read)?;
         if let Some(kind) = Foreign::shard(path) {
             return Err(CheckpointError::Foreign { path: path.to_owned(), kind });
         }
@@ -54,10 +67,12 @@ impl Checkpoint {
             });
         };
         let content = container.read(path, &start)?;
-        let size = fs::metadata(path)
-            .map_err(|error| CheckpointError::Read(path.to_owned(), error))?
-            .len();
-        Self::of(path.to_owned(), content, size)
+        // The container opened the file again.
+        if FileStamp::at(path).map_err(cannot_read)? != stamp {
+            return Err(CheckpointError::Changed(path.to_owned()));
+        }
+        let origin = Origin { path: path.to_owned(), file: Some((file, stamp)), built_in: false };
+        Self::of(origin, content, metadata.len())
     }
 
     /// The safetensors file `name`, whose content is `bytes`.
@@ -65,13 +80,24 @@ impl Checkpoint {
     /// # Errors
     /// If they are not a safetensors file.
     pub fn from_safetensors(name: &str, bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let path = PathBuf::from(name);
-        let content = containers::safetensors_content(&path, bytes)?;
-        Self::of(path, content, bytes.len() as u64)
+        let origin = Origin { path: PathBuf::from(name), file: None, built_in: false };
+        let content = Source::Memory(bytes.into()).content(&origin.path)?;
+        Self::of(origin, content, bytes.len() as u64)
+    }
+
+    /// The safetensors file `name`, whose content is part of the program.
+    ///
+    /// # Errors
+    /// If it is not a safetensors file.
+    pub fn built_in(name: &str, bytes: &'static [u8]) -> Result<Self, CheckpointError> {
+        let origin = Origin { path: PathBuf::from(name), file: None, built_in: true };
+        let content = Source::BuiltIn(bytes).content(&origin.path)?;
+        Self::of(origin, content, bytes.len() as u64)
     }
 
     /// The content of a file of `size` bytes.
-    fn of(path: PathBuf, content: Content, size: u64) -> Result<Self, CheckpointError> {
+    fn of(origin: Origin, content: Content, size: u64) -> Result<Self, CheckpointError> {
+        let path = &origin.path;
         let limit = MEMORY + MEMORY_PER_BYTE * u128::from(size);
         let affordable = |bytes: u128| match bytes <= limit {
             true => Ok(()),
@@ -84,12 +110,12 @@ impl Checkpoint {
             CheckpointError::SeveralNetworks { path: path.clone(), prefixes, python }
         })?;
         affordable(layout.tensors.values().map(memory).sum())?;
-        Ok(Self { path, metadata, class_names, layout })
+        Ok(Self { origin: Arc::new(origin), metadata, class_names, layout })
     }
 
     /// The file it was read from.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.origin.path
     }
 
     /// The file's description of itself: texts by name, empty if there is none.
@@ -135,7 +161,7 @@ impl Checkpoint {
     /// If they are for another number of classes, or contradict each other.
     pub fn class_names(&self, logits: usize) -> Result<Option<&ClassNames>, CheckpointError> {
         ClassNames::of(&self.class_names, logits)
-            .map_err(|reason| CheckpointError::ClassNames { path: self.path.clone(), reason })
+            .map_err(|reason| CheckpointError::ClassNames { path: self.path().to_owned(), reason })
     }
 
     /// The names of its tensors, in byte order.
@@ -156,29 +182,75 @@ impl Checkpoint {
     /// The values of the tensor `name` as f32, if there is one.
     ///
     /// # Errors
-    /// If they cannot be read, are not floating-point numbers, or are NaN or infinite.
+    /// If they cannot be read, are not floating-point numbers, or are NaN or infinite; or if the
+    /// file changed since it was opened.
     pub fn values(&self, name: &str) -> Result<Option<TensorData>, CheckpointError> {
-        let Some(tensor) = self.layout.tensors.get(name) else { return Ok(None) };
-        if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
-            return Err(CheckpointError::NumberType {
-                path: self.path.clone(),
-                name: name.to_owned(),
-                found: format!("{:?}", tensor.dtype),
-            });
-        }
-        let data = bridge::to_data(tensor)
-            .map_err(|source| CheckpointError::Tensor {
-                path: self.path.clone(),
-                name: name.to_owned(),
-                source,
-            })?
-            .convert::<f32>();
-        let finite = data.iter::<f32>().all(f32::is_finite);
-        match finite {
-            true => Ok(Some(data)),
-            false => {
-                Err(CheckpointError::NotFinite { path: self.path.clone(), name: name.to_owned() })
+        self.layout.tensors.get(name).map(|tensor| self.origin.values(name, tensor)).transpose()
+    }
+
+    /// The tensor `name` as f32, if there is one, under the name `renamed`. Its values are read
+    /// when they are needed, each time, with the errors of [`values`](Self::values).
+    pub(super) fn deferred(&self, name: &str, renamed: &str) -> Option<burn_pack::Tensor> {
+        let tensor = self.layout.tensors.get(name)?.clone();
+        let (origin, name, shape) = (self.origin.clone(), name.to_owned(), tensor.shape.clone());
+        let renamed = renamed.to_owned();
+        Some(bridge::deferred(renamed, DType::F32, shape, None, move || {
+            origin
+                .values(&name, &tensor)
+                .map_err(|error| burn_pack::Error::IoError(error.to_string()))
+        }))
+    }
+
+    /// Identifies the content for this program alone, without reading it: which file it is and when
+    /// that last changed. `None` if this is unknown, or if a change may still go unnoticed.
+    pub(super) fn identity(&self) -> Option<[u8; 32]> {
+        let Origin { path, file, built_in } = &*self.origin;
+        let mut identity = Sha256::new_with_prefix(b"kindling weights\n");
+        match file {
+            Some((_, stamp)) if stamp.is_settled() => {
+                identity.update(path.canonicalize().ok()?.as_os_str().as_encoded_bytes());
+                identity.update(format!("\n{stamp:?}"));
             }
+            None if *built_in => identity.update(path.as_os_str().as_encoded_bytes()),
+            _ => return None,
+        }
+        Some(identity.finalize())
+    }
+}
+
+impl Origin {
+    /// The values of its tensor `name` as f32.
+    fn values(
+        &self,
+        name: &str,
+        tensor: &burn_pack::Tensor,
+    ) -> Result<TensorData, CheckpointError> {
+        let (path, name) = (|| self.path.clone(), || name.to_owned());
+        if !matches!(tensor.dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64) {
+            let found = format!("{:?}", tensor.dtype);
+            return Err(CheckpointError::NumberType { path: path(), name: name(), found });
+        }
+        let data = bridge::to_data(tensor).map_err(|source| CheckpointError::Tensor {
+            path: path(),
+            name: name(),
+            source,
+        });
+        // A file that was written to is reported as such, whatever could be read of it. One that
+        // was replaced or deleted is still there for those who opened it.
+        if let Some((file, stamp)) = &self.file
+            && !file.metadata().is_ok_and(|now| stamp.has_content_of(&FileStamp::of(&now)))
+        {
+            return Err(CheckpointError::Changed(path()));
+        }
+        let data = data?.convert::<f32>();
+        let finite = match data.as_slice::<f32>() {
+            Ok(values) => values.iter().all(|value| value.is_finite()),
+            // Bytes that are not aligned.
+            Err(_) => data.iter::<f32>().all(f32::is_finite),
+        };
+        match finite {
+            true => Ok(data),
+            false => Err(CheckpointError::NotFinite { path: path(), name: name() }),
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum CheckpointError {
     /// The file does not exist or cannot be read.
     #[error("the weights file `{}` cannot be read", .0.shown())]
     Read(PathBuf, #[source] io::Error),
+    /// Another program wrote to the file after it was opened.
+    #[error("the weights file `{}` changed while it was in use; run the command again", .0.shown())]
+    Changed(PathBuf),
     /// It is a folder, a pipe or a device.
     #[error("`{}` is not a regular file, so it cannot hold weights", .0.shown())]
     NotAFile(PathBuf),

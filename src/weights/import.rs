@@ -49,8 +49,20 @@ pub fn backbone(
         .into_iter()
         .map(|tensor| (naming.published(&tensor.name), tensor.shape.to_vec()))
         .collect();
-    let head = naming.published("fc.");
-    let differences = differences(checkpoint, &expected, |name| {
+    check(checkpoint, architecture, &expected)?;
+    fill(&mut backbone, expected.keys(), naming, checkpoint)?;
+    Ok(backbone)
+}
+
+/// Checks that a file has the tensors of `architecture`, which are `expected` by their published
+/// names.
+pub(super) fn check(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    expected: &BTreeMap<String, Vec<usize>>,
+) -> Result<(), ImportError> {
+    let head = architecture.naming().published("fc.");
+    let differences = differences(checkpoint, expected, |name| {
         let counter = name.ends_with(".num_batches_tracked") || checkpoint.is_scalar(name);
         counter || name.starts_with(&head)
     });
@@ -61,8 +73,7 @@ pub fn backbone(
             differences,
         });
     }
-    fill(&mut backbone, expected.keys(), naming, checkpoint)?;
-    Ok(backbone)
+    Ok(())
 }
 
 /// Loads the fc layer of a file to `device`, for the features of `architecture`.

@@ -17,6 +17,7 @@ mod import;
 mod import_error;
 mod layout;
 mod pretrained;
+mod reading;
 mod safetensors_header;
 mod task;
 
@@ -33,5 +34,6 @@ pub use import::{architecture, backbone, head};
 pub use import_error::{Differences, ImportError};
 pub(crate) use pretrained::kept_in;
 pub use pretrained::{Pretrained, PretrainedError, WEIGHTS_FOLDER, cache_folder};
+pub use reading::{Reading, backbone_with};
 pub use safetensors_header::safetensors_header;
 pub use task::Task;

@@ -128,7 +128,7 @@ impl Pretrained {
     /// See [`Checkpoint::open`].
     pub fn open(&self) -> Result<Checkpoint, CheckpointError> {
         match &self.origin {
-            Origin::BuiltIn(weights, bytes) => Checkpoint::from_safetensors(&weights.file, bytes),
+            Origin::BuiltIn(weights, bytes) => Checkpoint::built_in(&weights.file, bytes),
             Origin::File(path) => Checkpoint::open(path),
         }
     }

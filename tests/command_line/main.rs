@@ -21,6 +21,7 @@ mod memory;
 mod models;
 mod multi_label;
 #[cfg(feature = "captions")]
+mod packed_weights;
 mod pictures;
 mod predict;
 mod readme;

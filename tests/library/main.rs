@@ -11,6 +11,7 @@ mod compiled;
 mod damaged_checkpoints;
 mod decode_memory;
 mod decoding;
+mod deferred_weights;
 mod downloads;
 mod exports;
 mod folders;

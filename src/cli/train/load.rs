@@ -10,6 +10,7 @@ use kindling::weights::{self, Pretrained, PublishedWeights};
 
 use super::TrainArgs;
 use super::console::Console;
+use crate::cli::opened::reading;
 use crate::cli::pretrained::Use;
 use crate::cli::terminal::{shortened, warn};
 
@@ -56,7 +57,9 @@ pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
     // The network in the user's own file is recognised. If `--backbone` names one too, they must
     // agree.
     let architecture = named.map_or_else(|| weights::architecture(&checkpoint), Ok)?;
-    let backbone = weights::backbone(&checkpoint, &architecture, &device)?;
+    let packed = args.features.packed();
+    let reading = reading(&info, packed.as_ref());
+    let backbone = weights::backbone_with(&checkpoint, &architecture, &device, reading)?;
     console.line(format_args!("backbone  {architecture} from {pretrained}"));
     Ok(Loaded { info, device, pretrained, backbone, start })
 }

@@ -22,30 +22,31 @@ pub struct Compiled {
 /// The number of the value that holds the photos.
 const PHOTOS: usize = 0;
 
-/// Compiles `plan` for `photos` photos at a time, each of `[height, width]`.
+/// Compiles `plan` for `photos` photos at a time, each of `[height, width]`. `folded` is not called
+/// if `packer` has the weights already.
 ///
 /// # Errors
-/// If no kernel runs a step.
-pub fn compile(
+/// If no kernel runs a step, or the first error of `folded`.
+pub fn compile<E: From<Unsupported>>(
     plan: &Plan,
     photo: [usize; 2],
     photos: usize,
-    folded: impl Fn(&plan::Convolution) -> Folded,
-) -> Result<Compiled, Unsupported> {
+    packer: &mut Packer,
+    folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
+) -> Result<Compiled, E> {
     let fused = FusedPlan::of(plan)?;
     let shapes = plan.shapes(photo)?;
     let layouts = layouts(photo, &shapes, &fused.steps, photos);
-    let mut packer = Packer::default();
     let steps = fused
         .steps
         .iter()
         .map(|step| {
             let (input, output) = (layouts[step.input], layouts[step.output]);
-            let kernel = kernel(&mut packer, step, [input, output], photos, &folded)?;
+            let kernel = kernel(packer, step, [input, output], photos, &folded)?;
             let FusedStep { input, shortcut, output, .. } = *step;
             Ok(Step { kernel, input, shortcut, output })
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, E>>()?;
     Ok(Compiled { steps, layouts, map: fused.map })
 }
 
@@ -120,13 +121,13 @@ fn is_winograd(
 }
 
 /// The kernel of a step, its weights packed.
-fn kernel(
+fn kernel<E: From<Unsupported>>(
     packer: &mut Packer,
     step: &FusedStep,
     [input, output]: [Layout; 2],
     photos: usize,
-    folded: impl Fn(&plan::Convolution) -> Folded,
-) -> Result<Kernel, Unsupported> {
+    folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
+) -> Result<Kernel, E> {
     let (kernel, stride, padding) = match &step.operation {
         FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
             (convolution.kernel, convolution.stride, convolution.padding)
@@ -137,12 +138,17 @@ fn kernel(
         [input.height, input.width].map(|side| padding.around(side, kernel, stride)[0]);
     if down != across {
         let reason = "its padding differs between the sides of photos that are not square";
-        return Err(Unsupported::new(&step.name, reason));
+        return Err(Unsupported::new(&step.name, reason).into());
     }
+    let needs_weights = packer.needs_weights();
+    let folded = |convolution| match needs_weights {
+        true => folded(convolution),
+        false => Ok(Folded::default()),
+    };
     let window = Window { kernel, stride, padding: down };
     Ok(match &step.operation {
         FusedOperation::Convolution(convolution) => {
-            let Folded { weight, bias } = folded(convolution);
+            let Folded { weight, bias } = folded(convolution)?;
             let clamp = convolution.activation.into();
             match is_winograd(step.input, convolution, &input, photos) {
                 true => {
@@ -154,7 +160,7 @@ fn kernel(
             }
         }
         FusedOperation::Depthwise(convolution) => {
-            let Folded { weight, bias } = folded(convolution);
+            let Folded { weight, bias } = folded(convolution)?;
             let clamp = convolution.activation.into();
             Kernel::Depthwise(Depthwise::new(packer, &weight, &bias, window, input, output, clamp))
         }

@@ -2,11 +2,17 @@
 
 use std::sync::OnceLock;
 
+use super::packed::{LAYOUT_VERSION, Packer};
+use super::packed_file::PackedFile;
 use super::{CpuNetwork, Photos, Tuning};
 use crate::backbone::Backbone;
 use crate::device::{Backend, Instructions};
-use crate::engine::{Engine, EngineError, FeatureMap, NetworkSpec, Pending, Workload};
+use crate::engine::packed_cache::Key;
+use crate::engine::spec::WeightsAtSource;
+use crate::engine::{Engine, EngineError, FeatureMap, PackedCache, Pending, Workload};
 use crate::photos::Preprocessing;
+use crate::plan::{Convolution, Planned};
+use crate::sha256::Sha256;
 
 /// Runs a network on the processor. The network is compiled when it is first needed.
 pub struct CpuEngine<'a> {
@@ -14,7 +20,13 @@ pub struct CpuEngine<'a> {
     preprocessing: Preprocessing,
     many: LazyNetwork,
     few: LazyNetwork,
+    /// Where packed weights are kept, if they are.
+    packed: Option<PackedCache>,
 }
+
+/// Version of the kernels: whatever changes the bits of features raises it. Features of different
+/// versions are never mixed: it is part of the feature cache's key.
+const KERNELS_VERSION: u32 = 2;
 
 type LazyNetwork = OnceLock<Result<Compiled, EngineError>>;
 
@@ -28,7 +40,13 @@ struct Compiled {
 impl<'a> CpuEngine<'a> {
     /// The engine for `backbone`. Nothing is compiled yet.
     pub fn new(backbone: &'a Backbone, preprocessing: Preprocessing) -> Self {
-        Self { backbone, preprocessing, many: LazyNetwork::new(), few: LazyNetwork::new() }
+        Self {
+            backbone,
+            preprocessing,
+            many: LazyNetwork::new(),
+            few: LazyNetwork::new(),
+            packed: None,
+        }
     }
 
     fn compiled(&self, workload: Workload) -> Result<&Compiled, EngineError> {
@@ -39,15 +57,50 @@ impl<'a> CpuEngine<'a> {
         if compiled.get().is_none() {
             // Not inside `get_or_init`: all threads help to compile, and while a thread waits for
             // the others, rayon may run a call on it that gets here again.
-            let side = self.preprocessing.crop as usize;
-            let result = NetworkSpec::of(self.backbone).and_then(|spec| {
-                let network = CpuNetwork::of(&spec, [side, side], tuning)?;
+            let result = self.network(workload, tuning).map(|network| {
                 let normalised = Box::new(self.preprocessing.normalised());
-                Ok(Compiled { network, normalised })
+                Compiled { network, normalised }
             });
             let _ = compiled.set(result);
         }
         compiled.wait().as_ref().map_err(Clone::clone)
+    }
+
+    /// Compiles the network, with packed weights that were kept if there are any.
+    fn network(&self, workload: Workload, tuning: Tuning) -> Result<CpuNetwork, EngineError> {
+        let plan = self.backbone.plan()?;
+        let weights = WeightsAtSource::of(self.backbone, &plan)?;
+        let compiled = |packer: &mut Packer| {
+            let folded = |convolution: &Convolution| weights.folded(convolution);
+            CpuNetwork::packed(&plan, [self.preprocessing.crop as usize; 2], tuning, packer, folded)
+        };
+        // Those for many photos are twice as large and save a smaller share of the time.
+        let packed = self.packed.as_ref().filter(|_| workload == Workload::Few);
+        let Some((cache, key)) = packed.and_then(|cache| Some((cache, self.key(tuning)?))) else {
+            return compiled(&mut Packer::default());
+        };
+        if let Some(file) = PackedFile::open(cache, &key) {
+            let mut packer = Packer::reading(file);
+            let network = compiled(&mut packer)?;
+            if packer.finish() {
+                return Ok(network);
+            }
+        }
+        let mut packer = Packer::keeping_in(cache, &key);
+        let network = compiled(&mut packer)?;
+        let _ = packer.finish();
+        Ok(network)
+    }
+
+    /// Identifies packed weights. `None` if the device does not return the weights.
+    fn key(&self, tuning: Tuning) -> Option<Key> {
+        let weights = self.backbone.sha256().ok()?;
+        let mut key = Sha256::new_with_prefix(weights);
+        let (architecture, instructions) = (self.backbone.architecture(), Instructions::best());
+        let crop = self.preprocessing.crop;
+        key.update(format!("{architecture}\n{instructions}\n{tuning:?}\n{crop}\n"));
+        key.update(LAYOUT_VERSION.to_le_bytes());
+        Some(key.finalize())
     }
 }
 
@@ -68,7 +121,11 @@ impl Engine for CpuEngine<'_> {
     }
 
     fn fingerprint(&self) -> String {
-        format!("{}, {}", Backend::Cpu, Instructions::best())
+        format!("{}, {}, kernels {KERNELS_VERSION}", Backend::Cpu, Instructions::best())
+    }
+
+    fn keep_packed_weights(&mut self, cache: PackedCache) {
+        self.packed = Some(cache);
     }
 
     fn batch_size(&self) -> usize {

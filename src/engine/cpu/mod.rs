@@ -11,6 +11,7 @@
 //! | `compile`, `step`, `tuning` | from a plan to steps |
 //! | `schedule`, `parallelism`, `crew` | which thread computes what, and in which buffer |
 //! | `floats`, `packed` | aligned buffers, packed weights |
+//! | `packed_file` | packed weights in a file, for the next process |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
 //! | `photos` | the input |
 //! | `product` | the kernel under every convolution |
@@ -35,6 +36,7 @@ mod floats;
 mod layout;
 mod network;
 mod packed;
+mod packed_file;
 mod parallelism;
 mod photos;
 mod pool;

@@ -9,6 +9,7 @@ use super::compile::{self, Compiled};
 use super::crew;
 use super::floats::Floats;
 use super::layout::Layout;
+use super::packed::Packer;
 use super::parallelism::Parallelism;
 use super::photos::Photos;
 use super::schedule::{BufferSlot, Schedule};
@@ -100,8 +101,24 @@ impl CpuNetwork {
         tuning: Tuning,
         folded: impl Fn(&plan::Convolution) -> Folded,
     ) -> Result<Self, Unsupported> {
+        let folded = |convolution: &plan::Convolution| Ok(folded(convolution));
+        Self::packed::<Unsupported>(plan, photo, tuning, &mut Packer::default(), folded)
+    }
+
+    /// As [`compile`](Self::compile), with the weights that `packer` packs or has. `folded` is not
+    /// called if it has them.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile), or the first error of `folded`.
+    pub(super) fn packed<E: From<Unsupported>>(
+        plan: &Plan,
+        photo: [usize; 2],
+        tuning: Tuning,
+        packer: &mut Packer,
+        folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
+    ) -> Result<Self, E> {
         let Compiled { steps, layouts, map } =
-            compile::compile(plan, photo, tuning.photos, folded)?;
+            compile::compile(plan, photo, tuning.photos, packer, folded)?;
         let boundary = steps
             .iter()
             .position(|step| step.bytes() > tuning.weight_bytes_threshold)

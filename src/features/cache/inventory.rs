@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{CacheError, EXTENSION};
+use crate::output::is_hidden_file;
 
 /// A file of the cache.
 pub(super) struct CacheFile {
@@ -46,7 +47,7 @@ pub(super) fn space(path: &Path, name: String) -> Result<SpaceFolder, CacheError
         let name = entry.file_name().into_string().unwrap_or_default();
         let list = match () {
             () if is_segment(&name) => &mut space.segments,
-            () if is_unfinished(&name) => &mut space.unfinished,
+            () if is_hidden_file(&name) => &mut space.unfinished,
             () => continue,
         };
         // Does not follow links. Skip a file that was deleted in the meantime.
@@ -76,14 +77,6 @@ fn is_segment(name: &str) -> bool {
     stem.is_some_and(|stem| is_hexadecimal(stem, 32))
 }
 
-/// Whether `name` looks like one made by [`hidden_file`](crate::output::hidden_file).
-fn is_unfinished(name: &str) -> bool {
-    let random = name.strip_prefix(".kindling-");
-    random.is_some_and(|random| {
-        random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
-}
-
 fn is_hexadecimal(name: &str, length: usize) -> bool {
     name.len() == length && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -106,12 +99,6 @@ mod tests {
             ".features".into(),
         ] {
             assert!(!is_segment(&other), "{other}");
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let hidden = crate::output::hidden_file(folder.path()).unwrap();
-        assert!(is_unfinished(hidden.path().file_name().unwrap().to_str().unwrap()));
-        for other in [".kindling-", ".kindling-abc.ef", ".kindling-abcdefg", ".config"] {
-            assert!(!is_unfinished(other), "{other}");
         }
     }
 }

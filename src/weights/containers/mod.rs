@@ -14,6 +14,7 @@ use super::{CheckpointError, ClassNames};
 use burnpack::Burnpack;
 use pytorch::Pytorch;
 use safetensors::Safetensors;
+pub(super) use safetensors::Source;
 
 /// The content of a weights file.
 #[derive(Default)]
@@ -49,12 +50,4 @@ pub(super) const START: u64 = 512;
 /// The format of a file that begins with `start`.
 pub(super) fn recognised(start: &[u8]) -> Option<&'static dyn Container> {
     CONTAINERS.into_iter().find(|container| container.recognises(start))
-}
-
-/// Reads a safetensors file's content; `name` is for error messages.
-///
-/// # Errors
-/// If it is not a valid safetensors file.
-pub(super) fn safetensors_content(name: &Path, bytes: &[u8]) -> Result<Content, CheckpointError> {
-    safetensors::content(name, bytes)
 }

@@ -1,18 +1,26 @@
-//! safetensors files.
+//! safetensors files. The header is read at once; a tensor's values are read when they are needed.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::store::burn_pack;
 use burn::tensor::DType;
-use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
+use safetensors::{SafeTensorError, SafeTensors};
 
 use super::{Container, Content};
+use crate::regular_file;
 use crate::weights::{CheckpointError, ClassNames};
 
 /// The length of a JSON header, the header, and the tensors' data.
 pub(super) struct Safetensors;
+
+/// Bytes of the header's length.
+const LENGTH: usize = 8;
 
 impl Container for Safetensors {
     fn recognises(&self, start: &[u8]) -> bool {
@@ -21,9 +29,57 @@ impl Container for Safetensors {
     }
 
     fn read(&self, path: &Path, _: &[u8]) -> Result<Content, CheckpointError> {
-        let bytes =
-            fs::read(path).map_err(|error| CheckpointError::Read(path.to_owned(), error))?;
-        content(path, &bytes)
+        let cannot_read = |error| CheckpointError::Read(path.to_owned(), error);
+        let (mut file, length) = regular_file::open(path).map_err(cannot_read)?;
+        let head = head(&mut file, length).map_err(cannot_read)?;
+        content(path, &head, length, &Source::File(Arc::new(Mutex::new(file))))
+    }
+}
+
+/// The header with its length, as far as the file of `length` bytes has them.
+fn head(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(LENGTH as u64).read_to_end(&mut head)?;
+    let claimed = head.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    file.take(claimed.min(length)).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Where the bytes of a file are.
+#[derive(Clone)]
+pub(in crate::weights) enum Source {
+    File(Arc<Mutex<File>>),
+    Memory(Arc<[u8]>),
+    BuiltIn(&'static [u8]),
+}
+
+impl Source {
+    /// The bytes in `range`.
+    fn read(&self, range: Range<usize>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes[range].to_vec()),
+            Self::BuiltIn(bytes) => Ok(bytes[range].to_vec()),
+            Self::File(file) => {
+                let mut bytes = Vec::with_capacity(range.len());
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(range.start as u64))?;
+                (&mut *file).take(range.len() as u64).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// A safetensors file that is in memory; `path` is for error messages.
+    ///
+    /// # Errors
+    /// If it is not a valid safetensors file.
+    pub(in crate::weights) fn content(self, path: &Path) -> Result<Content, CheckpointError> {
+        let bytes: &[u8] = match &self {
+            Self::Memory(bytes) => bytes,
+            Self::BuiltIn(bytes) => bytes,
+            Self::File(_) => &[],
+        };
+        content(path, bytes, bytes.len() as u64, &self)
     }
 }
 
@@ -36,17 +92,38 @@ fn class_names(metadata: &BTreeMap<String, String>) -> Vec<ClassNames> {
     metadata.iter().filter_map(list).collect()
 }
 
-/// The content of a safetensors file; `path` is for error messages.
-pub(super) fn content(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointError> {
-    let invalid = |error| CheckpointError::Safetensors(path.to_owned(), error);
-    let file = SafeTensors::deserialize(bytes).map_err(invalid)?;
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
+/// The checked header of a file of `length` bytes that begins with `head`, and where the data
+/// begin.
+fn header(head: &[u8], length: u64) -> Result<(usize, Metadata), SafeTensorError> {
+    let length = usize::try_from(length).map_err(|_| SafeTensorError::ValidationOverflow)?;
+    let (size, metadata) = if head.len() >= length {
+        SafeTensors::read_metadata(head)?
+    } else {
+        // It checks the header against the length of what it gets, and reads no data: pages of
+        // zeros, which the system provides when they are read.
+        let mut file = bytemuck::zeroed_vec(length);
+        file[..head.len()].copy_from_slice(head);
+        SafeTensors::read_metadata(&file)?
+    };
+    Ok((LENGTH + size, metadata))
+}
+
+/// The content of a safetensors file of `length` bytes that begins with `head`; `path` is for error
+/// messages.
+fn content(
+    path: &Path,
+    head: &[u8],
+    length: u64,
+    source: &Source,
+) -> Result<Content, CheckpointError> {
+    let (data, header) = header(head, length)
+        .map_err(|error| CheckpointError::Safetensors(path.to_owned(), error))?;
     let metadata: BTreeMap<String, String> =
         header.metadata().clone().unwrap_or_default().into_iter().collect();
     let mut tensors = BTreeMap::new();
-    for (name, view) in file.tensors() {
+    for (name, info) in header.tensors() {
         use safetensors::Dtype;
-        let dtype = match view.dtype() {
+        let dtype = match info.dtype {
             Dtype::F64 => DType::F64,
             Dtype::F32 => DType::F32,
             Dtype::F16 => DType::F16,
@@ -67,9 +144,20 @@ pub(super) fn content(path: &Path, bytes: &[u8]) -> Result<Content, CheckpointEr
                 });
             }
         };
-        let bytes = burn_pack::Bytes::from_bytes_vec(view.data().to_vec());
-        let tensor =
-            burn_pack::Tensor::new(name.clone(), dtype, view.shape().to_vec(), None, bytes);
+        let (start, end) = info.data_offsets;
+        let (source, range) = (source.clone(), data + start..data + end);
+        let tensor = burn_pack::Tensor::deferred(
+            name.clone(),
+            dtype,
+            info.shape.clone(),
+            None,
+            range.len(),
+            move || {
+                let bytes = source.read(range.clone());
+                let bytes = bytes.map_err(|error| burn_pack::Error::IoError(error.to_string()))?;
+                Ok(burn_pack::Bytes::from_bytes_vec(bytes))
+            },
+        );
         tensors.insert(name, tensor);
     }
     let class_names = class_names(&metadata);
