@@ -97,8 +97,8 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         fs::write(&file, "same size").unwrap();
         assert_ne!(stamp, FileStamp::at(&file).unwrap());
-        // A program that puts the time back, as `cp -p` does, is noticed where the system has a time
-        // that nobody can set.
+        // A program that puts the time back is noticed where the system has a time that nobody can
+        // set.
         File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
         assert_eq!(stamp == FileStamp::at(&file).unwrap(), cfg!(not(unix)));
     }

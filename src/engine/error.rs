@@ -36,8 +36,8 @@ impl EngineError {
         Self::Device(one_line(error))
     }
 
-    /// The error for weights that cannot be read. Those of a device do not come as I/O errors, those of
-    /// a file do, and their error is a sentence.
+    /// The error for weights that cannot be read. In a file this is an I/O error with a sentence;
+    /// from a device it is another error.
     pub(crate) fn weights(error: &burn_pack::Error) -> Self {
         match error {
             burn_pack::Error::IoError(sentence) => Self::Weights(sentence.clone()),

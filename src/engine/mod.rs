@@ -54,6 +54,9 @@ pub trait Engine {
     /// kernels' version. Part of the feature cache's key.
     fn fingerprint(&self) -> String;
 
+    /// Frees memory that the next photos can do without: none may come for a while.
+    fn rest(&self) {}
+
     /// Keeps packed weights in `cache`, and takes those that are there. An engine that packs none
     /// ignores it.
     fn keep_packed_weights(&mut self, _cache: PackedCache) {}

@@ -70,6 +70,7 @@ impl Extractor<'_> {
         if let Some(launched) = launched.filter(|_| result.is_err()) {
             let _ = rows.read(launched);
         }
+        self.engine.rest();
         if let Some(cache) = cache {
             cache.flush();
         }

@@ -73,9 +73,8 @@ pub enum NeighboursError {
 pub fn model_digest(head: &Head) -> String {
     let mut digest = Sha256::new();
     for values in [head.weight(), head.bias()] {
-        for value in values {
-            digest.update(value.to_le_bytes());
-        }
+        let bytes: Vec<u8> = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        digest.update(bytes);
     }
     hexadecimal(&digest.finalize())
 }

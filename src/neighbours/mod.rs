@@ -38,6 +38,8 @@ pub const REFUSED: f64 = 0.05;
 pub const KEPT_VALUES: usize = 4 << 20;
 /// Rows that are compared with all neighbours at a time: 16 MiB of similarities for 8192 photos.
 const ROWS_AT_ONCE: usize = 512;
+/// Rows for which no copy of the neighbours is made.
+const FEW_ROWS: usize = 4;
 
 /// The photos that a model was trained on.
 #[derive(Clone, Copy, Debug)]
@@ -212,6 +214,9 @@ impl Neighbours {
 
     /// The cosine similarities of rows of length 1 and each kept photo: a list for each row.
     fn similarities(&self, units: &[f32], device: &Device) -> Vec<Vec<f32>> {
+        if units.len() <= FEW_ROWS * self.width {
+            return self.similarities_of_few(units);
+        }
         let device = device::processor().unwrap_or_else(|| device.clone());
         let photos = self.photos();
         let kept = self.tensor.get_or_init(|| {
@@ -224,6 +229,22 @@ impl Neighbours {
         let products = queries.matmul(kept.clone().transpose()).into_data();
         let values: Vec<f32> = products.iter::<f32>().collect();
         values.chunks(photos.max(1)).map(<[f32]>::to_vec).collect()
+    }
+
+    /// [`similarities`](Self::similarities) without a copy of the kept photos in f32, which takes
+    /// longer to make than a few rows take to compare.
+    fn similarities_of_few(&self, units: &[f32]) -> Vec<Vec<f32>> {
+        let width = self.width.max(1);
+        let units: Vec<&[f32]> = units.chunks_exact(width).collect();
+        let mut similarities = vec![Vec::with_capacity(self.photos()); units.len()];
+        let mut kept = vec![0.0; width];
+        for row in self.rows.chunks_exact(width) {
+            row.convert_to_f32_slice(&mut kept);
+            for (unit, similarities) in units.iter().zip(&mut similarities) {
+                similarities.push(product(unit, &kept));
+            }
+        }
+        similarities
     }
 
     /// 1 minus the mean similarity of `unit`, a row of length 1, to its nearest photos, of which
@@ -249,6 +270,20 @@ impl Neighbours {
         // Rounding to f16 may give a photo a similarity of a little more than 1 to itself.
         Some((1.0 - sum / nearest as f64).max(0.0))
     }
+}
+
+/// The sum of the products of two rows of equal length.
+fn product(one: &[f32], other: &[f32]) -> f32 {
+    // Several sums, so that the compiler may keep them in a vector register.
+    let mut sums = [0.0; 16];
+    let ((one, last), (other, last_other)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    for (one, other) in one.iter().zip(other) {
+        for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum += one * other;
+        }
+    }
+    let rest: f32 = last.iter().zip(last_other).map(|(one, other)| one * other).sum();
+    sums.iter().sum::<f32>() + rest
 }
 
 /// The row divided by its length; zeros stay zeros.

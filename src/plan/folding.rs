@@ -89,7 +89,7 @@ pub fn values(tensor: &burn_pack::Tensor) -> Result<Vec<f32>, burn_pack::Error> 
 }
 
 /// A convolution with its BatchNorm folded in.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Folded {
     /// `[out_channels, in_channels / groups, kernel, kernel]`.
     pub weight: Vec<f32>,

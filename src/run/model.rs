@@ -43,16 +43,6 @@ pub struct Model {
     pub notes: Vec<String>,
 }
 
-/// The part of a model that computes features.
-pub struct FrozenBackbone {
-    /// The frozen backbone.
-    pub backbone: Backbone,
-    /// The preprocessing of the photos.
-    pub preprocessing: Preprocessing,
-    /// What the user should know about how the file was read, as sentences.
-    pub notes: Vec<String>,
-}
-
 /// Why a model cannot be loaded or used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -315,60 +305,8 @@ impl Model {
     }
 }
 
-impl FrozenBackbone {
-    /// Loads the backbone of the model at `path`, like [`Model::open`], but a weights file needs no
-    /// fc layer.
-    ///
-    /// # Errors
-    /// If there is no model at `path`, or its parts do not match.
-    pub fn open(path: &Path, device: &Device) -> Result<Self, ModelError> {
-        Self::open_with(path, device, Reading::Now)
-    }
-
-    /// As [`open`](Self::open); `reading` says when the weights are read.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_with(path: &Path, device: &Device, reading: Reading) -> Result<Self, ModelError> {
-        if path.is_dir() {
-            let Model { backbone, preprocessing, notes, .. } =
-                Model::open_with(path, device, reading)?;
-            return Ok(Self { backbone, preprocessing, notes });
-        }
-        match path.exists() {
-            true => Self::from_weights_with(&Checkpoint::open(path)?, device, reading),
-            false => Err(ModelError::NotThere(path.to_owned())),
-        }
-    }
-
-    /// Loads the backbone from a weights file.
-    ///
-    /// # Errors
-    /// If the file does not hold a known network, or has metadata that are invalid or do not match
-    /// its tensors.
-    pub fn from_weights(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
-        Self::from_weights_with(checkpoint, device, Reading::Now)
-    }
-
-    /// As [`from_weights`](Self::from_weights); `reading` says when the weights are read.
-    ///
-    /// # Errors
-    /// As [`from_weights`](Self::from_weights).
-    pub fn from_weights_with(
-        checkpoint: &Checkpoint,
-        device: &Device,
-        reading: Reading,
-    ) -> Result<Self, ModelError> {
-        let architecture = weights::architecture(checkpoint)?;
-        let preprocessing = description(checkpoint, &architecture)?
-            .map_or(architecture.preprocessing(), |description| description.preprocessing);
-        let backbone = weights::backbone_with(checkpoint, &architecture, device, reading)?;
-        Ok(Self { backbone, preprocessing, notes: notes(checkpoint) })
-    }
-}
-
 /// Reads the metadata of a weights file, if it has any.
-fn description(
+pub(super) fn description(
     checkpoint: &Checkpoint,
     architecture: &Architecture,
 ) -> Result<Option<Description>, ModelError> {
@@ -383,7 +321,7 @@ fn calibration(description: Option<&Description>) -> (Option<f64>, Option<f64>) 
 }
 
 /// What the user should know about how the file was read.
-fn notes(checkpoint: &Checkpoint) -> Vec<String> {
+pub(super) fn notes(checkpoint: &Checkpoint) -> Vec<String> {
     let file = checkpoint.path().shown();
     checkpoint.choice().map(|choice| format!("`{file}`: {choice}")).into_iter().collect()
 }

@@ -18,8 +18,8 @@ pub enum Reading<'a> {
     /// At once, into a module on the device.
     #[default]
     Now,
-    /// One by one when an engine needs them, and again if it needs them again: they are never all in
-    /// memory. A cache knows the digests of files that were read before, which need not be read to
+    /// One by one when an engine needs them, and again if it needs them again: they are never all
+    /// in memory. A cache knows the digests of files that were read before, which need not be read to
     /// be known.
     Later(Option<&'a PackedCache>),
 }

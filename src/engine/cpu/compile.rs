@@ -22,18 +22,17 @@ pub struct Compiled {
 /// The number of the value that holds the photos.
 const PHOTOS: usize = 0;
 
-/// Compiles `plan` for `photos` photos at a time, each of `[height, width]`. `folded` is not called
-/// if `packer` has the weights already.
+/// Compiles `plan` for `photos` photos at a time, each of `[height, width]`.
 ///
 /// # Errors
-/// If no kernel runs a step, or the first error of `folded`.
-pub fn compile<E: From<Unsupported>>(
+/// If no kernel runs a step.
+pub fn compile(
     plan: &Plan,
     photo: [usize; 2],
     photos: usize,
     packer: &mut Packer,
-    folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
-) -> Result<Compiled, E> {
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Compiled, Unsupported> {
     let fused = FusedPlan::of(plan)?;
     let shapes = plan.shapes(photo)?;
     let layouts = layouts(photo, &shapes, &fused.steps, photos);
@@ -46,7 +45,7 @@ pub fn compile<E: From<Unsupported>>(
             let FusedStep { input, shortcut, output, .. } = *step;
             Ok(Step { kernel, input, shortcut, output })
         })
-        .collect::<Result<Vec<_>, E>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Compiled { steps, layouts, map: fused.map })
 }
 
@@ -121,13 +120,13 @@ fn is_winograd(
 }
 
 /// The kernel of a step, its weights packed.
-fn kernel<E: From<Unsupported>>(
+fn kernel(
     packer: &mut Packer,
     step: &FusedStep,
     [input, output]: [Layout; 2],
     photos: usize,
-    folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
-) -> Result<Kernel, E> {
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Kernel, Unsupported> {
     let (kernel, stride, padding) = match &step.operation {
         FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
             (convolution.kernel, convolution.stride, convolution.padding)
@@ -138,17 +137,12 @@ fn kernel<E: From<Unsupported>>(
         [input.height, input.width].map(|side| padding.around(side, kernel, stride)[0]);
     if down != across {
         let reason = "its padding differs between the sides of photos that are not square";
-        return Err(Unsupported::new(&step.name, reason).into());
+        return Err(Unsupported::new(&step.name, reason));
     }
-    let needs_weights = packer.needs_weights();
-    let folded = |convolution| match needs_weights {
-        true => folded(convolution),
-        false => Ok(Folded::default()),
-    };
     let window = Window { kernel, stride, padding: down };
     Ok(match &step.operation {
         FusedOperation::Convolution(convolution) => {
-            let Folded { weight, bias } = folded(convolution)?;
+            let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
             match is_winograd(step.input, convolution, &input, photos) {
                 true => {
@@ -160,7 +154,7 @@ fn kernel<E: From<Unsupported>>(
             }
         }
         FusedOperation::Depthwise(convolution) => {
-            let Folded { weight, bias } = folded(convolution)?;
+            let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
             Kernel::Depthwise(Depthwise::new(packer, &weight, &bias, window, input, output, clamp))
         }

@@ -1,5 +1,6 @@
 //! The CPU engine: the network compiled for many photos and for few.
 
+use std::cell::OnceCell;
 use std::sync::OnceLock;
 
 use super::packed::{LAYOUT_VERSION, Packer};
@@ -11,7 +12,7 @@ use crate::engine::packed_cache::Key;
 use crate::engine::spec::WeightsAtSource;
 use crate::engine::{Engine, EngineError, FeatureMap, PackedCache, Pending, Workload};
 use crate::photos::Preprocessing;
-use crate::plan::{Convolution, Planned};
+use crate::plan::{Convolution, Folded, Planned};
 use crate::sha256::Sha256;
 
 /// Runs a network on the processor. The network is compiled when it is first needed.
@@ -70,9 +71,24 @@ impl<'a> CpuEngine<'a> {
     fn network(&self, workload: Workload, tuning: Tuning) -> Result<CpuNetwork, EngineError> {
         let plan = self.backbone.plan()?;
         let weights = WeightsAtSource::of(self.backbone, &plan)?;
+        // The first weights that cannot be read end it; until then there are zeros for them.
         let compiled = |packer: &mut Packer| {
-            let folded = |convolution: &Convolution| weights.folded(convolution);
-            CpuNetwork::packed(&plan, [self.preprocessing.crop as usize; 2], tuning, packer, folded)
+            let (failure, needs_weights) = (OnceCell::new(), packer.needs_weights());
+            let folded = |convolution: &Convolution| {
+                let read = needs_weights && failure.get().is_none();
+                match read.then(|| weights.folded(convolution)) {
+                    Some(Ok(folded)) => return folded,
+                    Some(Err(error)) => drop(failure.set(error)),
+                    None => {}
+                }
+                Folded {
+                    weight: vec![0.0; convolution.weight_shape().iter().product()],
+                    bias: vec![0.0; convolution.out_channels],
+                }
+            };
+            let photo = [self.preprocessing.crop as usize; 2];
+            let network = CpuNetwork::packed(&plan, photo, tuning, packer, folded)?;
+            failure.into_inner().map_or(Ok(network), Err)
         };
         // Those for many photos are twice as large and save a smaller share of the time.
         let packed = self.packed.as_ref().filter(|_| workload == Workload::Few);
@@ -122,6 +138,14 @@ impl Engine for CpuEngine<'_> {
 
     fn fingerprint(&self) -> String {
         format!("{}, {}, kernels {KERNELS_VERSION}", Backend::Cpu, Instructions::best())
+    }
+
+    fn rest(&self) {
+        for compiled in [&self.few, &self.many] {
+            if let Some(Ok(Compiled { network, .. })) = compiled.get() {
+                network.free_buffers();
+            }
+        }
     }
 
     fn keep_packed_weights(&mut self, cache: PackedCache) {

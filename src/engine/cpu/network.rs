@@ -101,22 +101,21 @@ impl CpuNetwork {
         tuning: Tuning,
         folded: impl Fn(&plan::Convolution) -> Folded,
     ) -> Result<Self, Unsupported> {
-        let folded = |convolution: &plan::Convolution| Ok(folded(convolution));
-        Self::packed::<Unsupported>(plan, photo, tuning, &mut Packer::default(), folded)
+        Self::packed(plan, photo, tuning, &mut Packer::default(), folded)
     }
 
-    /// As [`compile`](Self::compile), with the weights that `packer` packs or has. `folded` is not
-    /// called if it has them.
+    /// As [`compile`](Self::compile), with the weights that `packer` packs or has. If it has them,
+    /// those of `folded` are not used.
     ///
     /// # Errors
-    /// As [`compile`](Self::compile), or the first error of `folded`.
-    pub(super) fn packed<E: From<Unsupported>>(
+    /// As [`compile`](Self::compile).
+    pub(super) fn packed(
         plan: &Plan,
         photo: [usize; 2],
         tuning: Tuning,
         packer: &mut Packer,
-        folded: impl Fn(&plan::Convolution) -> Result<Folded, E>,
-    ) -> Result<Self, E> {
+        folded: impl Fn(&plan::Convolution) -> Folded,
+    ) -> Result<Self, Unsupported> {
         let Compiled { steps, layouts, map } =
             compile::compile(plan, photo, tuning.photos, packer, folded)?;
         let boundary = steps
@@ -182,6 +181,12 @@ impl CpuNetwork {
     /// Whether each thread computes photos of its own, for this many photos.
     fn is_per_photo(&self, photos: usize) -> bool {
         photos >= rayon::current_num_threads() && self.per_photo.boundary > 0 && photos > 1
+    }
+
+    /// Frees the buffers of activations. The next forward makes new ones.
+    pub(super) fn free_buffers(&self) {
+        lock(&self.workspaces).clear();
+        lock(&self.batches).clear();
     }
 
     /// The features of some photos, `[photos, features]`.

@@ -47,7 +47,7 @@ impl Packer {
     }
 
     /// Whether the weights are packed. Otherwise they are not needed, and a kernel's constructor
-    /// gets empty ones, which only `fill` may read.
+    /// gets zeros instead, which only `fill` would read.
     pub(super) fn needs_weights(&self) -> bool {
         !matches!(self.0, Source::File { .. })
     }

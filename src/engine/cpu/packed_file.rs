@@ -9,9 +9,9 @@
 //!
 //! The key names the weights, the instructions, the tuning, the photos' size and the program, so a
 //! file that belongs to anything else has another digest. What the arrays hold is checked on
-//! every opening, with sums that cost about as much as the page faults of their first use. That the
-//! file is not synced to the disk is therefore no danger: after a power cut, one with missing blocks
-//! is noticed and made anew.
+//! every opening, with sums that cost about as much as the page faults of their first use. So it is
+//! no danger that the file is not synced to the disk: after a power cut, missing blocks are noticed
+//! and the file is made anew.
 
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
@@ -119,8 +119,7 @@ impl PackedFile {
     /// All floats. Those between the arrays, and the head and the index, mean nothing.
     #[inline]
     pub(super) fn floats(&self) -> &[f32] {
-        // A mapping begins at a page. The digest at the end is eight floats long, so that nothing is
-        // left over.
+        // A mapping begins at a page, and everything in the file has a whole number of floats.
         bytemuck::cast_slice(&self.map)
     }
 }

@@ -124,8 +124,8 @@ impl FeatureCache {
         Self { limit, ..self }
     }
 
-    /// Names what computes the features, such as `resnet18 (cpu, AVX2, kernels 2)`, for [`info`]. The next
-    /// [`flush`](Self::flush) writes it beside the features.
+    /// Names what computes the features, such as `resnet18 (cpu, AVX2, kernels 2)`, for [`info`].
+    /// The next [`flush`](Self::flush) writes it beside the features.
     #[must_use]
     pub fn with_label(self, label: String) -> Self {
         Self { label: Some(label), ..self }
