@@ -16,10 +16,15 @@ def kinds(steps):
     return found
 
 
+def bounds(kind, peak, copied):
+    """Seconds that the arithmetic and the bytes of a kind need at least."""
+    return kind["winograd"] / peak / 1e9, kind["bytes"] / copied / 1e9
+
+
 def cells(kind, total, peak, copied):
     """The cells of one kind at one batch size: time, rates, share of the bound."""
     seconds = kind["seconds"]
-    computing, moving = kind["winograd"] / peak / 1e9, kind["bytes"] / copied / 1e9
+    computing, moving = bounds(kind, peak, copied)
     return [f"{seconds * 1e3:.2f} ({100 * seconds / total:.0f} %)",
             f"{kind['direct'] / seconds / 1e9:.0f}; {kind['bytes'] / seconds / 1e9:.0f}",
             f"{100 * max(computing, moving) / seconds:.0f} %, {'arithmetic' if computing >= moving else 'bytes'}"]
@@ -44,4 +49,11 @@ def table(all_measured, roofline):
             total = sum(kind["seconds"] for kind in found.values())
             row += cells(found[label], total, peak, copied) if label in found else ["", "", ""]
         lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines)
+    totals = [{key: sum(kind[key] for kind in found.values()) for key in next(iter(found.values()))}
+              for _, found in columns]
+    # Each kind has its own bound, so the whole network's is their sum.
+    row = ["all steps", ", ".join(dict.fromkeys(str(total["steps"]) for total in totals))]
+    for (_, found), total in zip(columns, totals):
+        bound = sum(max(bounds(kind, peak, copied)) for kind in found.values())
+        row += [*cells(total, total["seconds"], peak, copied)[:2], f"{100 * bound / total['seconds']:.0f} %"]
+    return "\n".join([*lines, "| " + " | ".join(row) + " |"])
