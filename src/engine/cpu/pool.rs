@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use super::epilogue::greater;
 use super::layout::{Layout, Window};
 use super::parallelism::Parallelism;
 use crate::device::{Instructions, Task};
@@ -68,10 +69,8 @@ impl Task for Line<'_> {
                     for pixel in pixels {
                         let value = pixel[at];
                         // NaN propagates: every comparison with it is false.
-                        let less = simd.less_than_f32s(value, max);
                         let not_nan = simd.equal_f32s(max, max);
-                        let greater = simd.select_f32s(less, max, value);
-                        max = simd.select_f32s(not_nan, greater, max);
+                        max = simd.select_f32s(not_nan, greater(simd, max, value), max);
                     }
                 }
                 *output = max;
