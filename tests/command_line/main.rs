@@ -20,8 +20,8 @@ mod layouts;
 mod memory;
 mod models;
 mod multi_label;
-#[cfg(feature = "captions")]
 mod packed_weights;
+#[cfg(feature = "captions")]
 mod pictures;
 mod predict;
 mod readme;
