@@ -1,9 +1,12 @@
 //! Compiles a plan to steps: chooses the layout of each value and the kernel of each step.
 
+use super::bottleneck::Bottleneck;
 use super::convolution::Convolution;
-use super::depthwise::Depthwise;
+use super::depthwise::{Depthwise, Taps};
+use super::expanded::{Expanded, MAX_KERNEL};
 use super::layout::{CHANNEL_BLOCK, Layout, Window};
 use super::packed::Packer;
+use super::pointwise::{Panels, Pointwise};
 use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
@@ -36,17 +39,109 @@ pub fn compile(
     let fused = FusedPlan::of(plan)?;
     let shapes = plan.shapes(photo)?;
     let layouts = layouts(photo, &shapes, &fused.steps, photos);
-    let steps = fused
-        .steps
-        .iter()
-        .map(|step| {
-            let (input, output) = (layouts[step.input], layouts[step.output]);
-            let kernel = kernel(packer, step, [input, output], photos, &folded)?;
-            let FusedStep { input, shortcut, output, .. } = *step;
-            Ok(Step { kernel, input, shortcut, output })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut steps = Vec::with_capacity(fused.steps.len());
+    let mut rest = &fused.steps[..];
+    while let Some(first) = rest.first() {
+        let group = &rest[..bottleneck(rest, &fused)];
+        let last = group.last().unwrap_or(first);
+        let kernel = match group {
+            [] => kernel(packer, first, &layouts, photos, &folded)?,
+            _ => Kernel::Bottleneck(fuse(packer, group, &layouts, &folded)?),
+        };
+        let FusedStep { shortcut, output, .. } = *last;
+        steps.push(Step { kernel, input: first.input, shortcut, output });
+        rest = &rest[group.len().max(1)..];
+    }
     Ok(Compiled { steps, layouts, map: fused.map })
+}
+
+/// How many steps at the start of `steps` are an inverted bottleneck: a 1x1 convolution that
+/// expands, or none, a depthwise convolution, and a 1x1 convolution that projects. Nothing else may
+/// read the values between them.
+fn bottleneck(steps: &[FusedStep], plan: &FusedPlan) -> usize {
+    let reads = |value: usize| {
+        let of = |step: &FusedStep| {
+            usize::from(step.input == value) + usize::from(step.shortcut == Some(value))
+        };
+        plan.steps.iter().map(of).sum::<usize>()
+    };
+    let is_inner = |step: &FusedStep| step.output != plan.map && reads(step.output) == 1;
+    let is_pair = |depthwise: &FusedStep, project: &FusedStep| {
+        let FusedOperation::Depthwise(convolution) = &depthwise.operation else { return false };
+        convolution.kernel <= MAX_KERNEL
+            && is_inner(depthwise)
+            && project.input == depthwise.output
+            && is_pointwise(project)
+    };
+    match steps {
+        [expand, depthwise, project, ..]
+            if is_pointwise(expand)
+                && expand.shortcut.is_none()
+                && is_inner(expand)
+                && depthwise.input == expand.output
+                && is_pair(depthwise, project) =>
+        {
+            3
+        }
+        [depthwise, project, ..] if is_pair(depthwise, project) => 2,
+        _ => 0,
+    }
+}
+
+/// Whether a step is a 1x1 convolution of each pixel. Photos have too few channels for its kernel.
+fn is_pointwise(step: &FusedStep) -> bool {
+    let FusedOperation::Convolution(convolution) = &step.operation else { return false };
+    let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
+    step.input != PHOTOS
+        && (*kernel, *stride, *groups) == (1, 1, 1)
+        && padding.around(1, 1, 1) == [0, 0]
+}
+
+/// Packs the weights of a bottleneck's steps.
+fn fuse(
+    packer: &mut Packer,
+    steps: &[FusedStep],
+    layouts: &[Layout],
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Bottleneck, Unsupported> {
+    let (mut expand, mut taps) = (None, None);
+    for step in steps {
+        let output_layout = layouts[step.output];
+        match &step.operation {
+            FusedOperation::Depthwise(convolution) => {
+                let window = window(step, &layouts[step.input])?;
+                let Folded { weight, bias } = folded(convolution);
+                let clamp = convolution.activation.into();
+                let packed = Taps::new(packer, &weight, &bias, window, &output_layout, clamp);
+                taps = Some((packed, output_layout));
+            }
+            FusedOperation::Convolution(convolution) => {
+                let panels = panels(packer, step, convolution, layouts, &folded);
+                let Some((taps, wide)) = taps.take() else {
+                    expand = Some(panels);
+                    continue;
+                };
+                let input_layout = layouts[steps[0].input];
+                let expanded = Expanded { expand, taps, input_layout, output_layout: wide };
+                return Ok(Bottleneck { expanded, project: panels, output_layout });
+            }
+            FusedOperation::MaxPool { .. } => break,
+        }
+    }
+    Err(Unsupported::new(&steps[0].name, "its steps are no bottleneck"))
+}
+
+/// Packs the weights of a 1x1 convolution.
+fn panels(
+    packer: &mut Packer,
+    step: &FusedStep,
+    convolution: &plan::Convolution,
+    layouts: &[Layout],
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Panels {
+    let Folded { weight, bias } = folded(convolution);
+    let layouts = [step.input, step.output].map(|value| &layouts[value]);
+    Panels::new(packer, &weight, &bias, layouts, convolution.activation.into())
 }
 
 /// The layout of each value: with the border that its readers need. A sum and its shortcut have the
@@ -119,14 +214,11 @@ fn is_winograd(
         && photos * tiles >= FEWEST_TILES
 }
 
-/// The kernel of a step, its weights packed.
-fn kernel(
-    packer: &mut Packer,
-    step: &FusedStep,
-    [input, output]: [Layout; 2],
-    photos: usize,
-    folded: impl Fn(&plan::Convolution) -> Folded,
-) -> Result<Kernel, Unsupported> {
+/// The window of a step.
+///
+/// # Errors
+/// If the padding differs between the sides.
+fn window(step: &FusedStep, input: &Layout) -> Result<Window, Unsupported> {
     let (kernel, stride, padding) = match &step.operation {
         FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
             (convolution.kernel, convolution.stride, convolution.padding)
@@ -139,8 +231,24 @@ fn kernel(
         let reason = "its padding differs between the sides of photos that are not square";
         return Err(Unsupported::new(&step.name, reason));
     }
-    let window = Window { kernel, stride, padding: down };
+    Ok(Window { kernel, stride, padding: down })
+}
+
+/// The kernel of a step, its weights packed.
+fn kernel(
+    packer: &mut Packer,
+    step: &FusedStep,
+    layouts: &[Layout],
+    photos: usize,
+    folded: impl Fn(&plan::Convolution) -> Folded,
+) -> Result<Kernel, Unsupported> {
+    let [input, output] = [step.input, step.output].map(|value| layouts[value]);
+    let window = window(step, &input)?;
     Ok(match &step.operation {
+        FusedOperation::Convolution(convolution) if is_pointwise(step) => {
+            let panels = panels(packer, step, convolution, layouts, folded);
+            Kernel::Pointwise(Pointwise { panels, input_layout: input, output_layout: output })
+        }
         FusedOperation::Convolution(convolution) => {
             let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
@@ -156,7 +264,8 @@ fn kernel(
         FusedOperation::Depthwise(convolution) => {
             let Folded { weight, bias } = folded(convolution);
             let clamp = convolution.activation.into();
-            Kernel::Depthwise(Depthwise::new(packer, &weight, &bias, window, input, output, clamp))
+            let taps = Taps::new(packer, &weight, &bias, window, &output, clamp);
+            Kernel::Depthwise(Depthwise { taps, input_layout: input, output_layout: output })
         }
         FusedOperation::MaxPool { .. } => {
             Kernel::MaxPool(MaxPool { window, input_layout: input, output_layout: output })

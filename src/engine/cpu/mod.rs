@@ -26,12 +26,14 @@
 // plain loops are.
 #![allow(clippy::needless_range_loop)]
 
+mod bottleneck;
 mod compile;
 mod convolution;
 mod crew;
 mod depthwise;
 mod engine;
 mod epilogue;
+mod expanded;
 mod floats;
 mod layout;
 mod network;
@@ -39,11 +41,14 @@ mod packed;
 mod packed_file;
 mod parallelism;
 mod photos;
+mod pointwise;
 mod pool;
 mod product;
 mod schedule;
 mod step;
+mod tile;
 mod tuning;
+mod unroll;
 mod winograd;
 
 pub use engine::CpuEngine;

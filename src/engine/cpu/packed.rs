@@ -10,7 +10,7 @@ use crate::engine::PackedCache;
 use crate::engine::packed_cache::Key;
 
 /// Version of the packed weights' order. Raise it whenever a kernel packs its weights differently.
-pub(super) const LAYOUT_VERSION: u32 = 1;
+pub(super) const LAYOUT_VERSION: u32 = 2;
 
 /// Packs the weights of a network, kernel by kernel in the order of its steps; or takes them from a
 /// file that has them already.

@@ -1,8 +1,10 @@
 //! The steps of a compiled network.
 
+use super::bottleneck::Bottleneck;
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
 use super::parallelism::Parallelism;
+use super::pointwise::Pointwise;
 use super::pool::MaxPool;
 use super::winograd::{self, Winograd};
 use crate::device::Instructions;
@@ -22,7 +24,9 @@ pub struct Step {
 pub enum Kernel {
     Convolution(Convolution),
     Winograd(Winograd),
+    Pointwise(Pointwise),
     Depthwise(Depthwise),
+    Bottleneck(Bottleneck),
     MaxPool(MaxPool),
 }
 
@@ -32,7 +36,9 @@ impl Kernel {
         match self {
             Self::Convolution(_) => "convolution",
             Self::Winograd(_) => "Winograd",
+            Self::Pointwise(_) => "pointwise",
             Self::Depthwise(_) => "depthwise",
+            Self::Bottleneck(_) => "bottleneck",
             Self::MaxPool(_) => "max pool",
         }
     }
@@ -49,6 +55,8 @@ impl Step {
         match &self.kernel {
             Kernel::Convolution(convolution) => convolution.bytes(),
             Kernel::Winograd(winograd) => winograd.bytes(),
+            Kernel::Pointwise(pointwise) => pointwise.panels.bytes(),
+            Kernel::Bottleneck(bottleneck) => bottleneck.bytes(),
             Kernel::Depthwise(_) | Kernel::MaxPool(_) => 0,
         }
     }
@@ -77,6 +85,12 @@ impl Step {
             }
             (Kernel::Winograd(winograd), None) => {
                 winograd.by_block(instructions, parallelism, input, output, shortcut);
+            }
+            (Kernel::Pointwise(pointwise), _) => {
+                pointwise.run(instructions, parallelism, input, output, shortcut);
+            }
+            (Kernel::Bottleneck(bottleneck), _) => {
+                bottleneck.run(instructions, parallelism, input, output, shortcut);
             }
             (Kernel::Depthwise(depthwise), _) => {
                 depthwise.run(instructions, parallelism, input, output)
