@@ -23,7 +23,7 @@ use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_
 /// 1e-5.
 const TOLERANCE: f32 = 1e-4;
 
-const INSTRUCTIONS: [Instructions; 5] = [
+pub const INSTRUCTIONS: [Instructions; 5] = [
     Instructions::Best,
     Instructions::Avx2,
     Instructions::Portable,
@@ -38,7 +38,7 @@ fn weight_bytes_thresholds() -> [usize; 3] {
 }
 
 /// Calls `work` with 1, 2 and 16 threads.
-fn with_threads(work: impl Fn() + Send + Sync) {
+pub fn with_threads(work: impl Fn() + Send + Sync) {
     for threads in [1, 2, 16] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(&work);
@@ -280,7 +280,7 @@ fn noise(photos: usize, side: usize, seed: u64) -> Vec<f32> {
 }
 
 /// A 1x1 convolution from a photo's 3 channels to `out_channels`.
-fn pointwise_convolution(out_channels: usize) -> Convolution {
+pub fn pointwise_convolution(out_channels: usize) -> Convolution {
     let norm = Norm {
         scale: String::new(),
         shift: String::new(),
@@ -380,7 +380,7 @@ fn agrees_with_direct_convolution(
 }
 
 /// A direct convolution of one photo. Returns the output and its side.
-fn direct_convolution(
+pub fn direct_convolution(
     convolution: &Convolution,
     weights: &Folded,
     photo: &[f64],

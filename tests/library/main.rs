@@ -4,6 +4,7 @@
 mod architectures;
 mod backbone;
 mod bmp_files;
+mod bottlenecks;
 mod calibrated_exports;
 mod checkpoint_heads;
 mod checkpoints;

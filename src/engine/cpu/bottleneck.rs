@@ -6,6 +6,8 @@
 //! and their projection.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pulp::Simd;
 
@@ -23,10 +25,19 @@ pub struct Bottleneck {
     pub output_layout: Layout,
 }
 
+/// Floats of a photo's wide activation up to which all threads compute some channels of it, and
+/// then some of the projection: nothing is computed twice. Larger ones are divided by lines, where
+/// the lines at the edge of two pieces are expanded for both.
+const SHARED_FLOATS: usize = 200 * 1024;
+const FEWEST_LINES: usize = 8;
+
 /// Floats of the wide activation that a task holds at a time, at most: 256 KB of the second cache,
 /// which also holds the rings and the weights. More if a photo's whole activation is hardly larger.
 const WIDE_FLOATS: usize = 64 * 1024;
 const WHOLE_FLOATS: usize = 160 * 1024;
+
+/// Wide activations that no call uses.
+static SHARED: Mutex<Vec<Floats>> = Mutex::new(Vec::new());
 
 thread_local! {
     /// The rings and the wide activation of the task that runs on this thread.
@@ -50,7 +61,17 @@ impl Bottleneck {
         shortcut: Option<&[f32]>,
     ) {
         let (input_layout, output_layout) = (self.expanded.input_layout, self.output_layout);
-        let lines = lines_per_piece(parallelism, &output_layout);
+        let lines = match parallelism {
+            Parallelism::Serial => output_layout.height,
+            // Few pieces, because of the lines that two of them need.
+            Parallelism::Parallel => {
+                output_layout.height.div_ceil(2 * rayon::current_num_threads())
+            }
+        };
+        let is_small = self.wide_photo() <= SHARED_FLOATS || lines < FEWEST_LINES;
+        if parallelism == Parallelism::Parallel && is_small {
+            return self.in_two_phases(instructions, input, output, shortcut);
+        }
         parallelism.lines(&output_layout, lines, output, |photo, first, output| {
             let shortcut =
                 shortcut.map(|values| output_layout.lines(values, photo, first, output.len()));
@@ -62,19 +83,70 @@ impl Bottleneck {
         });
     }
 
-    /// Projects some output lines from their wide activation, `[block][pixel][16]`.
+    /// Floats of the wide activation of a photo.
+    fn wide_photo(&self) -> usize {
+        let Layout { stored, height, width, .. } = self.expanded.output_layout;
+        stored * height * width
+    }
+
+    /// Computes the wide activation of all photos, divided among the threads by channels, and then
+    /// the projection.
+    fn in_two_phases(
+        &self,
+        instructions: Instructions,
+        input: &[f32],
+        output: &mut [f32],
+        shortcut: Option<&[f32]>,
+    ) {
+        let Self { expanded, project, output_layout } = self;
+        let pixels = expanded.output_layout.height * expanded.output_layout.width;
+        let block = pixels * CHANNEL_BLOCK;
+        let mut buffer = shared().pop().unwrap_or_default();
+        let wide = buffer.grown(output.len() / output_layout.photo() * self.wide_photo());
+        let mut channels = Vec::new();
+        for (photo, wide) in wide.chunks_mut(self.wide_photo()).enumerate() {
+            for (pair, output) in wide.chunks_mut(PAIR * block).enumerate() {
+                let blocks = pair * PAIR..pair * PAIR + output.len() / block;
+                let input = expanded.input_layout.one(input, photo);
+                channels.push((input, blocks, output));
+            }
+        }
+        Parallelism::Parallel.each(channels, |(input, blocks, output)| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                instructions.run(Channels { expanded, input, blocks, output, scratch });
+            });
+        });
+        let wide = &*wide;
+        if project.are_large(output_layout) {
+            let steps = [output_layout.width * CHANNEL_BLOCK, CHANNEL_BLOCK, block];
+            let source = |photo: usize| (&wide[photo * self.wide_photo()..], steps);
+            project.by_panel(instructions, output_layout, source, output, shortcut);
+        } else {
+            let lines = lines_per_piece(Parallelism::Parallel, output_layout);
+            Parallelism::Parallel.lines(output_layout, lines, output, |photo, first, output| {
+                let shortcut =
+                    shortcut.map(|values| output_layout.lines(values, photo, first, output.len()));
+                let wide = &wide[photo * self.wide_photo()..][..self.wide_photo()];
+                let wide = &wide[first * output_layout.width * CHANNEL_BLOCK..];
+                instructions.run(Projection { bottleneck: self, wide, block, output, shortcut });
+            });
+        }
+        shared().push(buffer);
+    }
+
+    /// Projects some output lines from their wide activation, `[block][pixel][16]` with `block`
+    /// floats from one block to the next.
     #[inline(always)]
-    pub fn project<S: Simd>(
+    fn project<S: Simd>(
         &self,
         simd: S,
-        wide: &[f32],
+        (wide, block): (&[f32], usize),
         output: &mut [f32],
         shortcut: Option<&[f32]>,
     ) {
         let Layout { stored, width, before, after, .. } = self.output_layout;
         let row = self.output_layout.row();
         let lines = output.len() / row;
-        let block = wide.len() / self.expanded.blocks();
         // Without a border, the pixels of all lines are one sequence.
         let [runs, count] = match before + after == 0 {
             true => [1, lines * width],
@@ -143,7 +215,59 @@ impl Task for Lines<'_> {
             expanded.run(simd, self.input, part, (&mut *ring, ring_step), zeros, result);
             let output = &mut self.output[start * row..end * row];
             let shortcut = self.shortcut.map(|values| &values[start * row..end * row]);
-            self.bottleneck.project(simd, wide, output, shortcut);
+            self.bottleneck.project(simd, (wide, block), output, shortcut);
         }
     }
+}
+
+/// Computes some channels of the wide activation of a photo.
+struct Channels<'a> {
+    expanded: &'a Expanded,
+    /// The photo.
+    input: &'a [f32],
+    blocks: Range<usize>,
+    /// `[block][pixel][16]`.
+    output: &'a mut [f32],
+    scratch: &'a mut Floats,
+}
+
+impl Task for Channels<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { expanded, input, blocks, output, scratch } = self;
+        let block = output.len() / blocks.len();
+        let line = expanded.ring_line();
+        let (zeros, ring) = scratch.grown(line + expanded.ring()).split_at_mut(line);
+        zeros.fill(0.0);
+        expanded.clear_borders(ring);
+        let lines = 0..expanded.output_layout.height;
+        let part = Part { lines, blocks, next: expanded.next(0, true) };
+        expanded.run(simd, input, part, (ring, 0), zeros, (output, block));
+    }
+}
+
+/// Projects some output lines of a photo.
+struct Projection<'a> {
+    bottleneck: &'a Bottleneck,
+    /// The wide activation from the first pixel on, `[block][pixel][16]`.
+    wide: &'a [f32],
+    /// Floats from a block of the wide activation to the next.
+    block: usize,
+    /// The output lines, including their borders.
+    output: &'a mut [f32],
+    shortcut: Option<&'a [f32]>,
+}
+
+impl Task for Projection<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { bottleneck, wide, block, output, shortcut } = self;
+        bottleneck.project(simd, (wide, block), output, shortcut);
+    }
+}
+
+/// The buffers that no call uses.
+fn shared() -> MutexGuard<'static, Vec<Floats>> {
+    // A panic leaves nothing behind that is used later.
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }

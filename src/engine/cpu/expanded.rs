@@ -19,6 +19,7 @@ use pulp::Simd;
 use super::depthwise::{Line, Taps};
 use super::layout::{CHANNEL_BLOCK, Layout, Window};
 use super::pointwise::{Panels, Pixels};
+use super::product;
 
 /// Blocks that are expanded together.
 pub const PAIR: usize = 2;
@@ -125,11 +126,20 @@ impl Expanded {
                 None => &mut ring[..0],
             };
             let output = &mut output[index * PAIR * out_block..];
+            let following = match &self.expand {
+                Some(expand) => {
+                    expand.weights(blocks.end..(blocks.end + PAIR).min(part.blocks.end))
+                }
+                None => &[],
+            };
             let mut next = part.next;
             for line in part.lines.clone() {
                 let under = self.under(line);
                 if let Some(expand) = &self.expand {
                     for line in next.max(under.start)..under.end {
+                        // Spread over the lines, so that the next weights come in time.
+                        let lines = self.input_layout.height;
+                        product::prefetch(product::share(following, line, lines));
                         self.expand_line(simd, expand, input, line, blocks.clone(), ring);
                     }
                     next = next.max(under.end);

@@ -74,6 +74,13 @@ impl Panels {
         self.bias.len() / PANEL
     }
 
+    /// The packed weights of some panels, of those that exist.
+    #[inline(always)]
+    pub fn weights(&self, panels: Range<usize>) -> &[f32] {
+        let offset = |panel: usize| panel.min(self.count()) * self.depth * PANEL;
+        &self.weight[offset(panels.start)..offset(panels.end.max(panels.start))]
+    }
+
     /// Multiplies some pixels by the panels `panels`. `output` starts at the first pixel's channels
     /// of the first of them; `pixels.shortcut` too.
     #[inline(always)]
@@ -83,6 +90,24 @@ impl Panels {
         panels: Range<usize>,
         pixels: Pixels,
         output: &mut [f32],
+    ) {
+        // SAFETY: nothing else uses the slice.
+        unsafe { self.multiply_into(simd, panels, pixels, output.as_mut_ptr(), output.len()) }
+    }
+
+    /// Like [`multiply`](Self::multiply), for an output of which other threads write other pixels or
+    /// channels: `length` floats from `output` on.
+    ///
+    /// # Safety
+    /// The output is valid, and no other thread uses the channels of `panels` of these pixels.
+    #[inline(always)]
+    unsafe fn multiply_into<S: Simd>(
+        &self,
+        simd: S,
+        panels: Range<usize>,
+        pixels: Pixels,
+        output: *mut f32,
+        length: usize,
     ) {
         let Pixels { input, input_steps, shortcut, output_steps, count } = pixels;
         assert!(panels.end <= self.count());
@@ -95,39 +120,127 @@ impl Panels {
         let last = (count - 1) * pixel + blocks * block + (self.depth - 1) % CHANNEL_BLOCK;
         let [out_pixel, out_block] = output_steps;
         let out_last = (count - 1) * out_pixel + (panels.len() - 1) * out_block + CHANNEL_BLOCK - 1;
-        assert!(last < input.len() && out_last < output.len());
+        assert!(last < input.len() && out_last < length);
         assert!(shortcut.is_none_or(|values| out_last < values.len()));
         let panel = self.depth * PANEL;
         let steps = Steps { depth: self.depth, pixel, block, panel, out_pixel, out_block };
         let [max_pixels, max_panels] = tile::max_tile::<S>();
-        let output = output.as_mut_ptr();
-        let tile = |group: Range<usize>, tile: Range<usize>| {
-            let offset = tile.start * out_pixel + (group.start - panels.start) * out_block;
-            // SAFETY: the offsets are at most those checked above, and the panels exist.
-            unsafe {
-                let operands = Operands {
-                    input: input.as_ptr().add(tile.start * pixel),
-                    weight: self.weight.as_ptr().add(group.start * panel),
-                    bias: self.bias.as_ptr().add(group.start * PANEL),
-                    shortcut: shortcut.map_or(ptr::null(), |values| values.as_ptr().add(offset)),
-                    output: output.add(offset),
-                };
-                let size = [tile.len(), group.len()];
-                tile::multiply(simd, size, &steps, operands, self.clamp);
-            }
-        };
-        let group = |start: usize| start..(start + max_panels).min(panels.end);
+        // Not a closure: those are not always inlined.
+        macro_rules! tile {
+            ($group:expr, $tile:expr) => {
+                let (group, tile) = ($group, $tile);
+                let offset = tile.start * out_pixel + (group.start - panels.start) * out_block;
+                // SAFETY: the offsets are at most those checked above, and the panels exist.
+                unsafe {
+                    let operands = Operands {
+                        input: input.as_ptr().add(tile.start * pixel),
+                        weight: self.weight.as_ptr().add(group.start * panel),
+                        bias: self.bias.as_ptr().add(group.start * PANEL),
+                        shortcut: match shortcut {
+                            Some(values) => values.as_ptr().add(offset),
+                            None => ptr::null(),
+                        },
+                        output: output.add(offset),
+                    };
+                    let size = [tile.len(), group.len()];
+                    tile::multiply(simd, size, &steps, operands, self.clamp);
+                }
+            };
+        }
+        let group = |start: usize| start.min(panels.end)..(start + max_panels).min(panels.end);
         if panels.len() * panel * size_of::<f32>() <= WEIGHTS_PER_TILE {
             for pixels in product::blocks(count, max_pixels) {
                 for start in panels.clone().step_by(max_panels) {
-                    tile(group(start), pixels.clone());
+                    tile!(group(start), pixels.clone());
                 }
             }
         } else {
+            let tiles = count.div_ceil(max_pixels);
             for start in panels.clone().step_by(max_panels) {
-                for pixels in product::blocks(count, max_pixels) {
-                    tile(group(start), pixels);
+                let next = self.weights(group(start + max_panels));
+                for (at, pixels) in product::blocks(count, max_pixels).enumerate() {
+                    product::prefetch(product::share(next, at, tiles));
+                    tile!(group(start), pixels);
                 }
+            }
+        }
+    }
+
+    /// Whether to divide the work of one photo by panels, so that each thread reads all pixels and
+    /// some weights, instead of by pixels: where the weights are larger than the activations.
+    pub fn are_large(&self, output_layout: &Layout) -> bool {
+        self.count() * PANEL > output_layout.height * output_layout.width
+    }
+
+    /// Multiplies all pixels of all photos, divided among the threads by panels. `source` gives the
+    /// first pixel of a photo's input and the steps from a line, a pixel and a block of channels to
+    /// the next.
+    pub fn by_panel<'a>(
+        &self,
+        instructions: Instructions,
+        layout: &Layout,
+        source: impl Fn(usize) -> (&'a [f32], [usize; 3]),
+        output: &mut [f32],
+        shortcut: Option<&[f32]>,
+    ) {
+        let mut parts = Vec::new();
+        for (photo, output) in output.chunks_mut(layout.photo()).enumerate() {
+            let (input, input_steps) = source(photo);
+            let shortcut = shortcut.map(|values| layout.one(values, photo));
+            let output = (output.as_mut_ptr(), output.len());
+            parts.extend((0..self.count()).step_by(2).map(|start| {
+                let panels = start..(start + 2).min(self.count());
+                PanelPart { of: self, panels, input, input_steps, layout, shortcut, output }
+            }));
+        }
+        Parallelism::Parallel.each(parts, |part| instructions.run(part));
+    }
+}
+
+/// Some channels of all pixels of a photo.
+struct PanelPart<'a> {
+    of: &'a Panels,
+    panels: Range<usize>,
+    /// The first pixel.
+    input: &'a [f32],
+    /// From a line, a pixel and a block of channels to the next.
+    input_steps: [usize; 3],
+    /// The layout of output and shortcut.
+    layout: &'a Layout,
+    /// The photo's shortcut.
+    shortcut: Option<&'a [f32]>,
+    /// The photo's output and its length.
+    output: (*mut f32, usize),
+}
+
+// SAFETY: each part writes channels that no other part of its photo uses, see `by_panel`.
+unsafe impl Send for PanelPart<'_> {}
+
+impl Task for PanelPart<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { of, panels, input, input_steps: [row, pixel, block], layout, .. } = self;
+        let is_one_run =
+            layout.row() == layout.width * layout.stored && row == layout.width * pixel;
+        let [runs, count] = match is_one_run {
+            true => [1, layout.height * layout.width],
+            false => [layout.height, layout.width],
+        };
+        for run in 0..runs {
+            let offset = layout.at(run as isize, 0) + panels.start * PANEL;
+            let pixels = Pixels {
+                input: &input[run * row..],
+                input_steps: [pixel, block],
+                shortcut: self.shortcut.map(|values| &values[offset..]),
+                output_steps: [layout.stored, CHANNEL_BLOCK],
+                count,
+            };
+            let (output, length) = self.output;
+            // SAFETY: the offset lies inside the photo, whose length this is; the photo outlives
+            // the part, and its other parts write other channels.
+            unsafe {
+                let (output, length) = (output.add(offset), length - offset);
+                of.multiply_into(simd, panels.clone(), pixels, output, length);
             }
         }
     }
@@ -152,6 +265,13 @@ impl Pointwise {
         shortcut: Option<&[f32]>,
     ) {
         let (input_layout, output_layout) = (self.input_layout, self.output_layout);
+        if parallelism == Parallelism::Parallel && self.panels.are_large(&output_layout) {
+            let steps = [input_layout.row(), input_layout.stored, CHANNEL_BLOCK];
+            let first = input_layout.at(0, 0);
+            let source = |photo: usize| (&input_layout.one(input, photo)[first..], steps);
+            self.panels.by_panel(instructions, &output_layout, source, output, shortcut);
+            return;
+        }
         let lines = lines_per_piece(parallelism, &output_layout);
         parallelism.lines(&output_layout, lines, output, |photo, first, output| {
             let shortcut =
