@@ -29,6 +29,7 @@ pub struct Bottleneck {
 /// then some of the projection: nothing is computed twice. Larger ones are divided by lines, where
 /// the lines at the edge of two pieces are expanded for both.
 const SHARED_FLOATS: usize = 200 * 1024;
+/// With fewer lines in a piece, too many would be expanded for two.
 const FEWEST_LINES: usize = 8;
 
 /// Floats of the wide activation that a task holds at a time, at most: 256 KB of the second cache,

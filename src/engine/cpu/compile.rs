@@ -128,7 +128,7 @@ fn fuse(
             FusedOperation::MaxPool { .. } => break,
         }
     }
-    Err(Unsupported::new(&steps[0].name, "its steps are no bottleneck"))
+    Err(Unsupported::new(&steps[0].name, "its steps do not form a bottleneck"))
 }
 
 /// Packs the weights of a 1x1 convolution.

@@ -1,7 +1,7 @@
 //! The CPU engine: a plan compiled for the processor.
 //!
 //! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before
-//! it, packs weights in the kernels' order, and assigns every value a place in memory. During a
+//! it and each inverted bottleneck into one step, packs weights in the kernels' order, and assigns every value a place in memory. During a
 //! forward each activation is written once, and read by the steps that need it.
 //!
 //! | file | |
@@ -14,10 +14,13 @@
 //! | `packed_file` | packed weights in a file, for the next process |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
 //! | `photos` | the input |
-//! | `product` | the kernel under every convolution |
-//! | `convolution` | strided and 1x1 convolutions, the stem |
+//! | `product` | the kernel under every other convolution |
+//! | `convolution` | strided convolutions, the stem |
+//! | `pointwise`, `tile` | 1x1 convolutions, and their tile of registers |
+//! | `bottleneck`, `expanded` | inverted bottlenecks, and their wide half |
 //! | `winograd` | 3x3 convolutions |
 //! | `depthwise`, `pool`, `epilogue` | the other kernels, and what follows a convolution |
+//! | `unroll` | loops that are unrolled early |
 //!
 //! The vector instructions (AVX-512, AVX2, NEON) are chosen at run time:
 //! [`Instructions`](crate::device::Instructions).

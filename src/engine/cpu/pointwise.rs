@@ -148,7 +148,8 @@ impl Panels {
             };
         }
         let group = |start: usize| start.min(panels.end)..(start + max_panels).min(panels.end);
-        if panels.len() * panel * size_of::<f32>() <= WEIGHTS_PER_TILE {
+        let is_small = panels.len() * panel * size_of::<f32>() <= WEIGHTS_PER_TILE;
+        if panels.len() > max_panels && is_small {
             for pixels in product::blocks(count, max_pixels) {
                 for start in panels.clone().step_by(max_panels) {
                     tile!(group(start), pixels.clone());
@@ -157,7 +158,12 @@ impl Panels {
         } else {
             let tiles = count.div_ceil(max_pixels);
             for start in panels.clone().step_by(max_panels) {
-                let next = self.weights(group(start + max_panels));
+                // Of panels divided among threads, this thread probably computes the next but one.
+                let after = match start + max_panels < panels.end {
+                    true => start + max_panels,
+                    false => panels.end + max_panels,
+                };
+                let next = self.weights(after..after + max_panels);
                 for (at, pixels) in product::blocks(count, max_pixels).enumerate() {
                     product::prefetch(product::share(next, at, tiles));
                     tile!(group(start), pixels);
