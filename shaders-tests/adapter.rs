@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use burn::tensor::Device;
 use cubecl::client::Client;
 use kindling::device::{self, Backend, Choice, DeviceInfo};
+use kindling::kernels::Hardware;
 
 /// If set, as in CI, a missing adapter fails the tests instead of skipping them.
 const REQUIRED: &str = "KINDLING_REQUIRE_ADAPTER";
@@ -48,6 +49,14 @@ pub fn described() -> String {
 /// Whether the adapter is a software driver that runs on the processor.
 pub fn is_software() -> bool {
     info().is_some_and(|info| !info.kind.is_gpu())
+}
+
+/// What runs the adapter's kernels.
+///
+/// # Panics
+/// If no adapter is open.
+pub fn hardware() -> Hardware {
+    info().expect("an open adapter").kind.hardware()
 }
 
 fn info() -> Option<&'static DeviceInfo> {

@@ -48,7 +48,9 @@ impl Forward {
             _ if info.kernels => {
                 let client = device::client(info).expect("an open GPU");
                 let precision = kindling::Precision::F32;
-                let network = GpuNetwork::compile(&client, &spec(&backbone), [SIDE; 2], precision)
+                let hardware = info.kind.hardware();
+                let spec = spec(&backbone);
+                let network = GpuNetwork::compile(&client, &spec, [SIDE; 2], precision, hardware)
                     .expect("a published network");
                 Self::Kernels(Box::new(network))
             }
@@ -62,14 +64,7 @@ impl Forward {
             Self::Compiled(network) => network.features(Photos::Planes(photos)),
             #[cfg(any(feature = "wgpu", feature = "cuda"))]
             Self::Kernels(network) => {
-                let (client, shape) = (network.client(), [3, SIDE, SIDE]);
-                let photos = kindling::kernels::DeviceTensor::upload(
-                    client,
-                    photos,
-                    shape,
-                    network.precision(),
-                );
-                network.read(&network.features(photos)).expect("features")
+                network.read(&network.features(uploaded(network, photos))).expect("features")
             }
             Self::Burn(backbone, device) => {
                 let count = photos.len() / (3 * SIDE * SIDE);
@@ -78,6 +73,13 @@ impl Forward {
             }
         }
     }
+}
+
+/// Normalised photos in the memory of a GPU.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub fn uploaded(network: &GpuNetwork, photos: &[f32]) -> kindling::kernels::DeviceTensor {
+    let (client, shape) = (network.client(), [3, SIDE, SIDE]);
+    kindling::kernels::DeviceTensor::upload(client, photos, shape, network.precision())
 }
 
 fn spec(backbone: &Backbone) -> NetworkSpec {

@@ -3,20 +3,26 @@
 use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use std::time::Duration;
 use std::time::Instant;
 
 use benches::{Cost, Roofline};
 use kindling::device::{self, Choice, Instructions};
 use kindling::engine::CpuNetwork;
 use kindling::engine::cpu::Photos;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use kindling::engine::{EngineError, GpuNetwork, gpu::Launch};
 use kindling::plan::{Plan, Planned};
 use kindling::weights::{self, Checkpoint};
 use serde_json::{Value, json};
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::backbone::uploaded;
 use crate::backbone::{Forward, SIDE, photos};
 
 /// Runs the worker. `words` are the weights file, the batch size, the device and, if it is `cpu`,
-/// `avx2` for a processor that has more. Prints `ready`, then the seconds of one forward per line
+/// `avx2` for a processor that has more, or, if it is a GPU, `burn` for Burn's operations. Prints `ready`, then the seconds of one forward per line
 /// of input. Other lines are:
 /// - `instructions`: prints the instruction set of the kernels.
 /// - `features FILE`: writes the features to FILE, f32 in the machine's byte order, and prints how
@@ -26,16 +32,20 @@ use crate::backbone::{Forward, SIDE, photos};
 ///   engine has none.
 pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
     let ([file, batch, device, rest @ ..], true) = (words, words.len() <= 4) else {
-        return Err("--worker takes WEIGHTS BATCH DEVICE [avx2]".into());
+        return Err("--worker takes WEIGHTS BATCH DEVICE [avx2 | burn]".into());
     };
-    let instructions = match rest.first().map(String::as_str) {
-        None => Instructions::Best,
+    let variant = rest.first().map(String::as_str);
+    let instructions = match variant {
+        None | Some("burn") => Instructions::Best,
         Some("avx2") => Instructions::Avx2,
-        Some(other) => return Err(format!("the instructions `{other}` are unknown").into()),
+        Some(other) => return Err(format!("`{other}` is unknown: avx2 or burn").into()),
     };
     let batch: usize =
         batch.parse().map_err(|error| format!("the batch size `{batch}` is invalid: {error}"))?;
-    let info = device::resolve(device.parse::<Choice>()?)?;
+    let mut info = device::resolve(device.parse::<Choice>()?)?;
+    if variant == Some("burn") {
+        info.kernels = false;
+    }
     let device = device::open(&info)?;
     let checkpoint = Checkpoint::open(Path::new(file))?;
     let architecture = weights::architecture(&checkpoint)?;
@@ -71,7 +81,11 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
                 Forward::Compiled(network) => {
                     writeln!(out, "{}", steps(network, &plan, &photos, batch))?;
                 }
-                _ => writeln!(out, "null")?,
+                #[cfg(any(feature = "wgpu", feature = "cuda"))]
+                Forward::Kernels(network) => {
+                    writeln!(out, "{}", gpu_steps(network, &photos, batch)?)?;
+                }
+                Forward::Burn(..) => writeln!(out, "null")?,
             },
             ("roofline", _) => {
                 writeln!(out, "{}", Roofline::of(&plan, SIDE, instructions).json())?;
@@ -112,4 +126,34 @@ fn steps(network: &CpuNetwork, plan: &Plan, photos: &[f32], batch: usize) -> Val
         })
         .collect();
     json!({ "threads": threads, "batch": batch, "steps": steps })
+}
+
+/// As [`steps`], on a GPU.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn gpu_steps(network: &GpuNetwork, photos: &[f32], batch: usize) -> Result<Value, EngineError> {
+    let photos = uploaded(network, photos);
+    // A software driver takes seconds for a pass, and a GPU milliseconds.
+    let begun = Instant::now();
+    network.step_times(&photos, 1)?;
+    let forwards = if begun.elapsed() < Duration::from_secs(1) { 20 } else { 2 };
+    let steps = network.step_times(&photos, forwards)?;
+    let is_device_time = steps.iter().all(|step| step.is_device_time);
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| {
+            let sum = |count: fn(&Launch) -> usize| {
+                step.launches.iter().map(count).sum::<usize>() as f64 / batch as f64
+            };
+            json!({
+                "step": step.step,
+                "kernels": step.launches.iter().map(|launch| launch.kernel).collect::<Vec<_>>(),
+                "output": step.output,
+                "microseconds": step.time.as_secs_f64() * 1e6 / (forwards * batch) as f64,
+                "multiplications": sum(|launch| launch.multiplications),
+                "bytes_read": sum(|launch| launch.read + launch.weights),
+                "bytes_written": sum(|launch| launch.written),
+            })
+        })
+        .collect();
+    Ok(json!({ "batch": batch, "device_time": is_device_time, "steps": steps }))
 }

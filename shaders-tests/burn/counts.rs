@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use kindling::Precision;
 use kindling::backbone::{Architecture, Backbone};
 use kindling::engine::{GpuNetwork, NetworkSpec};
+use kindling::kernels::Hardware;
 use shaders_tests::adapter::{adapter, client};
 use shaders_tests::launches;
 
@@ -15,7 +16,8 @@ fn burns_operations_take_several_times_the_launches() {
     for name in ["resnet18", "efficientnet-lite0"] {
         let architecture: Architecture = name.parse().unwrap();
         let spec = NetworkSpec::of(&architecture.init(&Device::flex())).unwrap();
-        let network = GpuNetwork::compile(&client, &spec, [224, 224], Precision::F32).unwrap();
+        let network =
+            GpuNetwork::compile(&client, &spec, [224, 224], Precision::F32, Hardware::Gpu).unwrap();
         let own = network.forward_cost(PHOTOS).launches.len();
         let backbone: Backbone = architecture.init(&device);
         let photos = Tensor::<4>::zeros([PHOTOS, 3, 224, 224], &device);

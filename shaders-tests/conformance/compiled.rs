@@ -6,11 +6,11 @@ use burn::tensor::Device;
 use cubecl::client::Client;
 use kindling::backbone::Architecture;
 use kindling::engine::{GpuNetwork, NetworkSpec};
-use kindling::kernels::{DeviceTensor, Precision};
+use kindling::kernels::{DeviceTensor, Hardware, Precision};
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{Numbers, committed, fixture, photos, random_weights, read_numbers, shared};
-use shaders_tests::adapter::client;
+use shaders_tests::adapter::{client, hardware};
 
 /// As in the library's tests: f32 sums in a different order, through 17 or 49 layers that keep the
 /// scale.
@@ -18,6 +18,9 @@ const TOLERANCE: f32 = 1e-5;
 /// The error of one rounding to f16, times the square root of 49 layers because errors partly
 /// cancel, times four for the largest of many values.
 const F16_TOLERANCE: f32 = 4.0 * 7.0 / 2048.0;
+
+/// Both sets of kernels run on any adapter.
+const HARDWARE: [Hardware; 2] = [Hardware::Gpu, Hardware::Processor];
 
 #[test]
 fn a_compiled_resnet_agrees_with_pytorch() {
@@ -33,13 +36,15 @@ fn a_compiled_efficientnet_lite0_agrees_with_pytorch() {
 fn agrees(weights: &Path, reference: &str) {
     let Some(client) = client() else { return };
     let reference = read_numbers(&fixture(reference));
-    for precision in [Precision::F32, Precision::F16] {
-        let tolerance = if precision == Precision::F32 { TOLERANCE } else { F16_TOLERANCE };
+    for (precision, tolerance) in [(Precision::F32, TOLERANCE), (Precision::F16, F16_TOLERANCE)] {
         for input in ["square", "odd"] {
             let (photos, expected) = (&reference[input], &reference[&format!("{input}.features")]);
-            let error = error(weights, &client, photos, expected, precision);
-            println!("{} {input} {precision}: off by {error:.1e}", weights.display());
-            assert!(error < tolerance, "{error}");
+            for hardware in HARDWARE {
+                let error = error(weights, &client, photos, expected, (precision, hardware));
+                let case = format!("{input} {precision} {hardware:?}");
+                println!("{} {case}: off by {error:.1e}", weights.display());
+                assert!(error < tolerance, "{case}: {error}");
+            }
         }
     }
 }
@@ -50,14 +55,14 @@ fn error(
     client: &Client,
     photos: &Numbers,
     expected: &Numbers,
-    precision: Precision,
+    (precision, hardware): (Precision, Hardware),
 ) -> f32 {
     let checkpoint = Checkpoint::open(weights).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
     let backbone = weights::backbone(&checkpoint, &architecture, &Device::flex()).unwrap();
     let [_, channels, height, width] = photos.shape[..] else { panic!("photos") };
     let spec = NetworkSpec::of(&backbone).unwrap();
-    let network = GpuNetwork::compile(client, &spec, [height, width], precision).unwrap();
+    let network = GpuNetwork::compile(client, &spec, [height, width], precision, hardware).unwrap();
     let input = DeviceTensor::upload(client, &photos.values, [channels, height, width], precision);
     let features = network.features(input).read(client).unwrap();
     assert_eq!(features.len(), expected.values.len());
@@ -83,9 +88,11 @@ fn the_real_network_compiled_agrees_with_torchvision() {
     let reference = read_numbers(&file);
     for (precision, tolerance) in [(Precision::F32, TOLERANCE), (Precision::F16, F16_TOLERANCE)] {
         let (photos, features) = (&reference["input"], &reference["features"]);
-        let error = error(&weights, &client, photos, features, precision);
-        println!("the real network in {precision}: features off by {error:.1e}");
-        assert!(error < tolerance, "{error}");
+        for hardware in HARDWARE {
+            let error = error(&weights, &client, photos, features, (precision, hardware));
+            println!("the real network in {precision}, {hardware:?}: features off by {error:.1e}");
+            assert!(error < tolerance, "{hardware:?}: {error}");
+        }
     }
 }
 
@@ -105,7 +112,7 @@ fn every_architecture_compiled_agrees_with_burns_operations() {
         };
         let Ok(spec) = NetworkSpec::of(&backbone) else { continue };
         let precision = Precision::F32;
-        let network = match GpuNetwork::compile(&client, &spec, [SIDE; 2], precision) {
+        let network = match GpuNetwork::compile(&client, &spec, [SIDE; 2], precision, hardware()) {
             Ok(network) => network,
             Err(unsupported) => {
                 println!("{name} runs on Burn's engine: {unsupported}");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kindling::Precision;
 use kindling::backbone::Architecture;
-use kindling::kernels::MaxPool;
 use kindling::kernels::conformance::{self, Algorithm, Finding};
+use kindling::kernels::{Hardware, MaxPool};
 use kindling::plan::{Operation, Plan, Planned, Value};
 
 use shaders_tests::BATCHES;
@@ -89,10 +89,18 @@ fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_til
                 _ => &[Precision::F32],
             };
             for precision in precisions {
-                // Software drivers test all tiles at batch size 1, and only the tile that the
-                // engine chooses at larger ones.
+                // Software drivers test all tiles at batch size 1, and only the tiles that the
+                // engine chooses, for a GPU and for the processor, at larger ones.
+                let chosen =
+                    [Hardware::Gpu, Hardware::Processor].into_iter().filter_map(|hardware| {
+                        Algorithm::chosen(&client, &convolution, *precision, hardware)
+                    });
                 let algorithms = match is_software() && photos > 1 {
-                    true => Vec::from_iter(Algorithm::chosen(&client, &convolution, *precision)),
+                    true => {
+                        let mut chosen = Vec::from_iter(chosen);
+                        chosen.dedup();
+                        chosen
+                    }
                     false => Algorithm::all(&client, &convolution, *precision),
                 };
                 for algorithm in algorithms {

@@ -25,6 +25,17 @@ impl Kind {
     pub fn is_gpu(self) -> bool {
         self != Self::Cpu
     }
+
+    /// What runs the kernels: the one place that decides which of them a device gets.
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    pub fn hardware(self) -> crate::kernels::Hardware {
+        match self {
+            Self::DiscreteGpu | Self::IntegratedGpu | Self::VirtualGpu => {
+                crate::kernels::Hardware::Gpu
+            }
+            Self::Cpu => crate::kernels::Hardware::Processor,
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -3,7 +3,7 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `device_tensor` | activations in device memory |
-//! | `tile` | the work of a work-group, chosen within the adapter's limits |
+//! | `tile` | the work of a work-group, chosen for the hardware and within the adapter's limits |
 //! | `window` | sizes and padding of a sliding window |
 //! | `epilogue` | bias, shortcut and activation, applied before the output is written |
 //! | `preprocess` | photos of bytes to normalised values |
@@ -14,6 +14,9 @@
 //! | `failure` | device errors as one-line messages |
 //! | `reference` | expected values in f64, with error bounds |
 //! | `conformance` | each kernel checked against the reference on an adapter |
+//!
+//! Dense convolutions have two sets of kernels, for GPUs and for drivers that run on the processor
+//! ([`Hardware`]); [`Kind::hardware`](crate::device::Kind::hardware) chooses between them.
 //!
 //! Every kernel computes in f32 and stores f32 or f16. Every kernel also keeps its indices within
 //! its buffers: CubeCL's checked mode is on, but what it guarantees depends on the shader compiler.
@@ -36,7 +39,7 @@ pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use device_tensor::{DeviceTensor, Reading};
 pub use pool::MaxPool;
-pub use tile::{Limits, Tile, WinogradTile};
+pub use tile::{Block, Hardware, Limits, Tile, WinogradTile};
 pub use winograd::Winograd;
 
 use cubecl::prelude::*;

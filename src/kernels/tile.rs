@@ -7,6 +7,19 @@ use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::WIDTH;
 
+/// What runs the shaders, which decides between the kernels of a convolution.
+///
+/// A driver on the processor (lavapipe, WARP) emulates shared memory and barriers at a high price:
+/// a barrier stores and reloads all registers of the work-group, and a read from shared memory is
+/// no cheaper than one from the cache. The kernels for it use neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hardware {
+    /// A GPU.
+    Gpu,
+    /// The processor, through a software driver.
+    Processor,
+}
+
 /// An adapter's limits for a work-group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -77,6 +90,55 @@ impl Tile {
 
     fn shared(self) -> usize {
         (self.block() * self.depth + WIDTH * self.depth * self.lanes) * VECTOR_BYTES
+    }
+}
+
+/// The work of a work-group of a kernel that keeps everything in registers: pixels by channels.
+///
+/// Software drivers run neighbouring units in the lanes of vector registers, usually eight, and
+/// read memory lane by lane. A read thus costs as much as dozens of multiplications, and each unit
+/// must multiply each value that it reads as often as its registers allow: 8 pixels by 2 vectors of
+/// channels. Larger blocks are no faster, because their sums are kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Block {
+    /// Units along the output channels.
+    pub lanes: usize,
+    /// Units along the pixels.
+    pub rows: usize,
+}
+
+impl Block {
+    /// Pixels per unit.
+    pub const PIXELS: usize = 8;
+    /// Vectors of output channels per unit, `lanes` apart.
+    pub const VECTORS: usize = 2;
+    /// All blocks, from the widest to the narrowest.
+    pub const CHOICES: [Self; 4] = [
+        Self { lanes: 8, rows: 1 },
+        Self { lanes: 4, rows: 2 },
+        Self { lanes: 2, rows: 4 },
+        Self { lanes: 1, rows: 8 },
+    ];
+
+    /// The block that computes the fewest channels beyond `vectors` vectors of output channels.
+    pub fn of(vectors: usize) -> Self {
+        let computed = |block: &Self| vectors.next_multiple_of(block.vectors());
+        Self::CHOICES.into_iter().min_by_key(computed).unwrap_or(Self::CHOICES[0])
+    }
+
+    /// Units per work-group.
+    pub fn units(self) -> usize {
+        self.lanes * self.rows
+    }
+
+    /// Pixels per work-group.
+    pub fn pixels(self) -> usize {
+        self.rows * Self::PIXELS
+    }
+
+    /// Vectors of output channels per work-group.
+    pub fn vectors(self) -> usize {
+        self.lanes * Self::VECTORS
     }
 }
 

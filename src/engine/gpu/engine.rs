@@ -10,6 +10,7 @@ use crate::device::DeviceInfo;
 use crate::engine::{
     Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepValues, Workload, batch_size_on,
 };
+use crate::kernels::Hardware;
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
@@ -51,6 +52,7 @@ impl<'a> GpuEngine<'a> {
                 network,
                 preprocessing: self.preprocessing,
                 precision: self.precision,
+                hardware: self.info.kind.hardware(),
             };
             Ok(GpuThread::start(job, self.patience()))
         };
@@ -72,7 +74,13 @@ impl Engine for GpuEngine<'_> {
 
     fn fingerprint(&self) -> String {
         let version = crate::kernels::VERSION;
-        format!("{}, own kernels {version}, {}", self.info.fingerprint(), self.precision)
+        // The kernels for the processor add in another order.
+        let hardware = match self.info.kind.hardware() {
+            Hardware::Gpu => "",
+            Hardware::Processor => " in registers",
+        };
+        let kernels = format!("own kernels {version}{hardware}");
+        format!("{}, {kernels}, {}", self.info.fingerprint(), self.precision)
     }
 
     fn batch_size(&self) -> usize {

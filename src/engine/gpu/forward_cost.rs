@@ -2,6 +2,11 @@
 
 use super::network::GpuNetwork;
 use crate::kernels::Precision;
+use crate::kernels::winograd::PhaseBytes;
+
+/// The first two launches of a convolution in phases; the third bears the kernel's name.
+const INPUTS: &str = "winograd inputs";
+const PRODUCTS: &str = "winograd products";
 
 /// The cost of one launch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,34 @@ pub struct Launch {
     pub weights: usize,
     /// Multiplications of activations with weights.
     pub multiplications: usize,
+}
+
+impl Launch {
+    /// The launches of a convolution in phases, of which `self` is the whole; `shortcut` bytes of
+    /// what it reads are a shortcut.
+    fn in_phases(self, bytes: PhaseBytes, shortcut: usize) -> [Self; 3] {
+        let PhaseBytes { inputs, sums, bias } = bytes;
+        let input = self.read - shortcut;
+        let phase = |kernel, read, written, weights, multiplications| Self {
+            step: self.step.clone(),
+            kernel,
+            read,
+            written,
+            weights,
+            multiplications,
+        };
+        let products = phase(PRODUCTS, inputs, sums, self.weights - bias, self.multiplications);
+        [
+            phase(INPUTS, input, inputs, 0, 0),
+            products,
+            phase(self.kernel, sums + shortcut, self.written, bias, 0),
+        ]
+    }
+
+    /// Whether it writes what only the next launch of its step reads, and no activation.
+    pub fn is_intermediate(&self) -> bool {
+        [INPUTS, PRODUCTS].contains(&self.kernel)
+    }
 }
 
 /// The cost of a forward pass.
@@ -59,14 +92,18 @@ impl ForwardCost {
             shapes[step.output] = output;
             writes[step.output] += 1;
             let shortcut = step.shortcut.map_or(0, |value| size(shapes[value]));
-            launches.push(Launch {
+            let launch = Launch {
                 step: step.name.clone(),
                 kernel: step.kernel.name(),
                 read: size(shapes[step.input]) + shortcut,
                 written: size(output),
                 weights: step.kernel.bytes(),
                 multiplications: step.kernel.multiplications(photos, output),
-            });
+            };
+            match step.kernel.phases(photos, output) {
+                None => launches.push(launch),
+                Some(bytes) => launches.extend(launch.in_phases(bytes, shortcut)),
+            }
         }
         let map = shapes[network.map];
         let features = photos * map[0].next_multiple_of(4) * Precision::F32.bytes();

@@ -3,8 +3,9 @@
 //! | file | |
 //! | --- | --- |
 //! | `network` | the compiled network: its launches, in order |
-//! | `step` | one launch |
+//! | `step` | one step and its launches |
 //! | `forward_cost` | launches, bytes and multiplications of a forward pass |
+//! | `step_times` | the time of each step |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
 //! | `thread`, `request`, `worker` | the thread that calls the driver |
 
@@ -13,9 +14,11 @@ mod forward_cost;
 mod network;
 mod request;
 mod step;
+mod step_times;
 mod thread;
 mod worker;
 
 pub use engine::GpuEngine;
 pub use forward_cost::{ForwardCost, Launch};
 pub use network::GpuNetwork;
+pub use step_times::GpuStepTime;

@@ -11,7 +11,7 @@ use super::step::{Kernel, Step};
 use crate::engine::NetworkSpec;
 use crate::kernels::preprocess::Preprocess;
 use crate::kernels::{
-    Convolution, Depthwise, DeviceTensor, MaxPool, Precision, Reading, Winograd, pool,
+    Convolution, Depthwise, DeviceTensor, Hardware, MaxPool, Precision, Reading, Winograd, pool,
 };
 use crate::plan::{self, FusedOperation, FusedPlan, FusedStep, Unsupported};
 
@@ -33,8 +33,8 @@ pub struct GpuNetwork {
 const LIMITS: &str = "the adapter's limits do not allow its kernel";
 
 impl GpuNetwork {
-    /// Compiles `network` for photos of `[height, width]`. The engine, the benchmarks and the tests
-    /// all use this function.
+    /// Compiles `network` for photos of `[height, width]`, with the kernels that suit `hardware`.
+    /// The engine, the benchmarks and the tests all use this function.
     ///
     /// # Errors
     /// If no kernel runs a step, steps do not fit each other, or the adapter's limits do not allow
@@ -44,12 +44,13 @@ impl GpuNetwork {
         network: &NetworkSpec,
         photo: [usize; 2],
         precision: Precision,
+        hardware: Hardware,
     ) -> Result<Self, Unsupported> {
         let FusedPlan { steps: fused, map, values } = FusedPlan::of(&network.plan)?;
         network.plan.shapes(photo)?;
         let steps = fused
             .into_iter()
-            .map(|step| compiled(client, network, step, precision))
+            .map(|step| compiled(client, network, step, precision, hardware))
             .collect::<Result<Vec<_>, _>>()?;
         let mut last_read = vec![0; values];
         for (at, step) in steps.iter().enumerate() {
@@ -161,11 +162,12 @@ fn compiled(
     network: &NetworkSpec,
     step: FusedStep,
     precision: Precision,
+    hardware: Hardware,
 ) -> Result<Step, Unsupported> {
     let FusedStep { name, operation, input, shortcut, output } = step;
     let kernel = match &operation {
         FusedOperation::Convolution(convolution) => {
-            convolution_kernel(client, network, convolution, precision)
+            convolution_kernel(client, network, convolution, precision, hardware)
                 .ok_or_else(|| Unsupported::new(&name, LIMITS))?
         }
         FusedOperation::Depthwise(convolution) => {
@@ -186,14 +188,15 @@ fn convolution_kernel(
     network: &NetworkSpec,
     convolution: &plan::Convolution,
     precision: Precision,
+    hardware: Hardware,
 ) -> Option<Kernel> {
     let (folded, activation) = (network.folded(convolution), convolution.activation);
     let winograd = Winograd::computes(convolution)
-        .then(|| Winograd::new(client, convolution, &folded, activation, precision))
+        .then(|| Winograd::new(client, convolution, &folded, activation, precision, hardware))
         .flatten();
     match winograd {
         Some(winograd) => Some(Kernel::Winograd(winograd)),
-        None => Convolution::new(client, convolution, &folded, activation, precision)
+        None => Convolution::new(client, convolution, &folded, activation, precision, hardware)
             .map(Kernel::Convolution),
     }
 }

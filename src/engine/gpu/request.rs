@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use cubecl::client::Client;
 
 use crate::engine::{EngineError, FeatureMap, NetworkSpec, StepValues};
+use crate::kernels::Hardware;
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
@@ -18,6 +19,8 @@ pub struct GpuJob {
     pub preprocessing: Preprocessing,
     /// How values are stored.
     pub precision: Precision,
+    /// What runs the kernels.
+    pub hardware: Hardware,
 }
 
 /// The sending end of an answer. The receiving end may have been dropped.

@@ -1,10 +1,11 @@
-//! One launch of a kernel.
+//! One step of a compiled network.
 
 use cubecl::client::Client;
 
+use crate::kernels::winograd::PhaseBytes;
 use crate::kernels::{Convolution, Depthwise, DeviceTensor, MaxPool, Winograd};
 
-/// One launch: reads one or two values and writes one.
+/// One launch, or the three of a convolution in phases: reads one or two values and writes one.
 pub(super) struct Step {
     /// Its name in the plan.
     pub name: String,
@@ -30,7 +31,7 @@ impl Kernel {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Convolution(_) => "convolution",
-            Self::Winograd(winograd) if winograd.side() == 4 => "winograd F(4x4,3x3)",
+            Self::Winograd(winograd) if winograd.work().side() == 4 => "winograd F(4x4,3x3)",
             Self::Winograd(_) => "winograd F(2x2,3x3)",
             Self::Depthwise(_) => "depthwise",
             Self::MaxPool(_) => "max-pool",
@@ -70,6 +71,14 @@ impl Kernel {
             Self::Winograd(winograd) => winograd.bytes(),
             Self::Depthwise(depthwise) => depthwise.bytes(),
             Self::MaxPool(_) => 0,
+        }
+    }
+
+    /// What passes through memory between its launches, if it takes more than one.
+    pub fn phases(&self, photos: usize, output: [usize; 3]) -> Option<PhaseBytes> {
+        match self {
+            Self::Winograd(winograd) => winograd.phases(photos, output),
+            Self::Convolution(_) | Self::Depthwise(_) | Self::MaxPool(_) => None,
         }
     }
 

@@ -37,9 +37,9 @@ impl Worker {
     /// # Errors
     /// If the kernels do not run the network, or the adapter's limits do not allow them.
     pub fn new(job: GpuJob, max_batch: Arc<AtomicUsize>) -> Result<Self, EngineError> {
-        let GpuJob { client, network, preprocessing, precision } = job;
+        let GpuJob { client, network, preprocessing, precision, hardware } = job;
         let crop = preprocessing.crop as usize;
-        let network = GpuNetwork::compile(&client, &network, [crop; 2], precision)?;
+        let network = GpuNetwork::compile(&client, &network, [crop; 2], precision, hardware)?;
         let preprocess = network.preprocess(&preprocessing.normalised());
         Ok(Self { network, preprocess, crop, max_batch })
     }

@@ -14,7 +14,7 @@
 //! of 8 standard deviations. It follows Higham and Mary, *A New Approach to Probabilistic Rounding
 //! Error Analysis*, 2019, whose bound uses the sum of the magnitudes of the terms instead.
 
-mod convolution;
+mod convolutions;
 
 use cubecl::client::Client;
 use cubecl::server::ServerError;
@@ -23,10 +23,10 @@ use half::f16;
 use super::failure::reason;
 use super::preprocess::Preprocess;
 use super::reference::{Expected, Reference, Worst, values};
-use super::tile::{Limits, Tile, WinogradTile};
-use super::{DeviceTensor, MaxPool, Precision, Winograd, pool};
+use super::tile::{Block, Hardware, Limits, Tile, WinogradTile};
+use super::{DeviceTensor, MaxPool, Precision, WIDTH, Winograd, convolution, pool, winograd};
 use crate::plan::{self, Activation, Norm, Padding};
-pub use convolution::convolution;
+pub use convolutions::convolution;
 
 /// The result of a kernel at a shape.
 #[derive(Clone, Debug)]
@@ -55,10 +55,10 @@ impl Finding {
 /// The algorithm that computes a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// The direct kernel for dense convolutions, with this tile.
-    Direct(Tile),
-    /// The Winograd kernel, with this tile.
-    Winograd(WinogradTile),
+    /// A direct kernel for dense convolutions, with its tile.
+    Direct(convolution::Work),
+    /// The Winograd kernels, with their tile.
+    Winograd(winograd::Work),
     /// The kernel for depthwise convolutions.
     Depthwise,
 }
@@ -75,13 +75,20 @@ impl Algorithm {
         if convolution.groups > 1 {
             return vec![Self::Depthwise];
         }
-        let tiles = Tile::CHOICES.into_iter().filter(|tile| tile.fits(limits)).map(Self::Direct);
-        let winograd = WinogradTile::CHOICES
-            .into_iter()
-            .filter(|tile| tile.fits(limits) && Winograd::computes(convolution))
-            .filter(|tile| Winograd::sides(precision).contains(&tile.side))
-            .map(Self::Winograd);
-        tiles.chain(winograd).collect()
+        let tiles = Tile::CHOICES.into_iter().filter(|tile| tile.fits(limits));
+        let direct = tiles
+            .map(convolution::Work::Staged)
+            .chain(Block::CHOICES.map(convolution::Work::Registers))
+            .map(Self::Direct);
+        let sides = Winograd::sides(precision);
+        let tiles = WinogradTile::CHOICES.into_iter().filter(|tile| tile.fits(limits));
+        let fused = tiles.filter(|tile| sides.contains(&tile.side)).map(winograd::Work::Fused);
+        let phases = sides.iter().flat_map(|side| {
+            Block::CHOICES.map(|block| winograd::Work::Phases { side: *side, block })
+        });
+        let winograd =
+            fused.chain(phases).filter(|_| Winograd::computes(convolution)).map(Self::Winograd);
+        direct.chain(winograd).collect()
     }
 
     /// The algorithm that the engine chooses, or `None` if none fits the adapter's limits.
@@ -89,29 +96,43 @@ impl Algorithm {
         client: &Client,
         convolution: &plan::Convolution,
         precision: Precision,
+        hardware: Hardware,
     ) -> Option<Self> {
         let limits = Limits::of(client);
-        if convolution.groups > 1 {
+        let plan::Convolution { groups, out_channels, .. } = *convolution;
+        if groups > 1 {
             return Some(Self::Depthwise);
         }
-        let mut sides =
-            Winograd::sides(precision).iter().filter(|_| Winograd::computes(convolution));
-        let winograd = sides.find_map(|side| WinogradTile::within(limits, *side));
-        let direct = || Tile::within(limits, convolution.out_channels.div_ceil(super::WIDTH));
+        let winograd = Winograd::computes(convolution)
+            .then(|| winograd::Work::chosen(hardware, limits, out_channels, precision))
+            .flatten();
+        let direct = || convolution::Work::chosen(hardware, limits, out_channels);
         winograd.map(Self::Winograd).or_else(|| direct().map(Self::Direct))
     }
 
     fn name(self) -> String {
         match self {
-            Self::Direct(Tile { lanes, rows, pixels, .. }) => {
+            Self::Direct(convolution::Work::Staged(Tile { lanes, rows, pixels, .. })) => {
                 format!("convolution {}x{}", rows * pixels, 4 * lanes)
             }
-            Self::Winograd(WinogradTile { side, tiles, lanes, vectors, .. }) => {
+            Self::Direct(convolution::Work::Registers(block)) => {
+                format!("convolution in registers {}", block_name(block))
+            }
+            Self::Winograd(winograd::Work::Fused(tile)) => {
+                let WinogradTile { side, tiles, lanes, vectors, .. } = tile;
                 format!("winograd F({side}x{side}) {tiles}x{}", 4 * lanes * vectors)
+            }
+            Self::Winograd(winograd::Work::Phases { side, block }) => {
+                format!("winograd F({side}x{side}) in phases {}", block_name(block))
             }
             Self::Depthwise => "depthwise".into(),
         }
     }
+}
+
+/// Pixels by channels.
+fn block_name(block: Block) -> String {
+    format!("{}x{}", block.pixels(), WIDTH * block.vectors())
 }
 
 /// Rounds `values` to `precision`.

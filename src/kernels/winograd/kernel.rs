@@ -11,7 +11,7 @@ use crate::plan::Activation;
 
 /// Vectors of inputs missing from each sum. The cargo feature `faulty-kernel` drops the last one,
 /// as a kernel with an off-by-one error would; tests must detect it.
-const FAULT: usize = if cfg!(feature = "faulty-kernel") { 1 } else { 0 };
+pub const FAULT: usize = if cfg!(feature = "faulty-kernel") { 1 } else { 0 };
 
 /// Run-time sizes: layers that differ only in these share a compiled kernel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct Config {
 
 /// One value of a transformed line: the dot product of a row of `matrix` and `line`.
 #[cube]
-fn entry_of(
+pub fn entry_of(
     line: &Array<Four<f32>>,
     #[comptime] matrix: Matrix,
     #[comptime] side: usize,

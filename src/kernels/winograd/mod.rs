@@ -4,24 +4,28 @@
 //! output instead of 9.
 //!
 //! `Y = A' [(G g G') * (B' d B)] A` for each tile, with the products summed over the input channels
-//! before the output transform. A single kernel does all of it: the transformed inputs and the sums
-//! of products stay in shared memory and registers, and are never written to global memory.
+//! before the output transform. On a GPU a single kernel does all of it: the transformed inputs and
+//! the sums of products stay in shared memory and registers, and are never written to global
+//! memory. A driver on the processor takes three launches (`phases`), because shared memory and
+//! barriers are expensive there.
 //!
 //! **Memory**: input, shortcut and output are [`DeviceTensor`]s. Filters are transformed once at
 //! load and lie as `[in_channels / 4, position, 4, out_channels]`: at its position, a unit
 //! multiplies four inputs by four vectors of filters.
-//! **Launch**: a work-group computes `tiles` tiles by `4 * lanes * vectors` channels. A unit has
-//! one of the 16 or 36 positions and a lane, and holds `tiles * vectors` vectors of sums in
-//! registers. `depth` vectors of inputs at a time are transformed into shared memory, columns
+//! **Launch** on a GPU: a work-group computes `tiles` tiles by `4 * lanes * vectors` channels. A
+//! unit has one of the 16 or 36 positions and a lane, and holds `tiles * vectors` vectors of sums
+//! in registers. `depth` vectors of inputs at a time are transformed into shared memory, columns
 //! first, then rows in place. At the end the sums pass through the same memory, one vector of each
 //! unit at a time, and each unit writes a row of a tile.
-//! **Arithmetic intensity**: for each vector of inputs, a unit does `tiles * vectors * 32`
+//! **Arithmetic intensity** on a GPU: for each vector of inputs, a unit does `tiles * vectors * 32`
 //! operations with `4 * vectors` vectors of filters, which no other unit of its work-group reads:
 //! `tiles / 2` operations a byte from the cache. The inputs are read once for every
 //! `4 * lanes * vectors` output channels.
 
 mod kernel;
+mod phases;
 mod transform;
+mod work;
 
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -30,12 +34,13 @@ use super::Precision;
 use super::WIDTH;
 use super::convolution::bias;
 use super::device_tensor::{Constants, DeviceTensor};
-use super::tile::{self, Limits, WinogradTile};
+use super::tile::{self, Block, Hardware, Limits, WinogradTile};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 use kernel::{Config, SizesLaunch, winograd};
 use transform::transformed;
 pub(super) use transform::{ROUNDINGS, squares};
+pub use work::{PhaseBytes, Work};
 
 /// A 3x3 convolution whose transformed filters are on the device.
 #[derive(Clone, Debug)]
@@ -46,7 +51,7 @@ pub struct Winograd {
     out_channels: usize,
     activation: Activation,
     precision: Precision,
-    tile: WinogradTile,
+    work: Work,
 }
 
 impl Winograd {
@@ -79,32 +84,31 @@ impl Winograd {
         folded: &Folded,
         activation: Activation,
         precision: Precision,
+        hardware: Hardware,
     ) -> Option<Self> {
-        let limits = Limits::of(client);
-        let tile =
-            Self::sides(precision).iter().find_map(|side| WinogradTile::within(limits, *side))?;
-        Some(Self::with_tile(client, convolution, folded, activation, precision, tile))
+        let work = Work::chosen(hardware, Limits::of(client), convolution.out_channels, precision)?;
+        Some(Self::with_work(client, convolution, folded, activation, precision, work))
     }
 
-    /// As [`new`](Self::new), with a given tile.
+    /// As [`new`](Self::new), with given launches and a given tile.
     ///
     /// # Panics
     /// See [`new`](Self::new).
-    pub fn with_tile(
+    pub fn with_work(
         client: &Client,
         convolution: &plan::Convolution,
         folded: &Folded,
         activation: Activation,
         precision: Precision,
-        tile: WinogradTile,
+        work: Work,
     ) -> Self {
         assert!(Self::computes(convolution), "a 3x3 convolution of stride 1");
         let plan::Convolution { in_channels, out_channels, .. } = *convolution;
-        let (positions, stored_out) = (tile.positions(), out_channels.next_multiple_of(WIDTH));
+        let (positions, stored_out) = (work.positions(), out_channels.next_multiple_of(WIDTH));
         let mut filters = vec![0.0; in_channels.next_multiple_of(WIDTH) * positions * stored_out];
         for (pair, kernel) in folded.weight.chunks_exact(9).enumerate() {
             let (out, channel) = (pair / in_channels, pair % in_channels);
-            for (position, value) in transformed(kernel, tile.side).into_iter().enumerate() {
+            for (position, value) in transformed(kernel, work.side()).into_iter().enumerate() {
                 let row = (channel / WIDTH * positions + position) * WIDTH + channel % WIDTH;
                 filters[row * stored_out + out] = value as f32;
             }
@@ -117,7 +121,7 @@ impl Winograd {
             out_channels,
             activation,
             precision,
-            tile,
+            work,
         }
     }
 
@@ -126,9 +130,9 @@ impl Winograd {
         [self.out_channels, height, width]
     }
 
-    /// Side of the tiles: 2 or 4.
-    pub fn side(&self) -> usize {
-        self.tile.side
+    /// How it is launched.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// Convolves `input`, adds `shortcut` if there is one, applies the activation and writes
@@ -148,24 +152,23 @@ impl Winograd {
             (self.in_channels, self.output(input.shape()))
         );
         output.assert_follows(input, shortcut, self.precision);
-        let tile = self.tile;
-        let (down, right) = (output.height.div_ceil(tile.side), output.width.div_ceil(tile.side));
+        let arguments = Arguments { client, input, shortcut, output };
+        match self.work {
+            Work::Fused(tile) => self.run_fused(arguments, tile),
+            Work::Phases { side, block } => self.run_phases(arguments, side, block),
+        }
+    }
+
+    fn run_fused(&self, arguments: Arguments, tile: WinogradTile) {
+        let Arguments { client, input, shortcut, output } = arguments;
+        let [_, down, right] = tiles(output.shape(), tile.side);
         let tiles = output.photos * down * right;
         let (cubes, across) = tile::grid(
             client,
             tiles.div_ceil(tile.tiles),
             output.vectors().div_ceil(tile.lanes * tile.vectors),
         );
-        let sizes = SizesLaunch::new(
-            input.height,
-            input.width,
-            input.vectors(),
-            output.vectors(),
-            down,
-            right,
-            tiles,
-            across,
-        );
+        let sizes = arguments.sizes(tile.side, across);
         let config = Config { activation: self.activation, shortcut: shortcut.is_some(), tile };
         let launch = match output.precision {
             Precision::F32 => winograd::launch::<f32>,
@@ -186,6 +189,86 @@ impl Winograd {
         );
     }
 
+    fn run_phases(&self, arguments: Arguments, side: usize, block: Block) {
+        let Arguments { client, input, shortcut, output } = arguments;
+        let [transformed, sums] = self.intermediates(output.photos, output.shape()).map(
+            |[positions, channels, tiles]| {
+                DeviceTensor::empty(client, positions, [channels, tiles, 1], Precision::F32)
+            },
+        );
+        let (tiles, positions) = (transformed.height, transformed.photos);
+
+        let (cubes, units) = tile::line(client, tiles * input.vectors());
+        let launch = match output.precision {
+            Precision::F32 => phases::inputs::launch::<f32>,
+            Precision::F16 => phases::inputs::launch::<half::f16>,
+        };
+        let sizes = arguments.sizes(side, 0);
+        launch(client, cubes, units, input.argument(), transformed.argument(), sizes, side);
+
+        let groups = output.vectors().div_ceil(block.vectors());
+        let (cubes, across) =
+            tile::grid(client, tiles.div_ceil(block.pixels()), positions * groups);
+        let launch = match output.precision {
+            Precision::F32 => phases::products::launch::<f32>,
+            Precision::F16 => phases::products::launch::<half::f16>,
+        };
+        let sizes = arguments.sizes(side, across);
+        launch(
+            client,
+            cubes,
+            CubeDim::new_1d(block.units() as u32),
+            transformed.argument(),
+            self.filters.argument(),
+            sums.argument(),
+            sizes,
+            block.argument(),
+            groups,
+            positions,
+        );
+
+        let (cubes, units) = tile::line(client, tiles * output.vectors());
+        let launch = match output.precision {
+            Precision::F32 => phases::outputs::launch::<f32>,
+            Precision::F16 => phases::outputs::launch::<half::f16>,
+        };
+        let sizes = arguments.sizes(side, 0);
+        launch(
+            client,
+            cubes,
+            units,
+            sums.argument(),
+            self.bias.argument(),
+            // Dummy binding, unread without a shortcut.
+            shortcut.unwrap_or(input).argument(),
+            output.argument(),
+            sizes,
+            side,
+            self.activation,
+            shortcut.is_some(),
+        );
+    }
+
+    /// Shapes of the transformed inputs and of the sums, `[positions, channels, tiles]`, for
+    /// `photos` photos of `[channels, height, width]`.
+    fn intermediates(&self, photos: usize, shape: [usize; 3]) -> [[usize; 3]; 2] {
+        let [_, down, right] = tiles(shape, self.work.side());
+        let positions = self.work.positions();
+        [self.in_channels, self.out_channels]
+            .map(|channels| [positions, channels, photos * down * right])
+    }
+
+    /// What passes through memory between the launches, for `photos` photos of
+    /// `[channels, height, width]`. `None` if there is only one launch.
+    pub fn phases(&self, photos: usize, shape: [usize; 3]) -> Option<PhaseBytes> {
+        let [inputs, sums] =
+            self.intermediates(photos, shape).map(|[positions, channels, tiles]| {
+                positions * channels.next_multiple_of(WIDTH) * tiles * Precision::F32.bytes()
+            });
+        let bytes = PhaseBytes { inputs, sums, bias: self.bias.bytes() };
+        matches!(self.work, Work::Phases { .. }).then_some(bytes)
+    }
+
     /// Size of filters and biases in bytes.
     pub fn bytes(&self) -> usize {
         self.filters.bytes() + self.bias.bytes()
@@ -193,8 +276,40 @@ impl Winograd {
 
     /// Number of multiplications of inputs by filters for `photos` photos of
     /// `[channels, height, width]`.
-    pub fn multiplications(&self, photos: usize, [_, height, width]: [usize; 3]) -> usize {
-        let tiles = height.div_ceil(self.tile.side) * width.div_ceil(self.tile.side);
-        photos * tiles * self.tile.positions() * self.in_channels * self.out_channels
+    pub fn multiplications(&self, photos: usize, shape: [usize; 3]) -> usize {
+        let [_, down, right] = tiles(shape, self.work.side());
+        photos * down * right * self.work.positions() * self.in_channels * self.out_channels
+    }
+}
+
+/// `[channels, rows of tiles, columns of tiles]` of an output.
+fn tiles([channels, height, width]: [usize; 3], side: usize) -> [usize; 3] {
+    [channels, height.div_ceil(side), width.div_ceil(side)]
+}
+
+/// What a convolution reads and writes.
+#[derive(Clone, Copy)]
+struct Arguments<'a> {
+    client: &'a Client,
+    input: &'a DeviceTensor,
+    shortcut: Option<&'a DeviceTensor>,
+    output: &'a DeviceTensor,
+}
+
+impl Arguments<'_> {
+    /// The sizes for a launch of `across` work-groups along its first dimension.
+    fn sizes(&self, side: usize, across: usize) -> SizesLaunch {
+        let (input, output) = (self.input, self.output);
+        let [_, down, right] = tiles(output.shape(), side);
+        SizesLaunch::new(
+            input.height,
+            input.width,
+            input.vectors(),
+            output.vectors(),
+            down,
+            right,
+            output.photos * down * right,
+            across,
+        )
     }
 }

@@ -60,16 +60,16 @@ pub fn convolution(
     let added = rounded(values(photos * out_channels * shape[0] * shape[1], 4), precision);
     let other = shortcut.then(|| DeviceTensor::upload(client, &added, output.shape(), precision));
     match algorithm {
-        Algorithm::Direct(tile) => {
-            Convolution::with_tile(client, convolution, &folded, activation, precision, tile).run(
+        Algorithm::Direct(work) => {
+            Convolution::with_work(client, convolution, &folded, activation, precision, work).run(
                 client,
                 &on_device,
                 other.as_ref(),
                 &output,
             );
         }
-        Algorithm::Winograd(tile) => {
-            Winograd::with_tile(client, convolution, &folded, activation, precision, tile).run(
+        Algorithm::Winograd(work) => {
+            Winograd::with_work(client, convolution, &folded, activation, precision, work).run(
                 client,
                 &on_device,
                 other.as_ref(),
@@ -96,12 +96,13 @@ pub fn convolution(
                     .map(move |(tap, at)| f64::from(filter[tap]) * f64::from(plane[at]))
             });
             let mut reference = Reference::sum(per_group * taps, products);
-            if let Algorithm::Winograd(tile) = algorithm {
+            if let Algorithm::Winograd(work) = algorithm {
+                let side = work.side();
                 let squares: f64 = (0..in_channels)
                     .map(|channel| {
-                        let patch = patch(plane(channel), [height, width], [y, x], tile.side);
-                        let at = [y % tile.side, x % tile.side];
-                        winograd::squares(filter(channel), &patch, tile.side, at)
+                        let patch = patch(plane(channel), [height, width], [y, x], side);
+                        let at = [y % side, x % side];
+                        winograd::squares(filter(channel), &patch, side, at)
                     })
                     .sum();
                 reference.magnitude = squares.sqrt();
