@@ -1,12 +1,11 @@
 //! Compiles a plan to steps: chooses the layout of each value and the kernel of each step.
 
-use super::bottleneck::Bottleneck;
 use super::convolution::Convolution;
 use super::depthwise::{Depthwise, Taps};
-use super::expanded::{Expanded, MAX_KERNEL};
-use super::layout::{CHANNEL_BLOCK, Layout, Window};
+use super::groups::{self, is_pointwise, panels, window};
+use super::layout::{CHANNEL_BLOCK, Layout};
 use super::packed::Packer;
-use super::pointwise::{Panels, Pointwise};
+use super::pointwise::Pointwise;
 use super::pool::MaxPool;
 use super::step::{Kernel, Step};
 use super::winograd::Winograd;
@@ -23,7 +22,7 @@ pub struct Compiled {
 }
 
 /// The number of the value that holds the photos.
-const PHOTOS: usize = 0;
+pub(super) const PHOTOS: usize = 0;
 
 /// Compiles `plan` for `photos` photos at a time, each of `[height, width]`.
 ///
@@ -42,106 +41,27 @@ pub fn compile(
     let mut steps = Vec::with_capacity(fused.steps.len());
     let mut rest = &fused.steps[..];
     while let Some(first) = rest.first() {
-        let group = &rest[..bottleneck(rest, &fused)];
-        let last = group.last().unwrap_or(first);
-        let kernel = match group {
-            [] => kernel(packer, first, &layouts, photos, &folded)?,
-            _ => Kernel::Bottleneck(fuse(packer, group, &layouts, &folded)?),
+        let (stem, bottleneck) =
+            (groups::stem(rest, &fused, &layouts)?, groups::bottleneck(rest, &fused));
+        let (kernel, count) = match [stem, bottleneck] {
+            [0, 0] => (kernel(packer, first, &layouts, photos, &folded)?, 1),
+            [0, count] => {
+                let group = &rest[..count];
+                (
+                    Kernel::Bottleneck(groups::pack_bottleneck(packer, group, &layouts, &folded)?),
+                    count,
+                )
+            }
+            [count, _] => {
+                let group = &rest[..count];
+                (Kernel::Stem(groups::pack_stem(packer, group, &layouts, &folded)?), count)
+            }
         };
-        let FusedStep { shortcut, output, .. } = *last;
+        let FusedStep { shortcut, output, .. } = rest[count - 1];
         steps.push(Step { kernel, input: first.input, shortcut, output });
-        rest = &rest[group.len().max(1)..];
+        rest = &rest[count..];
     }
     Ok(Compiled { steps, layouts, map: fused.map })
-}
-
-/// How many steps at the start of `steps` are an inverted bottleneck: a 1x1 convolution that
-/// expands, or none, a depthwise convolution, and a 1x1 convolution that projects. Nothing else may
-/// read the values between them.
-fn bottleneck(steps: &[FusedStep], plan: &FusedPlan) -> usize {
-    let reads = |value: usize| {
-        let of = |step: &FusedStep| {
-            usize::from(step.input == value) + usize::from(step.shortcut == Some(value))
-        };
-        plan.steps.iter().map(of).sum::<usize>()
-    };
-    let is_inner = |step: &FusedStep| step.output != plan.map && reads(step.output) == 1;
-    let is_pair = |depthwise: &FusedStep, project: &FusedStep| {
-        let FusedOperation::Depthwise(convolution) = &depthwise.operation else { return false };
-        convolution.kernel <= MAX_KERNEL
-            && is_inner(depthwise)
-            && project.input == depthwise.output
-            && is_pointwise(project)
-    };
-    match steps {
-        [expand, depthwise, project, ..]
-            if is_pointwise(expand)
-                && expand.shortcut.is_none()
-                && is_inner(expand)
-                && depthwise.input == expand.output
-                && is_pair(depthwise, project) =>
-        {
-            3
-        }
-        [depthwise, project, ..] if is_pair(depthwise, project) => 2,
-        _ => 0,
-    }
-}
-
-/// Whether a step is a 1x1 convolution of each pixel. Photos have too few channels for its kernel.
-fn is_pointwise(step: &FusedStep) -> bool {
-    let FusedOperation::Convolution(convolution) = &step.operation else { return false };
-    let plan::Convolution { kernel, stride, padding, groups, .. } = convolution;
-    step.input != PHOTOS
-        && (*kernel, *stride, *groups) == (1, 1, 1)
-        && padding.around(1, 1, 1) == [0, 0]
-}
-
-/// Packs the weights of a bottleneck's steps.
-fn fuse(
-    packer: &mut Packer,
-    steps: &[FusedStep],
-    layouts: &[Layout],
-    folded: impl Fn(&plan::Convolution) -> Folded,
-) -> Result<Bottleneck, Unsupported> {
-    let (mut expand, mut taps) = (None, None);
-    for step in steps {
-        let output_layout = layouts[step.output];
-        match &step.operation {
-            FusedOperation::Depthwise(convolution) => {
-                let window = window(step, &layouts[step.input])?;
-                let Folded { weight, bias } = folded(convolution);
-                let clamp = convolution.activation.into();
-                let packed = Taps::new(packer, &weight, &bias, window, &output_layout, clamp);
-                taps = Some((packed, output_layout));
-            }
-            FusedOperation::Convolution(convolution) => {
-                let panels = panels(packer, step, convolution, layouts, &folded);
-                let Some((taps, wide)) = taps.take() else {
-                    expand = Some(panels);
-                    continue;
-                };
-                let input_layout = layouts[steps[0].input];
-                let expanded = Expanded { expand, taps, input_layout, output_layout: wide };
-                return Ok(Bottleneck { expanded, project: panels, output_layout });
-            }
-            FusedOperation::MaxPool { .. } => break,
-        }
-    }
-    Err(Unsupported::new(&steps[0].name, "its steps do not form a bottleneck"))
-}
-
-/// Packs the weights of a 1x1 convolution.
-fn panels(
-    packer: &mut Packer,
-    step: &FusedStep,
-    convolution: &plan::Convolution,
-    layouts: &[Layout],
-    folded: impl Fn(&plan::Convolution) -> Folded,
-) -> Panels {
-    let Folded { weight, bias } = folded(convolution);
-    let layouts = [step.input, step.output].map(|value| &layouts[value]);
-    Panels::new(packer, &weight, &bias, layouts, convolution.activation.into())
 }
 
 /// The layout of each value: with the border that its readers need. A sum and its shortcut have the
@@ -212,26 +132,6 @@ fn is_winograd(
     input != PHOTOS
         && (*kernel, *stride, *padding, *groups) == (3, 1, plan::Padding::Each(1), 1)
         && photos * tiles >= FEWEST_TILES
-}
-
-/// The window of a step.
-///
-/// # Errors
-/// If the padding differs between the sides.
-fn window(step: &FusedStep, input: &Layout) -> Result<Window, Unsupported> {
-    let (kernel, stride, padding) = match &step.operation {
-        FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
-            (convolution.kernel, convolution.stride, convolution.padding)
-        }
-        FusedOperation::MaxPool { kernel, stride, padding } => (*kernel, *stride, *padding),
-    };
-    let [down, across] =
-        [input.height, input.width].map(|side| padding.around(side, kernel, stride)[0]);
-    if down != across {
-        let reason = "its padding differs between the sides of photos that are not square";
-        return Err(Unsupported::new(&step.name, reason));
-    }
-    Ok(Window { kernel, stride, padding: down })
 }
 
 /// The kernel of a step, its weights packed.

@@ -39,13 +39,14 @@ impl Clamp {
     }
 }
 
-/// The greater of `one` and `other`, or NaN where `other` is NaN.
+/// The greater of `one` and `other`, or NaN where one of them is NaN.
 #[inline(always)]
 pub fn greater<S: Simd>(simd: S, one: S::f32s, other: S::f32s) -> S::f32s {
-    match second_wins::<S>() {
+    let greater = match second_wins::<S>() {
         true => simd.max_f32s(one, other),
         false => simd.select_f32s(simd.less_than_f32s(other, one), one, other),
-    }
+    };
+    simd.select_f32s(simd.equal_f32s(one, one), greater, one)
 }
 
 /// Whether the minimum and the maximum are NaN where their second operand is. The instructions of

@@ -8,14 +8,15 @@
 //! | --- | --- |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
 //! | `network` | the compiled network and its forward |
-//! | `compile`, `step`, `tuning` | from a plan to steps |
+//! | `compile`, `groups`, `step`, `tuning` | from a plan to steps |
 //! | `schedule`, `parallelism`, `crew` | which thread computes what, and in which buffer |
-//! | `floats`, `packed` | aligned buffers, packed weights |
+//! | `floats`, `packed`, `shared` | aligned buffers, packed weights, outputs of several threads |
 //! | `packed_file` | packed weights in a file, for the next process |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
 //! | `photos` | the input |
 //! | `product` | the kernel under every other convolution |
-//! | `convolution` | strided convolutions, the stem |
+//! | `stem` | the convolution that reads the photos, and its pooling |
+//! | `convolution` | strided convolutions |
 //! | `pointwise`, `tile` | 1x1 convolutions, and their tile of registers |
 //! | `bottleneck`, `expanded` | inverted bottlenecks, and their wide half |
 //! | `winograd` | 3x3 convolutions |
@@ -38,6 +39,7 @@ mod engine;
 mod epilogue;
 mod expanded;
 mod floats;
+mod groups;
 mod layout;
 mod network;
 mod packed;
@@ -48,6 +50,8 @@ mod pointwise;
 mod pool;
 mod product;
 mod schedule;
+mod shared;
+mod stem;
 mod step;
 mod tile;
 mod tuning;

@@ -1,5 +1,7 @@
 //! Max pooling and global average pooling.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::epilogue::greater;
@@ -47,34 +49,72 @@ struct Line<'a> {
 impl Task for Line<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let MaxPool { window: Window { kernel, stride, padding }, input_layout, output_layout } =
-            self.pool;
-        // The part of a window that lies inside the input.
-        let inside = |index: usize, side: usize| {
-            let start = index * stride;
-            start.saturating_sub(*padding)..(start + kernel - padding).min(side)
+        let MaxPool { window, input_layout, output_layout } = self.pool;
+        let lines = inside(window, self.line, input_layout.height);
+        let pixels = &mut self.output[output_layout.before * output_layout.stored..];
+        let pixels = &mut pixels[..output_layout.width * output_layout.stored];
+        let line = |line: usize| {
+            let start = input_layout.at(line as isize, 0);
+            &self.input[start..][..input_layout.width * input_layout.stored]
         };
-        let (rows, registers) =
-            (inside(self.line, input_layout.height), output_layout.stored / S::F32_LANES);
-        for column in 0..output_layout.width {
-            let columns = inside(column, input_layout.width);
-            let offset = (output_layout.before + column) * output_layout.stored;
-            let output = S::as_mut_simd_f32s(&mut self.output[offset..][..output_layout.stored]).0;
-            for (at, output) in output.iter_mut().enumerate() {
-                let mut max = simd.splat_f32s(f32::NEG_INFINITY);
-                for y in rows.clone() {
-                    let start = input_layout.at(y as isize, columns.start as isize);
-                    let line = &self.input[start..][..columns.len() * input_layout.stored];
-                    let pixels = S::as_simd_f32s(line).0.chunks_exact(registers);
-                    for pixel in pixels {
-                        let value = pixel[at];
-                        // NaN propagates: every comparison with it is false.
-                        let not_nan = simd.equal_f32s(max, max);
-                        max = simd.select_f32s(not_nan, greater(simd, max, value), max);
-                    }
+        self::line(simd, window, input_layout.width, lines, line, pixels);
+    }
+}
+
+/// The lines, or columns, of window `index` that lie inside an input of `side` pixels.
+#[inline(always)]
+pub fn inside(window: &Window, index: usize, side: usize) -> Range<usize> {
+    let start = index * window.stride;
+    start.saturating_sub(window.padding)..(start + window.kernel - window.padding).min(side)
+}
+
+/// Pools the input's lines `lines`, each of `width` pixels, into one line of output. `line` returns
+/// an input line, `[pixel][stored channel]`.
+#[inline(always)]
+pub fn line<'a, S: Simd>(
+    simd: S,
+    window: &Window,
+    width: usize,
+    lines: Range<usize>,
+    line: impl Fn(usize) -> &'a [f32],
+    output: &mut [f32],
+) {
+    let (count, length) = (output.len() / S::F32_LANES, line(lines.start).len());
+    let registers = length / width / S::F32_LANES;
+    let lines = lines.clone().map(|at| S::as_simd_f32s(line(at)).0);
+    let output = S::as_mut_simd_f32s(output).0;
+    if window.kernel > 3 {
+        for at in 0..count {
+            let columns = inside(window, at / registers, width);
+            let mut most = simd.splat_f32s(f32::NEG_INFINITY);
+            for line in lines.clone() {
+                for x in columns.clone() {
+                    most = greater(simd, most, line[x * registers + at % registers]);
                 }
-                *output = max;
             }
+            output[at] = most;
+        }
+        return;
+    }
+    // Where a window has fewer than three lines or columns, the last counts several times.
+    let last = lines.clone().next_back().unwrap_or(&[]);
+    let mut lines = lines;
+    let [one, two, three] = [(); 3].map(|_| &lines.next().unwrap_or(last)[..length / S::F32_LANES]);
+    for (column, pixel) in output.chunks_exact_mut(registers).enumerate() {
+        let columns = inside(window, column, width);
+        let column = |at: usize| (columns.start + at).min(columns.end - 1) * registers;
+        let [left, middle, right] = [column(0), column(1), column(2)];
+        for (at, pixel) in pixel.iter_mut().enumerate() {
+            let mut most = one[left + at];
+            most = greater(simd, most, one[middle + at]);
+            most = greater(simd, most, one[right + at]);
+            most = greater(simd, most, two[left + at]);
+            most = greater(simd, most, two[middle + at]);
+            most = greater(simd, most, two[right + at]);
+            most = greater(simd, most, three[left + at]);
+            most = greater(simd, most, three[middle + at]);
+            most = greater(simd, most, three[right + at]);
+            *pixel = most;
         }
     }
 }

@@ -6,6 +6,7 @@ use super::depthwise::Depthwise;
 use super::parallelism::Parallelism;
 use super::pointwise::Pointwise;
 use super::pool::MaxPool;
+use super::stem::Stem;
 use super::winograd::{self, Winograd};
 use crate::device::Instructions;
 
@@ -22,6 +23,7 @@ pub struct Step {
 
 /// The operation of a step.
 pub enum Kernel {
+    Stem(Stem),
     Convolution(Convolution),
     Winograd(Winograd),
     Pointwise(Pointwise),
@@ -34,6 +36,7 @@ impl Kernel {
     /// What it computes, in a word.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Stem(_) => "stem",
             Self::Convolution(_) => "convolution",
             Self::Winograd(_) => "Winograd",
             Self::Pointwise(_) => "pointwise",
@@ -53,6 +56,7 @@ impl Step {
     /// Size of the weights in bytes. Depthwise weights are small and count as 0.
     pub fn bytes(&self) -> usize {
         match &self.kernel {
+            Kernel::Stem(stem) => stem.bytes(),
             Kernel::Convolution(convolution) => convolution.bytes(),
             Kernel::Winograd(winograd) => winograd.bytes(),
             Kernel::Pointwise(pointwise) => pointwise.panels.bytes(),
@@ -73,18 +77,19 @@ impl Step {
         scratch: Option<&mut winograd::Scratch>,
     ) {
         match (&self.kernel, scratch) {
-            (Kernel::Convolution(convolution), Some(scratch)) => {
-                let scratch = &mut scratch.output;
-                convolution.by_panel(instructions, input, output, shortcut, scratch);
+            (Kernel::Stem(stem), _) => stem.run(instructions, parallelism, input, output),
+            (Kernel::Convolution(convolution), Some(_)) => {
+                convolution.by_panel(instructions, input, output, shortcut);
             }
             (Kernel::Convolution(convolution), None) => {
                 convolution.run(instructions, parallelism, input, output, shortcut);
             }
             (Kernel::Winograd(winograd), Some(scratch)) => {
-                winograd.by_position(instructions, input, output, shortcut, scratch);
+                let scratch = &mut scratch.input;
+                winograd.by_panel(instructions, input, output, shortcut, scratch);
             }
             (Kernel::Winograd(winograd), None) => {
-                winograd.by_block(instructions, parallelism, input, output, shortcut);
+                winograd.by_group(instructions, parallelism, input, output, shortcut);
             }
             (Kernel::Pointwise(pointwise), _) => {
                 pointwise.run(instructions, parallelism, input, output, shortcut);

@@ -31,7 +31,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             instructions: Instructions::Best,
-            weight_bytes_threshold: 4 << 20,
+            weight_bytes_threshold: 12 << 20,
             photos: BATCH_SIZE,
         }
     }

@@ -7,14 +7,17 @@
 //! channels, becomes 36 matrix products `[tiles, in_channels] x [in_channels, out_channels]`, one
 //! for each position in the patch.
 //!
-//! The work is done in one of two orders:
-//! - *by block*: some rows of tiles are transformed, multiplied with every panel and transformed
-//!   back while they are in the cache. For early layers, which have small filters and large feature
-//!   maps.
-//! - *by position*: all tiles of all photos are transformed, then each position's filters are read
-//!   once for all of them, then all are transformed back. For late layers, whose filters are larger
-//!   than their activations.
+//! The tiles are worked on in groups ([`group`]): the tiles of a group are transformed, multiplied
+//! with one or two panels of filters, position by position, and transformed back, while they lie in
+//! the core's cache. The groups are shared out in one of two ways:
+//! - *by group*: a thread computes all panels of a group of tiles. For early layers, which have
+//!   small filters and large feature maps.
+//! - *by panel*: the tiles of all photos are transformed, and a thread computes a few panels for
+//!   large groups of them, so that the filters are read once. For late layers, whose filters are
+//!   larger than their activations.
 
+mod domain;
+mod group;
 mod multiply;
 mod transform;
 
@@ -26,10 +29,11 @@ use super::floats::Floats;
 use super::layout::Layout;
 use super::packed::{Packed, Packer};
 use super::parallelism::Parallelism;
-use super::product::PANEL;
+use super::product::{self, PANEL};
+use super::shared::SharedOutput;
 use crate::device::Instructions;
-use multiply::{Block, Position};
-use transform::{InputTransform, OutputTransform, transform_filter};
+use group::{Group, Multiply, Transform, groups};
+use transform::transform_filter;
 
 /// Side of an output tile in pixels.
 const TILE: usize = 4;
@@ -37,11 +41,14 @@ const TILE: usize = 4;
 const PATCH: usize = TILE + 2;
 /// Positions in a patch.
 const POSITIONS: usize = PATCH * PATCH;
-/// Bytes of transformed input that fit in a core's cache.
-const CACHE: usize = 256 * 1024;
-
-/// Unused floats between the positions, so that they do not all map to the same cache lines.
-const POSITION_PADDING: usize = 16;
+/// Most bytes of a group's transformed input. With the sums of two panels and the filters that are
+/// read next to it, it fits in a core's cache of 512 KiB or more.
+const GROUP: usize = 320 * 1024;
+/// Filters of more bytes than this come from the last cache or from memory, group after group, so
+/// that groups twice as large pay.
+const LARGE: usize = 4 << 20;
+/// Most bytes of the sums of two panels, where a thread computes a few panels of many tiles.
+const SUMS: usize = 512 * 1024;
 
 /// A convolution with transformed and packed filters.
 pub struct Winograd {
@@ -54,14 +61,12 @@ pub struct Winograd {
     clamp: Clamp,
     /// Tiles per row, and rows of tiles, in a photo.
     tiles: [usize; 2],
-    /// Rows of tiles per block.
-    block: usize,
 }
 
 /// Buffers that are reused from call to call.
 #[derive(Default)]
 pub struct Scratch {
-    input: Floats,
+    pub(super) input: Floats,
     pub(super) output: Floats,
 }
 
@@ -114,9 +119,6 @@ impl Winograd {
             });
         });
         let tiles = [Self::tiles(output_layout.width), Self::tiles(output_layout.height)];
-        let row = POSITIONS * tiles[0] * depth * size_of::<f32>();
-        let block = (CACHE / row).clamp(1, tiles[1]);
-        let block = tiles[1].div_ceil(tiles[1].div_ceil(block));
         Self {
             filters,
             bias: output_layout.pack(packer, bias),
@@ -124,7 +126,6 @@ impl Winograd {
             output_layout,
             clamp,
             tiles,
-            block,
         }
     }
 
@@ -140,23 +141,14 @@ impl Winograd {
         &self.filters[(panel * POSITIONS + position) * length..][..length]
     }
 
-    /// The filters to prefetch for the next product; empty beyond the last panel.
-    #[inline(always)]
-    fn next_filter(&self, panel: usize, position: usize) -> &[f32] {
-        match panel < self.output_layout.stored / PANEL {
-            true => self.filter(panel, position),
-            false => &[],
-        }
+    /// Tiles of all photos of `output`.
+    fn all_tiles(&self, output: &[f32]) -> usize {
+        output.len() / self.output_layout.photo() * self.tiles[0] * self.tiles[1]
     }
 
-    /// Distance between the positions of a block of `tiles` tiles, in floats.
-    fn position_stride(&self, tiles: usize) -> usize {
-        tiles * self.input_layout.stored + POSITION_PADDING
-    }
-
-    /// Convolves each photo of `input` into `output`, block by block, and adds `shortcut`, which
+    /// Convolves each photo of `input` into `output`, group by group, and adds `shortcut`, which
     /// has the layout of `output`.
-    pub fn by_block(
+    pub fn by_group(
         &self,
         instructions: Instructions,
         parallelism: Parallelism,
@@ -164,92 +156,86 @@ impl Winograd {
         output: &mut [f32],
         shortcut: Option<&[f32]>,
     ) {
-        let (input_layout, output_layout) = (self.input_layout, self.output_layout);
-        parallelism.lines(&output_layout, self.block * TILE, output, |photo, first, output| {
-            let shortcut =
-                shortcut.map(|values| output_layout.lines(values, photo, first, output.len()));
-            let input = input_layout.one(input, photo);
-            SCRATCH.with_borrow_mut(|scratch| {
-                let rows = output.len().div_ceil(TILE * output_layout.row());
-                let tiles = rows * self.tiles[0];
-                scratch.input.grown(POSITIONS * self.position_stride(tiles));
-                scratch.output.grown(POSITIONS * (tiles * 2 * PANEL + POSITION_PADDING));
-                let first = first / TILE;
-                instructions.run(Block {
-                    winograd: self,
+        let fewest = match parallelism {
+            Parallelism::Serial => 1,
+            Parallelism::Parallel => 2 * rayon::current_num_threads(),
+        };
+        let bytes = if self.bytes() > LARGE { 2 * GROUP } else { GROUP };
+        let most = bytes / (POSITIONS * self.input_layout.stored * size_of::<f32>());
+        let groups = groups(instructions, self.all_tiles(output), most, fewest).collect();
+        let panels = 0..self.output_layout.stored / PANEL;
+        let output = SharedOutput::new(output);
+        parallelism.each(groups, |tiles| {
+            let group = Group::new(self, tiles);
+            SCRATCH.with_borrow_mut(|Scratch { input: patches, output: sums }| {
+                let patches = patches.grown(group.patches().length());
+                let (part, shared) = (0..group.tiles, SharedOutput::new(patches));
+                instructions.run(Transform { group, input, part, patches: shared, start: 0 });
+                let panels = panels.clone();
+                let input = Some(input);
+                instructions.run(Multiply {
+                    group,
+                    panels,
                     input,
-                    first,
-                    rows,
+                    patches,
+                    sums,
                     output,
                     shortcut,
-                    scratch,
                 });
             });
         });
     }
 
-    /// Like [`by_block`](Self::by_block), but position by position for all photos.
-    pub fn by_position(
+    /// Like [`by_group`](Self::by_group), but with a few panels at a time for large groups of tiles
+    /// of all photos. `scratch` is a reusable buffer for the transformed input.
+    pub fn by_panel(
         &self,
         instructions: Instructions,
         input: &[f32],
         output: &mut [f32],
         shortcut: Option<&[f32]>,
-        scratch: &mut Scratch,
+        scratch: &mut Floats,
     ) {
-        let (input_layout, output_layout) = (self.input_layout, self.output_layout);
-        let photos = output.len() / output_layout.photo();
-        let tiles = self.tiles[0] * self.tiles[1];
-        let panels = output_layout.stored / PANEL;
-        let patches_size = POSITIONS * self.position_stride(tiles);
-        let patches = scratch.input.grown(photos * patches_size);
-        Parallelism::Parallel.pieces(patches, patches_size, |photo, patches| {
-            let input = input_layout.one(input, photo);
-            instructions.run(InputTransform {
-                winograd: self,
-                input,
-                first: 0,
-                rows: self.tiles[1],
-                patches,
-            });
+        const PANELS: usize = 2;
+        const PART: usize = 4;
+        let panels = self.output_layout.stored / PANEL;
+        let fewest = (2 * rayon::current_num_threads()).div_ceil(panels.div_ceil(PANELS));
+        let most = SUMS / (POSITIONS * PANELS * PANEL * size_of::<f32>());
+        let mut length = 0;
+        // Each group, and its offset in the buffer.
+        let groups: Vec<(Group, usize)> =
+            groups(instructions, self.all_tiles(output), most, fewest)
+                .map(|tiles| {
+                    let group = Group::new(self, tiles);
+                    let start = length;
+                    length += group.patches().length();
+                    (group, start)
+                })
+                .collect();
+        let buffer = scratch.grown(length);
+        let patches = SharedOutput::new(buffer);
+        let parts = groups.iter().flat_map(|(group, start)| {
+            product::blocks(group.tiles, PART).map(move |part| (*group, *start, part))
         });
-        let group = 2;
-        let sums = scratch.output.grown(POSITIONS * panels * photos * tiles * PANEL);
-        // Each piece is a group of neighbouring panels of one position.
-        let pieces: Vec<(usize, usize, &mut [f32])> = sums
-            .chunks_mut(panels * photos * tiles * PANEL)
-            .enumerate()
-            .flat_map(|(position, sums)| {
-                sums.chunks_mut(group * photos * tiles * PANEL)
-                    .enumerate()
-                    .map(move |(at, sums)| (position, at * group, sums))
-            })
-            .collect();
-        let patches = &scratch.input;
-        Parallelism::Parallel.each(pieces, |(position, panel, sums)| {
-            instructions.run(Position {
-                winograd: self,
-                patches,
-                photos,
-                tiles,
-                position,
-                panel,
-                sums,
-            });
+        Parallelism::Parallel.each(parts.collect(), |(group, start, part)| {
+            instructions.run(Transform { group, input, part, patches, start });
         });
-        let sums = &scratch.output;
-        Parallelism::Parallel.lines(&output_layout, TILE, output, |photo, first, output| {
-            let shortcut =
-                shortcut.map(|values| output_layout.lines(values, photo, first, output.len()));
-            instructions.run(OutputTransform {
-                winograd: self,
-                sums,
-                panel_step: photos * tiles * PANEL,
-                position_step: panels * photos * tiles * PANEL,
-                tile: photo * tiles + first / TILE * self.tiles[0],
-                panels: 0..panels,
-                output,
-                shortcut,
+        let patches = &*buffer;
+        let output = SharedOutput::new(output);
+        let products = product::blocks(panels, PANELS)
+            .flat_map(|panels| groups.iter().map(move |group| (panels.clone(), *group)));
+        Parallelism::Parallel.each(products.collect(), |(panels, (group, start))| {
+            let patches = &patches[start..][..group.patches().length()];
+            SCRATCH.with_borrow_mut(|Scratch { output: sums, .. }| {
+                instructions.run(Multiply {
+                    group,
+                    panels,
+                    input: None,
+                    patches,
+                    sums,
+                    output,
+                    shortcut,
+                });
             });
         });
     }

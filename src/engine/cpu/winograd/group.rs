@@ -1,0 +1,233 @@
+//! A group of tiles: from the input through the products to the output.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::super::floats::Floats;
+use super::super::layout::Layout;
+use super::super::product::{self, PANEL};
+use super::super::shared::SharedOutput;
+use super::domain::Domain;
+use super::multiply::{block, multiply};
+use super::{POSITIONS, TILE, Winograd, transform};
+use crate::device::{Instructions, Task};
+
+/// Splits `tiles` into at least `fewest` groups of nearly equal size, with at most `most` tiles
+/// each: into the number of groups that fills the registers of the products best.
+pub(super) fn groups(
+    instructions: Instructions,
+    tiles: usize,
+    most: usize,
+    fewest: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let mut rows = 0;
+    instructions.run(Rows(&mut rows));
+    let fewest = tiles.div_ceil(most.max(1)).max(fewest).clamp(1, tiles.max(1));
+    let blocks = |count: usize| count * tiles.div_ceil(count).div_ceil(rows);
+    let count = (fewest..=(fewest * 3 / 2).min(tiles)).min_by_key(|count| blocks(*count));
+    product::blocks(tiles, tiles.div_ceil(count.unwrap_or(1)).max(1))
+}
+
+/// Finds the tiles of a product on this processor.
+struct Rows<'a>(&'a mut usize);
+
+impl Task for Rows<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        [*self.0, _] = block::<S>();
+    }
+}
+
+/// Some of the tiles of a batch, counted over all photos.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a> {
+    pub(super) winograd: &'a Winograd,
+    pub(super) first: usize,
+    pub(super) tiles: usize,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(winograd: &'a Winograd, tiles: Range<usize>) -> Self {
+        Self { winograd, first: tiles.start, tiles: tiles.len() }
+    }
+
+    /// Layout of the group's transformed input.
+    #[inline(always)]
+    pub(super) fn patches(self) -> Domain {
+        Domain { tiles: self.tiles, blocks: self.winograd.input_layout.stored / PANEL }
+    }
+
+    /// Layout of the sums of some panels.
+    #[inline(always)]
+    fn sums(self, panels: usize) -> Domain {
+        Domain { tiles: self.tiles, blocks: panels }
+    }
+
+    /// The photo of tile `at` of the group, and its `[row, column]` in the photo's tiles.
+    #[inline(always)]
+    fn place(self, at: usize) -> (usize, [usize; 2]) {
+        let [across, down] = self.winograd.tiles;
+        let tile = self.first + at;
+        (tile / (across * down), [tile / across % down, tile % across])
+    }
+}
+
+/// Transforms a part of a group's tiles.
+pub(super) struct Transform<'a> {
+    pub(super) group: Group<'a>,
+    /// All photos.
+    pub(super) input: &'a [f32],
+    /// The tiles of the group to transform. No two tasks transform the same at once.
+    pub(super) part: Range<usize>,
+    pub(super) patches: SharedOutput<'a>,
+    /// Offset of the group in `patches`.
+    pub(super) start: usize,
+}
+
+impl Task for Transform<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { group, input, part, patches, start } = self;
+        for at in part {
+            let (photo, place) = group.place(at);
+            let photo = group.winograd.input_layout.one(input, photo);
+            // SAFETY: no other task has this tile.
+            unsafe {
+                transform::patch(
+                    simd,
+                    group.winograd,
+                    photo,
+                    place,
+                    group.patches(),
+                    at,
+                    patches,
+                    start,
+                )
+            };
+        }
+    }
+}
+
+/// Multiplies a group's transformed tiles by some panels and transforms the sums back.
+pub(super) struct Multiply<'a> {
+    pub(super) group: Group<'a>,
+    /// No two tasks have the same tiles and panels.
+    pub(super) panels: Range<usize>,
+    /// All photos, if the thread transforms the following tiles next.
+    pub(super) input: Option<&'a [f32]>,
+    /// The group's transformed input.
+    pub(super) patches: &'a [f32],
+    /// A reusable buffer for the sums.
+    pub(super) sums: &'a mut Floats,
+    /// All photos.
+    pub(super) output: SharedOutput<'a>,
+    pub(super) shortcut: Option<&'a [f32]>,
+}
+
+impl Task for Multiply<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { group, panels, input, patches, sums, output, shortcut } = self;
+        let winograd = group.winograd;
+        let domain = group.patches();
+        let position_step = domain.position_step();
+        let [_, max_panels] = block::<S>();
+        let mut ahead = Ahead::of(group, input, output, shortcut);
+        for panel in panels.clone().step_by(max_panels) {
+            let count = max_panels.min(panels.end - panel);
+            let results = group.sums(count);
+            let sums = sums.grown(results.length());
+            for position in 0..POSITIONS {
+                let filters = |panel: usize, position: usize| {
+                    let mut filters: [&[f32]; 2] = [&[]; 2];
+                    for at in 0..count {
+                        filters[at] = winograd.filter(panel + at, position);
+                    }
+                    filters
+                };
+                let next = match position + 1 < POSITIONS {
+                    true => filters(panel, position + 1),
+                    false if panel + 2 * count <= panels.end => filters(panel + count, 0),
+                    false => filters(panel, position),
+                };
+                multiply(
+                    simd,
+                    domain,
+                    &patches[position * position_step..][..position_step],
+                    &filters(panel, position)[..count],
+                    &next[..count],
+                    ahead.next(domain.blocks * PANEL),
+                    &mut sums[position * results.position_step()..][..results.position_step()],
+                );
+            }
+            for at in 0..group.tiles {
+                let (photo, place) = group.place(at);
+                let start = photo * winograd.output_layout.photo();
+                // SAFETY: no other task has this tile and these panels.
+                unsafe {
+                    transform::tile(
+                        simd, winograd, sums, results, at, panel, place, start, output, shortcut,
+                    )
+                };
+            }
+        }
+    }
+}
+
+/// The activations to prefetch during a group's products: those that the products' sums will be
+/// added to and written to, then those that the next group of tiles reads. They come from the last
+/// cache or from memory, while the products use the second cache alone.
+struct Ahead {
+    /// Addresses, and numbers of floats.
+    stretches: [(*const f32, usize); 3],
+    /// The current stretch.
+    at: usize,
+}
+
+impl Ahead {
+    #[inline(always)]
+    fn of(
+        group: Group,
+        input: Option<&[f32]>,
+        output: SharedOutput,
+        shortcut: Option<&[f32]>,
+    ) -> Self {
+        // The lines from that of a group's first tile to that of its last.
+        let lines = |group: Group, layout: &Layout| {
+            let start = |photo: usize, row: usize| {
+                photo * layout.photo() + (layout.before + row * TILE) * layout.row()
+            };
+            let (photo, [row, _]) = group.place(0);
+            let (last, [end, _]) = group.place(group.tiles - 1);
+            start(photo, row)..start(last, end + 1)
+        };
+        let written = lines(group, &group.winograd.output_layout);
+        let following = Group { first: group.first + group.tiles, ..group };
+        let read = lines(following, &group.winograd.input_layout);
+        let stretch = |values: Option<*const f32>, lines: Range<usize>| match values {
+            Some(start) => (start.wrapping_add(lines.start), lines.len()),
+            None => (std::ptr::null(), 0),
+        };
+        let stretches = [
+            stretch(shortcut.map(<[f32]>::as_ptr), written.clone()),
+            stretch(Some(output.start()), written),
+            stretch(input.map(<[f32]>::as_ptr), read),
+        ];
+        Self { stretches, at: 0 }
+    }
+
+    /// The address of the next `lines` cache lines. At the end, some address.
+    #[inline(always)]
+    fn next(&mut self, lines: usize) -> *const f32 {
+        while self.at < 2 && self.stretches[self.at].1 == 0 {
+            self.at += 1;
+        }
+        let (start, length) = &mut self.stretches[self.at];
+        let address = *start;
+        let taken = (*length).min(lines * 16);
+        *start = start.wrapping_add(taken);
+        *length -= taken;
+        address
+    }
+}
