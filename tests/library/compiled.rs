@@ -21,7 +21,7 @@ use crate::reference::{Numbers, committed, cpu, fixture, read_numbers, relative_
 /// multiplies a layer's rounding error by a few tens, because its transforms add and subtract
 /// values up to 10 times as large as the result. About 100 roundings of 2^-24 then become about
 /// 1e-5.
-const TOLERANCE: f32 = 1e-4;
+pub const TOLERANCE: f32 = 1e-4;
 
 pub const INSTRUCTIONS: [Instructions; 5] = [
     Instructions::Best,

@@ -42,6 +42,7 @@ mod server;
 mod shared;
 mod shown;
 mod stages;
+mod stem;
 mod tables;
 mod tiff_files;
 mod torch_save;

@@ -8,6 +8,7 @@
 //! AVX-512 (28 sums, 2 lines, 1 broadcast), 6 rows by one panel take 15 of the 16 of AVX2 (12 sums,
 //! 2 lines, 1 broadcast).
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::Simd;
@@ -40,13 +41,34 @@ pub struct Rows<'a> {
     pub depth: usize,
 }
 
+/// Which kernels suit the registers of a processor. These are constants, so that no other kernels are
+/// compiled for it.
+pub struct Kernels<S>(PhantomData<S>);
+
+impl<S: Simd> Kernels<S> {
+    /// 32 registers of 16 floats: AVX-512.
+    pub const ARE_WIDE: bool = S::F32_LANES == 16 && S::REGISTER_COUNT >= 32;
+    /// Registers of 16 floats, emulated. Few rows, because no registers hold the sums of many.
+    pub const ARE_EMULATED: bool = S::F32_LANES == 16 && S::REGISTER_COUNT < 32;
+    /// Registers of 8 floats: AVX2.
+    pub const ARE_8: bool = S::F32_LANES == 8;
+    /// Registers of 4 floats: NEON.
+    pub const ARE_4: bool = S::F32_LANES == 4;
+    /// No vector registers.
+    pub const ARE_SCALAR: bool = S::F32_LANES == 1;
+}
+
 /// Maximum `[rows, panels]` of a block on this processor.
 #[inline(always)]
 pub fn block<S: Simd>() -> [usize; 2] {
-    match S::F32_LANES {
-        16 => [MAX_ROWS, MAX_PANELS],
-        8 => [6, 1],
-        _ => [4, 1],
+    if Kernels::<S>::ARE_WIDE {
+        [MAX_ROWS, MAX_PANELS]
+    } else if Kernels::<S>::ARE_EMULATED {
+        [2, MAX_PANELS]
+    } else if Kernels::<S>::ARE_8 {
+        [6, 1]
+    } else {
+        [4, 1]
     }
 }
 
@@ -95,6 +117,7 @@ pub fn multiply<S: Simd>(simd: S, rows: Rows, panels: &[&[f32]], sums: &mut [f32
     // What the kernels' pointers rely on.
     let last = starts.iter().copied().max().unwrap_or(0);
     assert!(parts > 0 && last + (parts - 1) * part_step + depth <= input.len());
+    assert!((1..=block::<S>()[1]).contains(&panels.len()));
     assert!(panels.iter().all(|panel| panel.len() >= parts * depth * PANEL));
     assert!(sums.len() >= panels.len() * starts.len() * PANEL);
     macro_rules! kernel {
@@ -166,17 +189,26 @@ pub fn multiply<S: Simd>(simd: S, rows: Rows, panels: &[&[f32]], sums: &mut [f32
             }
         };
     }
-    match (S::F32_LANES, panels.len()) {
-        (16, 2) => kernels!(2, 1,
-            1: [0] 7: [0 1 2 3 4 5 6] 14: [0 1 2 3 4 5 6 7 8 9 10 11 12 13]),
-        (16, 1) => kernels!(1, 1,
-            1: [0] 7: [0 1 2 3 4 5 6] 14: [0 1 2 3 4 5 6 7 8 9 10 11 12 13]),
-        (8, 1) => kernels!(1, 2, 1: [0] 3: [0 1 2] 6: [0 1 2 3 4 5]),
-        (4, 1) => kernels!(1, 4, 1: [0] 2: [0 1] 4: [0 1 2 3]),
-        (2, 1) => kernels!(1, 8, 1: [0] 2: [0 1] 4: [0 1 2 3]),
-        (1, 1) => kernels!(1, 16, 1: [0] 2: [0 1] 4: [0 1 2 3]),
-        // Callers take blocks of at most `block::<S>()` panels, and pulp has no other widths.
-        _ => unreachable!("a block has no more panels than the kernel"),
+    if Kernels::<S>::ARE_WIDE {
+        match panels.len() {
+            2 => kernels!(2, 1,
+                1: [0] 7: [0 1 2 3 4 5 6] 14: [0 1 2 3 4 5 6 7 8 9 10 11 12 13]),
+            _ => kernels!(1, 1,
+                1: [0] 7: [0 1 2 3 4 5 6] 14: [0 1 2 3 4 5 6 7 8 9 10 11 12 13]),
+        }
+    } else if Kernels::<S>::ARE_EMULATED {
+        match panels.len() {
+            2 => kernels!(2, 1, 1: [0] 2: [0 1]),
+            _ => kernels!(1, 1, 1: [0] 2: [0 1]),
+        }
+    } else if Kernels::<S>::ARE_8 {
+        kernels!(1, 2, 1: [0] 3: [0 1 2] 6: [0 1 2 3 4 5]);
+    } else if Kernels::<S>::ARE_4 {
+        kernels!(1, 4, 1: [0] 2: [0 1] 4: [0 1 2 3]);
+    } else if Kernels::<S>::ARE_SCALAR {
+        kernels!(1, 16, 1: [0] 2: [0 1] 4: [0 1 2 3]);
+    } else {
+        unreachable!("pulp has registers of 1, 4, 8 and 16 floats");
     }
 }
 

@@ -23,7 +23,7 @@ use super::layout::{Layout, Window};
 use super::packed::{Packed, Packer};
 use super::parallelism::Parallelism;
 use super::pool;
-use super::product::PANEL;
+use super::product::{Kernels, PANEL};
 use crate::device::{Instructions, Task};
 
 /// Channels of photos.
@@ -258,37 +258,29 @@ impl Stem {
             }};
         }
         let panels = stored / PANEL;
-        match S::F32_LANES {
-            16 => {
-                for panel in (0..panels - panels % 2).step_by(2) {
-                    blocks!(2, 1, panel, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
-                }
-                if panels % 2 == 1 {
-                    blocks!(1, 1, panels - 1, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
-                }
+        let pairs =
+            if Kernels::<S>::ARE_WIDE || Kernels::<S>::ARE_EMULATED { panels / 2 } else { 0 };
+        for pair in 0..pairs {
+            if Kernels::<S>::ARE_WIDE {
+                blocks!(2, 1, 2 * pair, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
+            } else if Kernels::<S>::ARE_EMULATED {
+                blocks!(2, 1, 2 * pair, 2, [0 1]);
             }
-            8 => {
-                for panel in 0..panels {
-                    blocks!(1, 2, panel, 6, [0 1 2 3 4 5]);
-                }
+        }
+        for panel in 2 * pairs..panels {
+            if Kernels::<S>::ARE_WIDE {
+                blocks!(1, 1, panel, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
+            } else if Kernels::<S>::ARE_EMULATED {
+                blocks!(1, 1, panel, 2, [0 1]);
+            } else if Kernels::<S>::ARE_8 {
+                blocks!(1, 2, panel, 6, [0 1 2 3 4 5]);
+            } else if Kernels::<S>::ARE_4 {
+                blocks!(1, 4, panel, 4, [0 1 2 3]);
+            } else if Kernels::<S>::ARE_SCALAR {
+                blocks!(1, 16, panel, 2, [0 1]);
+            } else {
+                unreachable!("pulp has registers of 1, 4, 8 and 16 floats");
             }
-            4 => {
-                for panel in 0..panels {
-                    blocks!(1, 4, panel, 4, [0 1 2 3]);
-                }
-            }
-            2 => {
-                for panel in 0..panels {
-                    blocks!(1, 8, panel, 2, [0 1]);
-                }
-            }
-            1 => {
-                for panel in 0..panels {
-                    blocks!(1, 16, panel, 2, [0 1]);
-                }
-            }
-            // pulp has no other widths.
-            _ => unreachable!("registers of 1, 2, 4, 8 or 16 floats"),
         }
     }
 }

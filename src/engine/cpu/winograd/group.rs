@@ -6,10 +6,10 @@ use pulp::Simd;
 
 use super::super::floats::Floats;
 use super::super::layout::Layout;
-use super::super::product::{self, PANEL};
+use super::super::product::{self, PANEL, block};
 use super::super::shared::SharedOutput;
 use super::domain::Domain;
-use super::multiply::{block, multiply};
+use super::multiply::multiply;
 use super::{POSITIONS, TILE, Winograd, transform};
 use crate::device::{Instructions, Task};
 

@@ -67,7 +67,7 @@ pub struct Winograd {
 #[derive(Default)]
 pub struct Scratch {
     pub(super) input: Floats,
-    pub(super) output: Floats,
+    output: Floats,
 }
 
 thread_local! {

@@ -9,18 +9,8 @@
 
 use pulp::Simd;
 
-use super::super::product::{self, PANEL, prefetch_line};
+use super::super::product::{self, Kernels, PANEL, block, prefetch_line};
 use super::domain::Domain;
-
-/// Maximum `[tiles, panels]` of a product on this processor.
-#[inline(always)]
-pub(super) fn block<S: Simd>() -> [usize; 2] {
-    match S::F32_LANES {
-        16 => [14, 2],
-        8 => [6, 1],
-        _ => [4, 1],
-    }
-}
 
 /// Multiplies the tiles of one position, `[block][tile][16]`, by one or two panels, each
 /// `[channel][16]`, into `sums`, `[panel][tile][16]`. Meanwhile it prefetches the panels of the
@@ -48,7 +38,7 @@ pub(super) fn multiply<S: Simd>(
     // What the kernels' pointers rely on.
     assert!(patches.len() >= tiles * depth && sums.len() >= panels.len() * tiles * PANEL);
     assert!(panels.iter().chain(next).all(|panel| panel.len() >= depth * PANEL));
-    assert!(next.len() == panels.len());
+    assert!(next.len() == panels.len() && (1..=max_panels).contains(&panels.len()));
     macro_rules! kernel {
         ($rows:literal, $panels:literal, $registers:literal, $at:expr, [$($row:literal)*]) => {{
             let patches = patches[$at * PANEL..].as_ptr();
@@ -145,15 +135,24 @@ pub(super) fn multiply<S: Simd>(
     }
     for block in product::blocks(tiles, max_tiles) {
         let (at, count) = (block.start, block.len());
-        match (S::F32_LANES, panels.len()) {
-            (16, 2) => up_to_14!(count, at, 2, 1),
-            (16, 1) => up_to_7!(count, at, 1, 1,),
-            (8, 1) => up_to_4!(count, at, 1, 2, 5: [0 1 2 3 4]; 6: [0 1 2 3 4 5];),
-            (4, 1) => up_to_4!(count, at, 1, 4,),
-            (2, 1) => up_to_4!(count, at, 1, 8,),
-            (1, 1) => up_to_4!(count, at, 1, 16,),
-            // Callers take at most `block::<S>()` panels, and pulp has no other widths.
-            _ => unreachable!("a block has no more panels than the kernel"),
+        if Kernels::<S>::ARE_WIDE {
+            match panels.len() {
+                2 => up_to_14!(count, at, 2, 1),
+                _ => up_to_7!(count, at, 1, 1,),
+            }
+        } else if Kernels::<S>::ARE_EMULATED {
+            match panels.len() {
+                2 => kernels!(count, at, 2, 1, 1: [0]; 2: [0 1];),
+                _ => kernels!(count, at, 1, 1, 1: [0];),
+            }
+        } else if Kernels::<S>::ARE_8 {
+            up_to_4!(count, at, 1, 2, 5: [0 1 2 3 4]; 6: [0 1 2 3 4 5];);
+        } else if Kernels::<S>::ARE_4 {
+            up_to_4!(count, at, 1, 4,);
+        } else if Kernels::<S>::ARE_SCALAR {
+            up_to_4!(count, at, 1, 16,);
+        } else {
+            unreachable!("pulp has registers of 1, 4, 8 and 16 floats");
         }
     }
 }
