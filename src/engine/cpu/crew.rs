@@ -53,6 +53,8 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::placement::Processor;
+
 /// How long a thread spins before it sleeps. Longer than most pieces, so that on an idle machine
 /// threads do not sleep within a forward; short beside the milliseconds for which a scheduler
 /// takes a thread away.
@@ -101,6 +103,7 @@ pub fn assembled<R>(forward: impl FnOnce() -> R) -> R {
     let helpers = rayon::current_num_threads() - 1;
     if helpers > 0 {
         let crew = Arc::new(Crew::default());
+        crew.leader_processor.set();
         for _ in 0..helpers {
             let crew = Arc::clone(&crew);
             rayon::spawn(move || crew.help());
@@ -149,6 +152,8 @@ struct Crew {
     helpers: Sleepers,
     /// The leader, if it sleeps until the phase is finished.
     leader: Sleepers,
+    /// Where the leader was when it last woke helpers.
+    leader_processor: Processor,
 }
 
 /// A phase. The closure lives until the phase is complete.
@@ -176,7 +181,7 @@ impl Crew {
         unsafe { *self.phase.get() = Some(Phase { work, pieces }) };
         self.unfinished.0.store(pieces, Ordering::Relaxed);
         self.unclaimed.0.store(pieces, Ordering::Release);
-        self.helpers.wake();
+        self.helpers.wake(|| self.leader_processor.set());
         while self.run_piece() {}
         let is_finished = || self.unfinished.0.load(Ordering::Acquire) == 0;
         if !spun(is_finished) {
@@ -188,9 +193,11 @@ impl Crew {
     fn help(&self) {
         let threads = THREADS.replace(Threads::Alone);
         let has_changed = || self.unclaimed.0.load(Ordering::Relaxed) != 0;
+        self.leader_processor.leave();
         while self.unclaimed.0.load(Ordering::Relaxed) != CLOSED {
             if !self.run_piece() && !spun(has_changed) {
                 self.helpers.sleep_until(has_changed);
+                self.leader_processor.leave();
             }
         }
         THREADS.set(threads);
@@ -199,7 +206,7 @@ impl Crew {
     /// Sends the helpers away.
     fn close(&self) {
         self.unclaimed.0.store(CLOSED, Ordering::Release);
-        self.helpers.wake();
+        self.helpers.wake(|| {});
     }
 
     /// Claims a piece and runs it, if there is one.
@@ -220,7 +227,7 @@ impl Crew {
             }
         }
         if self.unfinished.0.fetch_sub(1, Ordering::Release) == 1 {
-            self.leader.wake();
+            self.leader.wake(|| {});
         }
         true
     }
@@ -265,10 +272,11 @@ impl Sleepers {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Wakes all sleepers.
-    fn wake(&self) {
+    /// Wakes all sleepers, if there are any, after `prepare`.
+    fn wake(&self, prepare: impl FnOnce()) {
         fence(Ordering::SeqCst);
         if self.count.load(Ordering::Relaxed) > 0 {
+            prepare();
             drop(locked(&self.mutex));
             self.condvar.notify_all();
         }

@@ -46,6 +46,7 @@ mod packed;
 mod packed_file;
 mod parallelism;
 mod photos;
+mod placement;
 mod pointwise;
 mod pool;
 mod product;
