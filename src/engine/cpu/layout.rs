@@ -70,6 +70,18 @@ impl Layout {
         &values[photo * self.photo()..][..self.photo()]
     }
 
+    /// Lines of one photo of a batch from line `first` on: `length` floats, including the borders
+    /// to the left and right.
+    pub fn lines<'a>(
+        &self,
+        values: &'a [f32],
+        photo: usize,
+        first: usize,
+        length: usize,
+    ) -> &'a [f32] {
+        &self.one(values, photo)[self.rows().start + first * self.row()..][..length]
+    }
+
     /// Packs one value per channel, padded with zeros to one per stored channel.
     pub fn pack(&self, packer: &mut Packer, channels: &[f32]) -> Packed {
         packer.pack(self.stored, |padded| padded[..channels.len()].copy_from_slice(channels))

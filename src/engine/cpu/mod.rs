@@ -7,9 +7,10 @@
 //! | file | |
 //! | --- | --- |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
-//! | `network` | the compiled network and its forward |
+//! | `network`, `forward` | the compiled network, and its forward |
 //! | `compile`, `groups`, `step`, `tuning` | from a plan to steps |
-//! | `schedule`, `parallelism`, `crew` | which thread computes what, and in which buffer |
+//! | `schedule`, `parallelism` | which thread computes what, and in which buffer |
+//! | `crew`, `placement` | the threads that share a forward, and their processors |
 //! | `floats`, `packed`, `shared` | aligned buffers, packed weights, outputs of several threads |
 //! | `packed_file` | packed weights in a file, for the next process |
 //! | `layout` | the layout of activations: channels last, with borders of zeros |
@@ -39,6 +40,7 @@ mod engine;
 mod epilogue;
 mod expanded;
 mod floats;
+mod forward;
 mod groups;
 mod layout;
 mod network;

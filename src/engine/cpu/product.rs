@@ -228,3 +228,15 @@ pub fn prefetch_line(address: *const f32) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
 }
+
+/// Prefetches `values`, cache line by cache line, as [`prefetch_line`].
+#[inline(always)]
+pub fn prefetch(values: &[f32]) {
+    values.chunks(PANEL).for_each(|line| prefetch_line(line.as_ptr()));
+}
+
+/// The `index`th of `count` nearly equal parts of `values`.
+#[inline(always)]
+pub fn share(values: &[f32], index: usize, count: usize) -> &[f32] {
+    &values[index * values.len() / count..(index + 1) * values.len() / count]
+}
