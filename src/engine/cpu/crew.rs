@@ -49,16 +49,17 @@ use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::hint;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::placement::Processor;
 
-/// How long a thread spins before it sleeps. Longer than most pieces, so that on an idle machine
-/// threads do not sleep within a forward; short beside the milliseconds for which a scheduler
-/// takes a thread away.
-const SPIN: Duration = Duration::from_micros(100);
+/// How long a thread spins before it sleeps. Longer than the longest pieces, so that on an idle
+/// machine threads do not sleep within a forward; short beside the milliseconds for which a
+/// scheduler takes a thread away. From 300 to 600 µs is best for one photo, both on an idle machine
+/// and on a busy one (benches/RESULTS.md).
+const SPIN: Duration = Duration::from_micros(300);
 
 /// Value of `Crew::unclaimed` after the last phase.
 const CLOSED: usize = usize::MAX;
@@ -154,6 +155,9 @@ struct Crew {
     leader: Sleepers,
     /// Where the leader was when it last woke helpers.
     leader_processor: Processor,
+    /// Whether a helper has to share the leader's processor. Then spinning only keeps the thread
+    /// that is waited for from running.
+    is_crowded: AtomicBool,
 }
 
 /// A phase. The closure lives until the phase is complete.
@@ -184,7 +188,7 @@ impl Crew {
         self.helpers.wake(|| self.leader_processor.set());
         while self.run_piece() {}
         let is_finished = || self.unfinished.0.load(Ordering::Acquire) == 0;
-        if !spun(is_finished) {
+        if !self.spun(is_finished) {
             self.leader.sleep_until(is_finished);
         }
     }
@@ -193,14 +197,40 @@ impl Crew {
     fn help(&self) {
         let threads = THREADS.replace(Threads::Alone);
         let has_changed = || self.unclaimed.0.load(Ordering::Relaxed) != 0;
-        self.leader_processor.leave();
+        self.part_from_leader();
         while self.unclaimed.0.load(Ordering::Relaxed) != CLOSED {
-            if !self.run_piece() && !spun(has_changed) {
+            if !self.run_piece() && !self.spun(has_changed) {
                 self.helpers.sleep_until(has_changed);
-                self.leader_processor.leave();
+                self.part_from_leader();
             }
         }
         THREADS.set(threads);
+    }
+
+    /// Moves this helper off the leader's processor.
+    fn part_from_leader(&self) {
+        if !self.leader_processor.leave() {
+            self.is_crowded.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Spins until `condition` holds. Returns whether it does.
+    fn spun(&self, condition: impl Fn() -> bool) -> bool {
+        // Reading the clock takes as long as some rounds, so it is read rarely.
+        const ROUNDS: usize = 64;
+        let mut start = None;
+        while !self.is_crowded.load(Ordering::Relaxed) {
+            for _ in 0..ROUNDS {
+                if condition() {
+                    return true;
+                }
+                hint::spin_loop();
+            }
+            if start.get_or_insert_with(Instant::now).elapsed() > SPIN {
+                break;
+            }
+        }
+        condition()
     }
 
     /// Sends the helpers away.
@@ -230,24 +260,6 @@ impl Crew {
             self.leader.wake(|| {});
         }
         true
-    }
-}
-
-/// Spins until `condition` holds. Returns whether it does.
-fn spun(condition: impl Fn() -> bool) -> bool {
-    // Reading the clock takes as long as some rounds, so it is read rarely.
-    const ROUNDS: usize = 64;
-    let mut start = None;
-    loop {
-        for _ in 0..ROUNDS {
-            if condition() {
-                return true;
-            }
-            hint::spin_loop();
-        }
-        if start.get_or_insert_with(Instant::now).elapsed() > SPIN {
-            return condition();
-        }
     }
 }
 

@@ -20,21 +20,20 @@ impl Processor {
         self.0.store(rustix::thread::sched_getcpu(), Ordering::Relaxed);
     }
 
-    /// Moves the current thread to another processor if it runs on this one, and is allowed on
-    /// others.
-    pub fn leave(&self) {
+    /// Moves the current thread to another processor if it runs on this one. Returns whether it
+    /// runs on another.
+    pub fn leave(&self) -> bool {
         use rustix::thread::{sched_getaffinity, sched_getcpu, sched_setaffinity};
         let this = self.0.load(Ordering::Relaxed);
         if sched_getcpu() != this {
-            return;
+            return true;
         }
         // An error leaves the thread where it is: slower, not wrong.
-        let Ok(allowed) = sched_getaffinity(None) else { return };
+        let Ok(allowed) = sched_getaffinity(None) else { return false };
         let mut others = allowed;
         others.unset(this);
-        if others.count() > 0 && sched_setaffinity(None, &others).is_ok() {
-            let _ = sched_setaffinity(None, &allowed);
-        }
+        let has_left = others.count() > 0 && sched_setaffinity(None, &others).is_ok();
+        has_left && sched_setaffinity(None, &allowed).is_ok()
     }
 }
 
@@ -46,5 +45,7 @@ impl Processor {
     }
 
     /// Does nothing.
-    pub fn leave(&self) {}
+    pub fn leave(&self) -> bool {
+        true
+    }
 }
