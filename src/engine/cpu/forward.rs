@@ -226,6 +226,6 @@ fn lines_per_piece(layout: &Layout) -> usize {
 }
 
 /// Locks `mutex`, even if a panic poisoned it: the panic leaves nothing behind that is used later.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

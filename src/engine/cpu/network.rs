@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::compile::{self, Compiled};
 use super::floats::Floats;
-use super::forward::Batch;
+use super::forward::{Batch, lock};
 use super::layout::Layout;
 use super::packed::Packer;
 use super::photos::Photos;
