@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+import machine
+
 HERE = pathlib.Path(__file__).resolve().parent
 KINDLING, CACHED, PYTORCH, TUTORIAL = "Kindling", "Kindling, second run", "PyTorch", "PyTorch, tutorial's loop"
 LONGEST_SECONDS = 2 * 60 * 60
@@ -28,7 +30,7 @@ class JobFailed(Exception):
 class Outcome:
     seconds: float
     cpu_seconds: float
-    main_mib: float
+    main_mib: float | None
     tree_mib: float | None
     accuracy: float
 
@@ -131,8 +133,7 @@ def run(program, arguments, environment, folder, sample_tree):
         if process.returncode != 0:
             lines = (scratch / "stderr").read_text(errors="replace").strip().splitlines() or ["nothing on stderr"]
             raise JobFailed(f"exited with code {process.returncode}: {lines[-1]}")
-        # Linux counts ru_maxrss in KiB, macOS in bytes.
-        main_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        main_mib = machine.peak_mib(usage)
         try:
             accuracy = program.accuracy(out, (scratch / "stdout").read_text())
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -246,8 +247,9 @@ def times_as_long(measured, name, other):
 
 
 def median(measured, name, field):
-    rows = measured["outcomes"].get(name)
-    return statistics.median(getattr(row, field) for row in rows) if rows else None
+    values = [getattr(row, field) for row in measured["outcomes"].get(name, [])]
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None
 
 
 def table(measured):
@@ -256,11 +258,11 @@ def table(measured):
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for name, rows in measured["outcomes"].items():
         ratio = times_as_long(measured, name, KINDLING) if name != KINDLING else None
-        tree = measured["trees"].get(name)
+        main, tree = median(measured, name, "main_mib"), measured["trees"].get(name)
         accuracies = sorted({f"{row.accuracy:.4f}" for row in rows})
         cells = [name, f"{median(measured, name, 'seconds'):.2f} s", ", ".join(f"{row.seconds:.2f}" for row in rows),
                  f"{ratio:.2f}" if ratio is not None else "", f"{median(measured, name, 'cpu_seconds'):.2f} s",
-                 f"{median(measured, name, 'main_mib'):.0f} MiB", f"{tree:.0f} MiB" if tree else "n/a",
+                 f"{main:.0f} MiB" if main else "n/a", f"{tree:.0f} MiB" if tree else "n/a",
                  "–".join(dict.fromkeys([accuracies[0], accuracies[-1]]))]
         lines.append("| " + " | ".join(cells) + " |")
     for name, reason in measured["failed"].items():

@@ -5,7 +5,9 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import subprocess
+import sys
 
 import programs
 
@@ -54,6 +56,18 @@ def memory_gib():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):
         return None
+
+
+def peak_mib(usage):
+    """The peak memory of a process that the driver started, from its resource usage, or None.
+
+    Linux counts the driver's own peak when it starts a process. A peak that is no larger says nothing
+    about the process.
+    """
+    # Linux counts ru_maxrss in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage.ru_maxrss / unit if usage.ru_maxrss > own or sys.platform == "darwin" else None
 
 
 def versions():

@@ -9,6 +9,7 @@ import sys
 KINDS = ["resnet18", "efficientnet-lite0"]
 TITLES = {"resnet18": "ResNet-18", "efficientnet-lite0": "EfficientNet-Lite0"}
 CONVERSION_SECONDS = 300
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class ConversionFailed(Exception):
@@ -47,7 +48,7 @@ def prepare(name, weights, kindling, batches, folder, say):
     try:
         run([kindling, "export", weights, "--out", whole], folder)
         write_onnx(network, whole, batches)
-    except (ConversionFailed, ImportError) as error:
+    except ConversionFailed as error:
         network.failed = dict.fromkeys(["onnx", "mnn", "ncnn"], f"no ONNX file: {error}")
         return network
     for kind, convert in [("mnn", convert_to_mnn), ("ncnn", convert_to_ncnn)]:
@@ -60,24 +61,13 @@ def prepare(name, weights, kindling, batches, folder, say):
 
 
 def write_onnx(network, whole, batches):
-    """Cuts the network after its global average pooling. One file for each batch size, and one for any."""
-    import onnx
-
-    graph = onnx.load(whole).graph
-    pooled = [node for node in graph.node if node.op_type in ["GlobalAveragePool", "ReduceMean", "Flatten"]]
-    if not pooled:
-        raise ConversionFailed(f"{whole.name} has no global average pooling")
-    cut = network.onnx("any")
-    onnx.utils.extract_model(
-        str(whole), str(cut), [graph.input[0].name], [pooled[-1].output[0]], check_model=False)
-    # ncnn takes one photo at a time.
-    for batch in sorted({1, *batches}):
-        model = onnx.load(cut)
-        for value in [*model.graph.input, *model.graph.output]:
-            if value.type.tensor_type.shape.dim:
-                value.type.tensor_type.shape.dim[0].dim_value = batch
-        del model.graph.value_info[:]
-        onnx.save(model, network.onnx(batch))
+    """Cuts the network at its features: one file for each batch size, and one for any."""
+    if importlib.util.find_spec("onnx") is None:
+        raise ConversionFailed("onnx is not installed")
+    # In a process of its own: Linux counts the peak memory of the driver as that of the programs
+    # that it starts, so the driver must stay smaller than they are. ncnn takes one photo at a time.
+    files = [f"{batch}={network.onnx(batch)}" for batch in sorted({1, *batches})]
+    run([sys.executable, HERE / "cut_onnx.py", whole, network.onnx("any"), *files], network.folder)
 
 
 def convert_to_mnn(network):

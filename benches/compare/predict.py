@@ -4,10 +4,10 @@ import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
+import machine
 import networks
 
 # The models as a user names them; None stands for the weights file.
@@ -23,7 +23,7 @@ class PredictFailed(Exception):
 
 
 def once(kindling, model, photo, device, cache, environment):
-    """Seconds and peak memory in MiB of one process."""
+    """Seconds of one process, and its peak memory in MiB or None."""
     command = [str(word) for word in [kindling, "predict", model, photo, "--device", device]]
     with tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()
@@ -40,7 +40,7 @@ def once(kindling, model, photo, device, cache, environment):
             stderr.seek(0)
             lines = stderr.read().decode(errors="replace").strip().splitlines() or ["nothing on stderr"]
             raise PredictFailed(f"exited with code {process.returncode}: {lines[-1]}")
-    return seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return seconds, machine.peak_mib(usage)
 
 
 def measure(rounds, kindling, names, weights, data, device, environment, folder, say):
@@ -100,8 +100,10 @@ def table(measured):
     for name, kinds in measured["runs"].items():
         for kind, rows in kinds.items():
             taken, peaks = zip(*rows)
+            peaks = [peak for peak in peaks if peak is not None]
+            peak = f"{statistics.median(peaks):.0f} MiB" if peaks else "n/a"
             lines.append(f"| {networks.TITLES[name]}, {kind} | {len(rows)} | {statistics.median(taken):.3f} s | "
-                         f"{min(taken):.3f} to {max(taken):.3f} s | {statistics.median(peaks):.0f} MiB |")
+                         f"{min(taken):.3f} to {max(taken):.3f} s | {peak} |")
     for name, reason in measured["failed"].items():
         reason = reason.replace("|", "/")
         lines.append(f"| {networks.TITLES[name]} | | failed: {reason} | | |")
