@@ -105,7 +105,7 @@ impl Bottleneck {
         let in_channels = random.random_range(1..50);
         let out_channels = if shortcut { in_channels } else { random.random_range(1..70) };
         let wide = if random.random_bool(0.2) { 0 } else { random.random_range(1..90) };
-        let side = random.random_range(1..if case % 10 == 0 { 40 } else { 20 });
+        let side = random.random_range(1..if case.is_multiple_of(10) { 40 } else { 20 });
         let channels = [in_channels, wide, out_channels];
         Self::with(random, side, channels, [kernel, stride], shortcut)
     }

@@ -75,13 +75,13 @@ fn random_stem(random: &mut ChaCha8Rng, case: usize) -> (Convolution, Option<Poo
     let convolution = Convolution {
         kernel,
         stride: random.random_range(1..=3),
-        padding: if case % 4 == 0 { Padding::Same } else { Padding::Each(kernel / 2) },
+        padding: if case.is_multiple_of(4) { Padding::Same } else { Padding::Each(kernel / 2) },
         activation: [Activation::None, Activation::Relu, Activation::Relu6][case % 3],
         ..pointwise_convolution(out_channels)
     };
     let kernel = [2, 3, 3, 5][random.random_range(0..4)];
     let pool = (kernel, random.random_range(1..=3), kernel / 2);
-    (convolution, (case % 3 > 0).then_some(pool))
+    (convolution, (!case.is_multiple_of(3)).then_some(pool))
 }
 
 /// The output of the compiled plan of a convolution and a pooling.

@@ -194,6 +194,14 @@ impl<const KERNEL: usize, const STRIDE: usize> WithSimd for Tiles<'_, KERNEL, ST
     }
 }
 
+/// Whether the input pixel `at` lies under tap `tap` of one of `pixels` windows.
+const fn serves(at: usize, tap: usize, stride: usize, pixels: usize) -> bool {
+    match at.checked_sub(tap) {
+        Some(distance) => distance.is_multiple_of(stride) && distance / stride < pixels,
+        None => false,
+    }
+}
+
 /// `PIXELS` neighbouring pixels of one register of channels.
 ///
 /// # Safety
@@ -224,7 +232,7 @@ unsafe fn tile<S: Simd, const KERNEL: usize, const STRIDE: usize, const PIXELS: 
             unroll!(AT < (PIXELS - 1) * STRIDE + KERNEL, 32, {
                 let value = load::<S>(input);
                 unroll!(X < KERNEL, 8, {
-                    if const { AT >= X && (AT - X) % STRIDE == 0 && (AT - X) / STRIDE < PIXELS } {
+                    if const { serves(AT, X, STRIDE, PIXELS) } {
                         let sum = &mut sums[usize::wrapping_sub(AT, X) / STRIDE];
                         *sum = simd.mul_add_e_f32s(value, weights[X], *sum);
                     }

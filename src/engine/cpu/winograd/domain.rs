@@ -28,7 +28,7 @@ impl Domain {
     /// Distance between the positions, in floats.
     #[inline(always)]
     pub(super) fn position_step(self) -> usize {
-        (self.tiles * self.blocks | 1) * PANEL
+        ((self.tiles * self.blocks) | 1) * PANEL
     }
 
     /// Floats of the group.
