@@ -63,6 +63,6 @@ impl WeightsAtSource {
         let tensors = names.into_iter().filter_map(|name| self.0.get(name).cloned());
         let weights =
             Weights::read(tensors.collect()).map_err(|error| EngineError::weights(&error))?;
-        Ok(convolution.folded(&weights))
+        Ok(convolution.folded_from(weights))
     }
 }

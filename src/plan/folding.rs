@@ -104,21 +104,36 @@ impl Convolution {
     /// # Panics
     /// If `weights` belong to another network.
     pub fn folded(&self, weights: &Weights) -> Folded {
+        self.fold(weights.values(&self.weight).to_vec(), weights)
+    }
+
+    /// As [`folded`](Self::folded), without a copy of the weight.
+    ///
+    /// # Panics
+    /// As [`folded`](Self::folded).
+    pub fn folded_from(&self, mut weights: Weights) -> Folded {
+        match weights.0.remove(&self.weight) {
+            Some(weight) => self.fold(weight, &weights),
+            // Panics with the tensor's name.
+            None => self.folded(&weights),
+        }
+    }
+
+    fn fold(&self, mut weight: Vec<f32>, weights: &Weights) -> Folded {
         let [scale, shift, mean, variance] =
             [&self.norm.scale, &self.norm.shift, &self.norm.mean, &self.norm.variance]
                 .map(|name| weights.values(name));
-        let kernels = weights.values(&self.weight);
-        let mut folded = Folded {
-            weight: Vec::with_capacity(kernels.len()),
-            bias: Vec::with_capacity(self.out_channels),
-        };
-        for (channel, kernel) in kernels.chunks(kernels.len() / self.out_channels).enumerate() {
+        let mut bias = Vec::with_capacity(self.out_channels);
+        let length = weight.len() / self.out_channels;
+        for (channel, kernel) in weight.chunks_mut(length).enumerate() {
             let [scale, shift, mean, variance] =
                 [scale, shift, mean, variance].map(|values| f64::from(values[channel]));
             let factor = scale / (variance + self.norm.epsilon).sqrt();
-            folded.weight.extend(kernel.iter().map(|value| (f64::from(*value) * factor) as f32));
-            folded.bias.push((shift - mean * factor) as f32);
+            for value in kernel {
+                *value = (f64::from(*value) * factor) as f32;
+            }
+            bias.push((shift - mean * factor) as f32);
         }
-        folded
+        Folded { weight, bias }
     }
 }

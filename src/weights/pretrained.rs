@@ -4,6 +4,7 @@ use crate::printable::PathText;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 
@@ -17,13 +18,20 @@ pub const WEIGHTS_FOLDER: &str = "weights";
 #[derive(Clone, Debug)]
 pub struct Pretrained {
     origin: Origin,
-    sha256: String,
 }
 
 #[derive(Clone, Debug)]
 enum Origin {
-    BuiltIn(&'static PublishedWeights, &'static [u8]),
-    File(PathBuf),
+    /// The SHA-256 is computed when someone asks for it.
+    BuiltIn {
+        weights: &'static PublishedWeights,
+        bytes: &'static [u8],
+        sha256: OnceLock<String>,
+    },
+    File {
+        path: PathBuf,
+        sha256: String,
+    },
 }
 
 /// Why weights on this machine cannot be used.
@@ -54,7 +62,8 @@ impl Pretrained {
     /// # Errors
     /// If the file cannot be read.
     pub fn file(path: &Path) -> Result<Self, CheckpointError> {
-        Ok(Self { origin: Origin::File(path.to_owned()), sha256: sha256_of_file(path)? })
+        let (path, sha256) = (path.to_owned(), sha256_of_file(path)?);
+        Ok(Self { origin: Origin::File { path, sha256 } })
     }
 
     /// Uses the file `path`, and checks that it has the digest of the published weights.
@@ -64,7 +73,7 @@ impl Pretrained {
     pub fn checked(path: &Path, published: &PublishedWeights) -> Result<Self, PretrainedError> {
         let sha256 = sha256_of_file(path)?;
         match published.digest.admits(&sha256) {
-            true => Ok(Self { origin: Origin::File(path.to_owned()), sha256 }),
+            true => Ok(Self { origin: Origin::File { path: path.to_owned(), sha256 } }),
             false => Err(PretrainedError::Damaged {
                 file: path.to_owned(),
                 expected: published.digest.clone(),
@@ -75,7 +84,8 @@ impl Pretrained {
 
     /// The same content after the file was renamed to `path`.
     pub(super) fn moved(self, path: &Path) -> Self {
-        Self { origin: Origin::File(path.to_owned()), ..self }
+        let (path, sha256) = (path.to_owned(), self.sha256().to_owned());
+        Self { origin: Origin::File { path, sha256 } }
     }
 
     /// Finds the published weights: built in, or else the first file with their name in `folders`,
@@ -88,8 +98,8 @@ impl Pretrained {
         folders: &[PathBuf],
     ) -> Result<Option<Self>, PretrainedError> {
         if let Some(bytes) = weights.built_in {
-            let origin = Origin::BuiltIn(weights, bytes);
-            return Ok(Some(Self { origin, sha256: sha256_of(bytes) }));
+            let origin = Origin::BuiltIn { weights, bytes, sha256: OnceLock::new() };
+            return Ok(Some(Self { origin }));
         }
         let file =
             folders.iter().map(|folder| folder.join(&weights.file)).find(|file| file.is_file());
@@ -128,21 +138,24 @@ impl Pretrained {
     /// See [`Checkpoint::open`].
     pub fn open(&self) -> Result<Checkpoint, CheckpointError> {
         match &self.origin {
-            Origin::BuiltIn(weights, bytes) => Checkpoint::built_in(&weights.file, bytes),
-            Origin::File(path) => Checkpoint::open(path),
+            Origin::BuiltIn { weights, bytes, .. } => Checkpoint::built_in(&weights.file, bytes),
+            Origin::File { path, .. } => Checkpoint::open(path),
         }
     }
 
     /// SHA-256 of the content, in lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        match &self.origin {
+            Origin::BuiltIn { bytes, sha256, .. } => sha256.get_or_init(|| sha256_of(bytes)),
+            Origin::File { sha256, .. } => sha256,
+        }
     }
 
     /// Path of the file; `None` if the weights are built in.
     pub fn path(&self) -> Option<&Path> {
         match &self.origin {
-            Origin::BuiltIn(..) => None,
-            Origin::File(path) => Some(path),
+            Origin::BuiltIn { .. } => None,
+            Origin::File { path, .. } => Some(path),
         }
     }
 }
@@ -150,8 +163,8 @@ impl Pretrained {
 impl fmt::Display for Pretrained {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::BuiltIn(weights, _) => write!(formatter, "{} (built in)", weights.file),
-            Origin::File(path) => write!(formatter, "{}", path.shown()),
+            Origin::BuiltIn { weights, .. } => write!(formatter, "{} (built in)", weights.file),
+            Origin::File { path, .. } => write!(formatter, "{}", path.shown()),
         }
     }
 }

@@ -25,6 +25,14 @@ fn now(path: &Path) -> Backbone {
     weights::backbone(&Checkpoint::open(path).unwrap(), &narrow(), &cpu()).unwrap()
 }
 
+/// Where the first weight of the stem is in a safetensors file.
+fn first_weight(file: &[u8]) -> usize {
+    let (length, rest) = file.split_first_chunk().unwrap();
+    let length = u64::from_le_bytes(*length) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&rest[..length]).unwrap();
+    8 + length + header["conv1.weight"]["data_offsets"][0].as_u64().unwrap() as usize
+}
+
 /// Names, shapes and bytes in the order of the names.
 fn contents(backbone: &Backbone) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let mut tensors: Vec<_> = backbone
@@ -74,9 +82,8 @@ fn weights_that_cannot_be_used_are_refused_before_they_are_needed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("f.safetensors");
     let good = fs::read(fixture("narrow_f16.safetensors")).unwrap();
-    let header = 8 + u64::from_le_bytes(*good.first_chunk().unwrap()) as usize;
     let mut nan = good.clone();
-    nan[header..header + 2].copy_from_slice(&[0xff, 0x7f]);
+    nan[first_weight(&good)..][..2].copy_from_slice(&[0xff, 0x7f]);
     fs::write(&path, nan).unwrap();
     let checkpoint = Checkpoint::open(&path).unwrap();
     let cache = PackedCache::beside(folder.path());
@@ -146,9 +153,8 @@ fn a_digest_is_remembered_until_the_file_changes() {
         assert_eq!(later(&path, Some(&cache)).sha256().unwrap(), first);
         assert_eq!(fs::read(&digest).unwrap(), good);
     }
-    // The last weight, not the last byte of the file's fc layer.
-    let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
-    bytes[header] ^= 1;
+    let at = first_weight(&bytes);
+    bytes[at] ^= 1;
     fs::write(&path, &bytes).unwrap();
     let changed = later(&path, Some(&cache)).sha256().unwrap();
     assert_eq!(changed, now(&path).sha256().unwrap());

@@ -54,19 +54,31 @@ pub(in crate::weights) enum Source {
 }
 
 impl Source {
-    /// The bytes in `range`.
-    fn read(&self, range: Range<usize>) -> io::Result<Vec<u8>> {
+    /// Reads the bytes in `range` into `into`, which is as long.
+    fn read(&self, range: Range<usize>, into: &mut [u8]) -> io::Result<()> {
         match self {
-            Self::Memory(bytes) => Ok(bytes[range].to_vec()),
-            Self::BuiltIn(bytes) => Ok(bytes[range].to_vec()),
+            Self::Memory(bytes) => into.copy_from_slice(&bytes[range]),
+            Self::BuiltIn(bytes) => into.copy_from_slice(&bytes[range]),
             Self::File(file) => {
-                let mut bytes = Vec::with_capacity(range.len());
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(range.start as u64))?;
-                (&mut *file).take(range.len() as u64).read_to_end(&mut bytes)?;
-                Ok(bytes)
+                file.read_exact(into)?;
             }
         }
+        Ok(())
+    }
+
+    /// The values in `range`, of type `dtype`.
+    fn values(&self, range: Range<usize>, dtype: DType) -> io::Result<burn_pack::Bytes> {
+        // Engines take f32 as they are, if they lie where f32 may lie.
+        if dtype == DType::F32 {
+            let mut values = vec![0.0_f32; range.len() / size_of::<f32>()];
+            self.read(range, bytemuck::cast_slice_mut(&mut values))?;
+            return Ok(burn_pack::Bytes::from_elems(values));
+        }
+        let mut bytes = vec![0; range.len()];
+        self.read(range, &mut bytes)?;
+        Ok(burn_pack::Bytes::from_bytes_vec(bytes))
     }
 
     /// A safetensors file that is in memory; `path` is for error messages.
@@ -153,9 +165,9 @@ fn content(
             None,
             range.len(),
             move || {
-                let bytes = source.read(range.clone());
-                let bytes = bytes.map_err(|error| burn_pack::Error::IoError(error.to_string()))?;
-                Ok(burn_pack::Bytes::from_bytes_vec(bytes))
+                source
+                    .values(range.clone(), dtype)
+                    .map_err(|error| burn_pack::Error::IoError(error.to_string()))
             },
         );
         tensors.insert(name, tensor);
