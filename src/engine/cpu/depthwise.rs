@@ -7,8 +7,8 @@
 //! that a [bottleneck](super::bottleneck) expands just before.
 //!
 //! # Arithmetic
-//! A value takes 9 multiply-adds for 3x3 and 25 for 5x5, and without reuse as many loads. 14, 7 or
-//! 3 neighbouring pixels are computed together, in registers. Each input is loaded once for all
+//! A value takes 9 multiply-adds for 3x3 and 25 for 5x5, and without reuse as many loads. 14 or 7
+//! neighbouring pixels are computed together, in registers. Each input is loaded once for all
 //! taps of a line that it serves, and each weight once for all pixels: for 14 pixels and 3x3, a line
 //! of the window takes 16 + 3 loads for 42 multiply-adds.
 
@@ -160,36 +160,41 @@ impl<const KERNEL: usize, const STRIDE: usize> WithSimd for Tiles<'_, KERNEL, ST
         inputs.copy_from_slice(line.inputs);
         for lanes in (0..CHANNEL_BLOCK).step_by(S::F32_LANES) {
             let mut column = 0;
-            macro_rules! tiles {
+            macro_rules! tile {
                 ($pixels:literal) => {
-                    while line.width - column >= $pixels {
-                        let start = column * STRIDE * line.pixel + lanes;
-                        // SAFETY: only `Taps::line` makes these. `column + pixels` is at most the
-                        // width and `lanes` less than 16: pixels that its caller promised.
-                        unsafe {
-                            tile::<S, KERNEL, STRIDE, $pixels>(
-                                simd,
-                                inputs.map(|input: *const f32| input.add(start)),
-                                line.pixel,
-                                weight.as_ptr().add(lanes),
-                                load::<S>(bias.as_ptr().add(lanes)),
-                                taps.clamp,
-                                line.output.add(column * line.out_pixel + lanes),
-                                line.out_pixel,
-                            );
-                        }
-                        column += $pixels;
+                    let start = column * STRIDE * line.pixel + lanes;
+                    // SAFETY: only `Taps::line` makes these. `column + pixels` is at most the width
+                    // and `lanes` less than 16: pixels that its caller promised.
+                    unsafe {
+                        tile::<S, KERNEL, STRIDE, $pixels>(
+                            simd,
+                            inputs.map(|input: *const f32| input.add(start)),
+                            line.pixel,
+                            weight.as_ptr().add(lanes),
+                            load::<S>(bias.as_ptr().add(lanes)),
+                            taps.clamp,
+                            line.output.add(column * line.out_pixel + lanes),
+                            line.out_pixel,
+                        );
                     }
+                    column += $pixels;
                 };
             }
             if Sizes::<S>::HAVE_14 {
-                tiles!(14);
+                while line.width - column >= 14 {
+                    tile!(14);
+                }
             }
-            if Sizes::<S>::HAVE_7 {
-                tiles!(7);
+            if Sizes::<S>::HAVE_7 && line.width >= 7 {
+                while column < line.width {
+                    // The last tile computes some pixels once more.
+                    column = column.min(line.width - 7);
+                    tile!(7);
+                }
             }
-            tiles!(3);
-            tiles!(1);
+            while column < line.width {
+                tile!(1);
+            }
         }
     }
 }
@@ -223,12 +228,11 @@ unsafe fn tile<S: Simd, const KERNEL: usize, const STRIDE: usize, const PIXELS: 
     let mut sums = [bias; PIXELS];
     // SAFETY: as the caller promises: `at` counts the pixels under the windows of a line.
     unsafe {
-        unroll!(Y < KERNEL, 8, {
+        for (y, mut input) in inputs.into_iter().enumerate() {
             let mut weights = [bias; KERNEL];
             unroll!(X < KERNEL, 8, {
-                weights[X] = load::<S>(weight.add((Y * KERNEL + X) * CHANNEL_BLOCK));
+                weights[X] = load::<S>(weight.add((y * KERNEL + X) * CHANNEL_BLOCK));
             });
-            let mut input = inputs[Y];
             unroll!(AT < (PIXELS - 1) * STRIDE + KERNEL, 32, {
                 let value = load::<S>(input);
                 unroll!(X < KERNEL, 8, {
@@ -239,7 +243,7 @@ unsafe fn tile<S: Simd, const KERNEL: usize, const STRIDE: usize, const PIXELS: 
                 });
                 input = input.wrapping_add(pixel);
             });
-        });
+        }
         unroll!(AT < PIXELS, 16, {
             store::<S>(output.add(AT * out_pixel), clamp.apply(simd, sums[AT]));
         });

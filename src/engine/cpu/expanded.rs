@@ -126,11 +126,10 @@ impl Expanded {
                 None => &mut ring[..0],
             };
             let output = &mut output[index * PAIR * out_block..];
-            // Other threads take the parts after this one: this thread probably the next but one.
-            let skipped = if blocks.end < part.blocks.end { 0 } else { part.blocks.len() };
-            let following = blocks.end + skipped..blocks.end + skipped + PAIR;
             let following = match &self.expand {
-                Some(expand) => expand.weights(following),
+                Some(expand) => {
+                    expand.weights(blocks.end..(blocks.end + PAIR).min(part.blocks.end))
+                }
                 None => &[],
             };
             let mut next = part.next;

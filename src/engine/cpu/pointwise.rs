@@ -158,12 +158,7 @@ impl Panels {
         } else {
             let tiles = count.div_ceil(max_pixels);
             for start in panels.clone().step_by(max_panels) {
-                // Of panels divided among threads, this thread probably computes the next but one.
-                let after = match start + max_panels < panels.end {
-                    true => start + max_panels,
-                    false => panels.end + max_panels,
-                };
-                let next = self.weights(after..after + max_panels);
+                let next = self.weights(group(start + max_panels));
                 for (at, pixels) in product::blocks(count, max_pixels).enumerate() {
                     product::prefetch(product::share(next, at, tiles));
                     tile!(group(start), pixels);
