@@ -156,7 +156,8 @@ impl Task for Pixels<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { convolution, input, pixels, panels, output, shortcut } = self;
-        let Convolution { window, input_layout, output_layout, bias, clamp, .. } = convolution;
+        let Convolution { window, input_layout, output_layout, clamp, .. } = convolution;
+        let bias: &[f32] = &convolution.bias;
         let [_, max_panels] = product::block::<S>();
         let (stored, depth) = (output_layout.stored, window.kernel * input_layout.stored);
         let mut sums = [0.0; MAX_ROWS * MAX_PANELS * PANEL];

@@ -182,11 +182,12 @@ impl Stem {
         let end =
             start + (width - 1) * STEP + (self.window.kernel - 1) * self.input_layout.row() + depth;
         assert!(end <= photo.len() && pixels.len() == width * stored);
-        assert!(self.panels.len() == stored / PANEL * length && self.bias.len() == stored);
+        let (panels, bias): (&[f32], &[f32]) = (&self.panels, &self.bias);
+        assert!(panels.len() == stored / PANEL * length && bias.len() == stored);
         macro_rules! kernel {
             ($panels:literal, $registers:literal, $panel:expr, $x:expr, [$($row:literal)*]) => {{
                 let (panel, x) = ($panel, $x);
-                let weights = self.panels[panel * length..].as_ptr();
+                let weights = panels[panel * length..].as_ptr();
                 let source = photo[start + x * STEP..].as_ptr();
                 let zero = simd.splat_f32s(0.0);
                 let mut sums = [[[zero; $registers]; $panels]; [$($row),*].len()];
@@ -224,7 +225,7 @@ impl Stem {
                 for at in 0..$panels {
                     for register in 0..$registers {
                         let channel = (panel + at) * PANEL + register * S::F32_LANES;
-                        let bias = S::as_simd_f32s(&self.bias[channel..][..S::F32_LANES]).0[0];
+                        let bias = S::as_simd_f32s(&bias[channel..][..S::F32_LANES]).0[0];
                         let target = pixels[x * stored + channel..].as_mut_ptr();
                         $({
                             let value = simd.add_f32s(sums[$row][at][register], bias);
@@ -257,9 +258,9 @@ impl Stem {
                 }
             }};
         }
-        let panels = stored / PANEL;
+        let count = stored / PANEL;
         let pairs =
-            if Kernels::<S>::ARE_WIDE || Kernels::<S>::ARE_EMULATED { panels / 2 } else { 0 };
+            if Kernels::<S>::ARE_WIDE || Kernels::<S>::ARE_EMULATED { count / 2 } else { 0 };
         for pair in 0..pairs {
             if Kernels::<S>::ARE_WIDE {
                 blocks!(2, 1, 2 * pair, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
@@ -267,7 +268,7 @@ impl Stem {
                 blocks!(2, 1, 2 * pair, 2, [0 1]);
             }
         }
-        for panel in 2 * pairs..panels {
+        for panel in 2 * pairs..count {
             if Kernels::<S>::ARE_WIDE {
                 blocks!(1, 1, panel, 14, [0 1 2 3 4 5 6 7 8 9 10 11 12 13]);
             } else if Kernels::<S>::ARE_EMULATED {

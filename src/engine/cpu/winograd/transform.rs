@@ -175,7 +175,8 @@ pub(super) unsafe fn tile<S: Simd>(
     output: SharedOutput,
     shortcut: Option<&[f32]>,
 ) {
-    let Winograd { output_layout: layout, bias, clamp, .. } = winograd;
+    let Winograd { output_layout: layout, clamp, .. } = winograd;
+    let bias: &[f32] = &winograd.bias;
     let (line, pixel) = (layout.row(), layout.stored);
     let corner = start + layout.at((row * TILE) as isize, (column * TILE) as isize);
     let lines = TILE.min(layout.height - row * TILE);
