@@ -26,24 +26,25 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// The launches of a convolution in phases, of which `self` is the whole; `shortcut` bytes of
-    /// what it reads are a shortcut.
-    fn in_phases(self, bytes: PhaseBytes, shortcut: usize) -> [Self; 3] {
-        let PhaseBytes { inputs, sums, bias } = bytes;
-        let input = self.read - shortcut;
-        let phase = |kernel, read, written, weights, multiplications| Self {
+    /// The launches of a part of a convolution in phases, of which `self` is the whole; `shortcut`
+    /// bytes of what it reads are a shortcut.
+    fn in_phases(&self, bytes: &PhaseBytes, shortcut: usize) -> [Self; 3] {
+        let PhaseBytes { inputs, sums, bias, .. } = *bytes;
+        let phase = |kernel, read, written, weights| Self {
             step: self.step.clone(),
             kernel,
             read,
             written,
             weights,
-            multiplications,
+            multiplications: 0,
         };
-        let products = phase(PRODUCTS, inputs, sums, self.weights - bias, self.multiplications);
+        let input = bytes.share(self.read - shortcut);
+        let products = phase(PRODUCTS, inputs, sums, self.weights - bias);
+        let added = bytes.share(shortcut);
         [
-            phase(INPUTS, input, inputs, 0, 0),
-            products,
-            phase(self.kernel, sums + shortcut, self.written, bias, 0),
+            phase(INPUTS, input, inputs, 0),
+            Self { multiplications: bytes.share(self.multiplications), ..products },
+            phase(self.kernel, sums + added, bytes.share(self.written), bias),
         ]
     }
 
@@ -100,9 +101,10 @@ impl ForwardCost {
                 weights: step.kernel.bytes(),
                 multiplications: step.kernel.multiplications(photos, output),
             };
-            match step.kernel.phases(photos, output) {
-                None => launches.push(launch),
-                Some(bytes) => launches.extend(launch.in_phases(bytes, shortcut)),
+            let phases = step.kernel.phases(photos, output);
+            launches.extend(phases.iter().flat_map(|bytes| launch.in_phases(bytes, shortcut)));
+            if phases.is_empty() {
+                launches.push(launch);
             }
         }
         let map = shapes[network.map];

@@ -74,11 +74,12 @@ impl Kernel {
         }
     }
 
-    /// What passes through memory between its launches, if it takes more than one.
-    pub fn phases(&self, photos: usize, output: [usize; 3]) -> Option<PhaseBytes> {
+    /// What passes through memory between its launches, for each three launches. Empty if it takes
+    /// only one.
+    pub fn phases(&self, photos: usize, output: [usize; 3]) -> Vec<PhaseBytes> {
         match self {
             Self::Winograd(winograd) => winograd.phases(photos, output),
-            Self::Convolution(_) | Self::Depthwise(_) | Self::MaxPool(_) => None,
+            Self::Convolution(_) | Self::Depthwise(_) | Self::MaxPool(_) => Vec::new(),
         }
     }
 

@@ -27,6 +27,8 @@ mod phases;
 mod transform;
 mod work;
 
+use std::ops::Range;
+
 use cubecl::client::Client;
 use cubecl::prelude::*;
 
@@ -168,7 +170,7 @@ impl Winograd {
             tiles.div_ceil(tile.tiles),
             output.vectors().div_ceil(tile.lanes * tile.vectors),
         );
-        let sizes = arguments.sizes(tile.side, across);
+        let sizes = arguments.sizes(tile.side, tiles, across);
         let config = Config { activation: self.activation, shortcut: shortcut.is_some(), tile };
         let launch = match output.precision {
             Precision::F32 => winograd::launch::<f32>,
@@ -191,82 +193,99 @@ impl Winograd {
 
     fn run_phases(&self, arguments: Arguments, side: usize, block: Block) {
         let Arguments { client, input, shortcut, output } = arguments;
-        let [transformed, sums] = self.intermediates(output.photos, output.shape()).map(
-            |[positions, channels, tiles]| {
+        let precision = output.precision;
+        let positions = self.work.positions();
+        for part in self.parts(output.photos, output.shape()) {
+            let tiles = part.len();
+            let [transformed, sums] = [self.in_channels, self.out_channels].map(|channels| {
                 DeviceTensor::empty(client, positions, [channels, tiles, 1], Precision::F32)
-            },
-        );
-        let (tiles, positions) = (transformed.height, transformed.photos);
+            });
+            let sizes = |across| arguments.sizes(side, tiles, across);
 
-        let (cubes, units) = tile::line(client, tiles * input.vectors());
-        let launch = match output.precision {
-            Precision::F32 => phases::inputs::launch::<f32>,
-            Precision::F16 => phases::inputs::launch::<half::f16>,
-        };
-        let sizes = arguments.sizes(side, 0);
-        launch(client, cubes, units, input.argument(), transformed.argument(), sizes, side);
+            let (cubes, units) = tile::line(client, tiles * input.vectors());
+            let launch = match precision {
+                Precision::F32 => phases::inputs::launch::<f32>,
+                Precision::F16 => phases::inputs::launch::<half::f16>,
+            };
+            let (photos, values) = (input.argument(), transformed.argument());
+            launch(client, cubes, units, photos, values, sizes(0), part.start, side);
 
-        let groups = output.vectors().div_ceil(block.vectors());
-        let (cubes, across) =
-            tile::grid(client, tiles.div_ceil(block.pixels()), positions * groups);
-        let launch = match output.precision {
-            Precision::F32 => phases::products::launch::<f32>,
-            Precision::F16 => phases::products::launch::<half::f16>,
-        };
-        let sizes = arguments.sizes(side, across);
-        launch(
-            client,
-            cubes,
-            CubeDim::new_1d(block.units() as u32),
-            transformed.argument(),
-            self.filters.argument(),
-            sums.argument(),
-            sizes,
-            block.argument(),
-            groups,
-            positions,
-        );
+            let groups = output.vectors().div_ceil(block.vectors());
+            let (cubes, across) =
+                tile::grid(client, tiles.div_ceil(block.pixels()), positions * groups);
+            let launch = match precision {
+                Precision::F32 => phases::products::launch::<f32>,
+                Precision::F16 => phases::products::launch::<half::f16>,
+            };
+            launch(
+                client,
+                cubes,
+                CubeDim::new_1d(block.units() as u32),
+                transformed.argument(),
+                self.filters.argument(),
+                sums.argument(),
+                sizes(across),
+                block.argument(),
+                groups,
+                positions,
+            );
 
-        let (cubes, units) = tile::line(client, tiles * output.vectors());
-        let launch = match output.precision {
-            Precision::F32 => phases::outputs::launch::<f32>,
-            Precision::F16 => phases::outputs::launch::<half::f16>,
-        };
-        let sizes = arguments.sizes(side, 0);
-        launch(
-            client,
-            cubes,
-            units,
-            sums.argument(),
-            self.bias.argument(),
-            // Dummy binding, unread without a shortcut.
-            shortcut.unwrap_or(input).argument(),
-            output.argument(),
-            sizes,
-            side,
-            self.activation,
-            shortcut.is_some(),
-        );
+            let (cubes, units) = tile::line(client, tiles * output.vectors());
+            let launch = match precision {
+                Precision::F32 => phases::outputs::launch::<f32>,
+                Precision::F16 => phases::outputs::launch::<half::f16>,
+            };
+            launch(
+                client,
+                cubes,
+                units,
+                sums.argument(),
+                self.bias.argument(),
+                // Dummy binding, unread without a shortcut.
+                shortcut.unwrap_or(input).argument(),
+                output.argument(),
+                sizes(0),
+                part.start,
+                side,
+                self.activation,
+                shortcut.is_some(),
+            );
+        }
     }
 
-    /// Shapes of the transformed inputs and of the sums, `[positions, channels, tiles]`, for
-    /// `photos` photos of `[channels, height, width]`.
-    fn intermediates(&self, photos: usize, shape: [usize; 3]) -> [[usize; 3]; 2] {
+    /// Bytes of the transformed inputs and of the sums of a tile.
+    fn bytes_of_tile(&self) -> [usize; 2] {
+        [self.in_channels, self.out_channels].map(|channels| {
+            self.work.positions() * channels.next_multiple_of(WIDTH) * Precision::F32.bytes()
+        })
+    }
+
+    /// The tiles of `photos` photos of `[channels, height, width]`, in parts whose intermediate
+    /// values fit a buffer.
+    fn parts(&self, photos: usize, shape: [usize; 3]) -> Vec<Range<usize>> {
+        let [inputs, sums] = self.bytes_of_tile();
         let [_, down, right] = tiles(shape, self.work.side());
-        let positions = self.work.positions();
-        [self.in_channels, self.out_channels]
-            .map(|channels| [positions, channels, photos * down * right])
+        work::parts(photos * down * right, inputs.max(sums))
     }
 
     /// What passes through memory between the launches, for `photos` photos of
-    /// `[channels, height, width]`. `None` if there is only one launch.
-    pub fn phases(&self, photos: usize, shape: [usize; 3]) -> Option<PhaseBytes> {
-        let [inputs, sums] =
-            self.intermediates(photos, shape).map(|[positions, channels, tiles]| {
-                positions * channels.next_multiple_of(WIDTH) * tiles * Precision::F32.bytes()
-            });
-        let bytes = PhaseBytes { inputs, sums, bias: self.bias.bytes() };
-        matches!(self.work, Work::Phases { .. }).then_some(bytes)
+    /// `[channels, height, width]`: a value for each three launches. Empty if there is only one
+    /// launch.
+    pub fn phases(&self, photos: usize, shape: [usize; 3]) -> Vec<PhaseBytes> {
+        if matches!(self.work, Work::Fused(_)) {
+            return Vec::new();
+        }
+        let parts = self.parts(photos, shape);
+        let all = parts.last().map_or(0, |part| part.end);
+        let [inputs, sums] = self.bytes_of_tile();
+        let bytes = |part: Range<usize>| PhaseBytes {
+            inputs: part.len() * inputs,
+            sums: part.len() * sums,
+            bias: self.bias.bytes(),
+            tiles: part,
+            all,
+        };
+        parts.into_iter().map(bytes).collect()
     }
 
     /// Size of filters and biases in bytes.
@@ -297,8 +316,8 @@ struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The sizes for a launch of `across` work-groups along its first dimension.
-    fn sizes(&self, side: usize, across: usize) -> SizesLaunch {
+    /// The sizes for `tiles_count` tiles, in a launch of `across` work-groups along its first dimension.
+    fn sizes(&self, side: usize, tiles_count: usize, across: usize) -> SizesLaunch {
         let (input, output) = (self.input, self.output);
         let [_, down, right] = tiles(output.shape(), side);
         SizesLaunch::new(
@@ -308,7 +327,7 @@ impl Arguments<'_> {
             output.vectors(),
             down,
             right,
-            output.photos * down * right,
+            tiles_count,
             across,
         )
     }

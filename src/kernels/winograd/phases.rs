@@ -1,7 +1,8 @@
 //! Winograd in three launches, for drivers on the processor: none needs shared memory or a barrier.
 //!
 //! **Memory**: transformed inputs and sums are `[position, tile, channels]` in f32. They are 2.25
-//! (4x4 tiles) or 4 times (2x2) as large as inputs and outputs.
+//! (4x4 tiles) or 4 times (2x2) as large as inputs and outputs, so the tiles of a large batch are
+//! computed in parts: WebGPU guarantees buffers of 128 MiB only.
 //! **Launch**: the transforms take a unit per tile and four channels, which holds the whole patch
 //! in registers; neighbouring units take neighbouring channels. The products are one matrix product
 //! per position, `tiles x in_channels` by `in_channels x out_channels`, with the blocks of the
@@ -25,14 +26,15 @@ pub fn inputs<F: Float>(
     input: &[Four<F>],
     transformed: &mut [Four<f32>],
     sizes: Sizes,
+    first_tile: usize,
     #[comptime] side: usize,
 ) {
     let patch = comptime!(side + 2);
     let tile = ABSOLUTE_POS / sizes.in_vectors;
     let vector = ABSOLUTE_POS % sizes.in_vectors;
     if tile < sizes.tiles {
-        let within = tile % (sizes.down * sizes.right);
-        let photo = tile / (sizes.down * sizes.right) * sizes.height;
+        let within = (first_tile + tile) % (sizes.down * sizes.right);
+        let photo = (first_tile + tile) / (sizes.down * sizes.right) * sizes.height;
         let top = within / sizes.right * side;
         let left = within % sizes.right * side;
         let mut columns = Array::<Four<f32>>::new(comptime!(patch * patch));
@@ -127,6 +129,7 @@ pub fn outputs<F: Float>(
     shortcut: &[Four<F>],
     output: &mut [Four<F>],
     sizes: Sizes,
+    first_tile: usize,
     #[comptime] side: usize,
     #[comptime] activation: Activation,
     #[comptime] has_shortcut: bool,
@@ -135,8 +138,8 @@ pub fn outputs<F: Float>(
     let tile = ABSOLUTE_POS / sizes.out_vectors;
     let vector = ABSOLUTE_POS % sizes.out_vectors;
     if tile < sizes.tiles {
-        let within = tile % (sizes.down * sizes.right);
-        let photo = tile / (sizes.down * sizes.right) * sizes.height;
+        let within = (first_tile + tile) % (sizes.down * sizes.right);
+        let photo = (first_tile + tile) / (sizes.down * sizes.right) * sizes.height;
         let top = within / sizes.right * side;
         let left = within % sizes.right * side;
         let mut columns = Array::<Four<f32>>::new(comptime!(side * patch));
