@@ -12,7 +12,7 @@ use burn::store::burn_pack;
 
 pub use self::burnpack::burnpack;
 pub use self::onnx::onnx;
-pub use self::safetensors::safetensors;
+pub use self::safetensors::{safetensors, safetensors_pieces};
 
 use crate::backbone::Backbone;
 use crate::head::Head;

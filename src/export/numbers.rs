@@ -21,6 +21,9 @@ pub(super) fn bytes(
         return Err(ExportError::NotFinite { name: name.to_owned() });
     }
     match precision {
+        Precision::Full if cfg!(target_endian = "little") => {
+            Ok(bytemuck::cast_slice(values).to_vec())
+        }
         Precision::Full => Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
         Precision::Half => {
             let mut bytes = Vec::with_capacity(2 * values.len());

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use pulp::Arch;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -61,7 +62,8 @@ pub fn near_duplicates(rows: &[f32], width: usize, threshold: f32) -> Vec<NearDu
         (similarity >= threshold).then_some(NearDuplicate { first, second, similarity })
     };
     if count <= EXACT_ROWS {
-        let of_first = |first| (first + 1..count).filter_map(move |second| pair(first, second));
+        let arch = Arch::new();
+        let of_first = |first| arch.dispatch(|| pairs_of(first, &normal, width, threshold));
         return (0..count).into_par_iter().flat_map_iter(of_first).collect();
     }
     let (alike, distinct) = equal_rows(&normal, width);
@@ -71,6 +73,20 @@ pub fn near_duplicates(rows: &[f32], width: usize, threshold: f32) -> Vec<NearDu
     let equal = |(first, second)| NearDuplicate { first, second, similarity: 1.0 };
     pairs.extend(alike.into_iter().map(equal));
     pairs.sort_by_key(|pair| (pair.first, pair.second));
+    pairs
+}
+
+/// The pairs of the row `first` with the rows after it.
+#[inline(always)]
+fn pairs_of(first: usize, normal: &[f32], width: usize, threshold: f32) -> Vec<NearDuplicate> {
+    let mut pairs = Vec::new();
+    let (row, rest) = normal[first * width..].split_at(width);
+    for (at, other) in rest.chunks_exact(width).enumerate() {
+        let similarity = product(row, other);
+        if similarity >= threshold {
+            pairs.push(NearDuplicate { first, second: first + 1 + at, similarity });
+        }
+    }
     pairs
 }
 
@@ -93,6 +109,7 @@ fn normalised(rows: &[f32], width: usize) -> Vec<f32> {
 }
 
 /// The dot product, summed in eight lanes.
+#[inline(always)]
 fn product(one: &[f32], other: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (one, one_rest) = one.as_chunks::<8>();

@@ -23,12 +23,17 @@ pub struct Batch {
 /// State shared by the decoder threads and the consumer.
 struct Window<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    /// The result that the consumer waits for was added.
+    arrived: Condvar,
+    /// There is room for further results.
+    drained: Condvar,
 }
 
 struct State<T> {
     ready: BTreeMap<usize, Result<T, DecodeError>>,
     delivered: usize,
+    /// The number of deliveries after which the decoders that wait go on.
+    wake_at: usize,
     stopped: bool,
 }
 
@@ -38,8 +43,42 @@ impl<T> Window<T> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Waits until the result with this index is there, and takes it.
+    fn take(&self, index: usize) -> Result<T, DecodeError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(result) = state.ready.remove(&index) {
+                state.delivered = index + 1;
+                if state.delivered >= state.wake_at {
+                    state.wake_at = usize::MAX;
+                    self.drained.notify_all();
+                }
+                return result;
+            }
+            state = self.arrived.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// Waits until fewer than `ahead` results before this one wait for the consumer. Returns
+    /// whether to go on.
+    ///
+    /// A decoder that had to wait goes on when the consumer has taken half of the results: waking
+    /// it for each of them would interrupt the consumer's computations more often.
+    fn wait_for_room(&self, index: usize, ahead: usize) -> bool {
+        let mut state = self.lock();
+        while index >= state.delivered + ahead && !state.stopped {
+            state.wake_at = state.wake_at.min(index + 1 - ahead + ahead / 2);
+            state = self.drained.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        !state.stopped
+    }
+
+    fn add(&self, index: usize, result: Result<T, DecodeError>) {
+        let mut state = self.lock();
+        state.ready.insert(index, result);
+        if index == state.delivered {
+            self.arrived.notify_one();
+        }
     }
 }
 
@@ -49,7 +88,7 @@ struct StopOnDrop<'a, T>(&'a Window<T>);
 impl<T> Drop for StopOnDrop<'_, T> {
     fn drop(&mut self) {
         self.0.lock().stopped = true;
-        self.0.changed.notify_all();
+        self.0.drained.notify_all();
     }
 }
 
@@ -126,10 +165,13 @@ where
     P: AsRef<Path> + Sync,
     T: Send,
 {
+    let (ready, wake_at) = (BTreeMap::new(), usize::MAX);
     let window = Window {
-        state: Mutex::new(State { ready: BTreeMap::new(), delivered: 0, stopped: false }),
-        changed: Condvar::new(),
+        state: Mutex::new(State { ready, delivered: 0, wake_at, stopped: false }),
+        arrived: Condvar::new(),
+        drained: Condvar::new(),
     };
+    let ahead = ahead.max(1);
     let next = AtomicUsize::new(0);
     let decoders = thread::available_parallelism().map_or(1, usize::from).min(paths.len());
 
@@ -137,14 +179,9 @@ where
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return };
-            let mut state = window.lock();
-            while index >= state.delivered + ahead.max(1) && !state.stopped {
-                state = window.wait(state);
-            }
-            if state.stopped {
+            if !window.wait_for_room(index, ahead) {
                 return;
             }
-            drop(state);
             // This thread holds no decoding memory while it waits above, and `read` may wait for
             // some here: the photo that the consumer waits for always gets it in the end.
             //
@@ -152,8 +189,7 @@ where
             // for every photo, so a panic becomes an error.
             let prepared = catch_unwind(AssertUnwindSafe(|| read(index, path.as_ref())))
                 .unwrap_or(Err(DecodeError::Panic));
-            window.lock().ready.insert(index, prepared);
-            window.changed.notify_all();
+            window.add(index, prepared);
         }
     };
 
@@ -163,18 +199,7 @@ where
             scope.spawn(decode_until_done);
         }
         for index in 0..paths.len() {
-            let prepared = {
-                let mut state = window.lock();
-                loop {
-                    if let Some(prepared) = state.ready.remove(&index) {
-                        state.delivered = index + 1;
-                        break prepared;
-                    }
-                    state = window.wait(state);
-                }
-            };
-            window.changed.notify_all();
-            consume(index, prepared)?;
+            consume(index, window.take(index))?;
         }
         Ok(())
     })
@@ -183,6 +208,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use image::RgbImage;
 
@@ -233,6 +259,33 @@ mod tests {
         assert_eq!(seen, (0..40).filter(|index| index % 7 != 3).collect::<Vec<_>>());
         assert_eq!(failed, [3, 10, 17, 24, 31, 38]);
         assert_eq!(sizes, [8, 8, 8, 8, 2]);
+    }
+
+    #[test]
+    fn results_arrive_in_order_however_few_may_wait_and_whoever_is_slower() {
+        let paths: Vec<PathBuf> = (0..60).map(|index| index.to_string().into()).collect();
+        let pause = |is_slow: bool| thread::sleep(Duration::from_micros(200 * u64::from(is_slow)));
+        for (ahead, slow_reader) in (0..6).chain([64]).flat_map(|it| [(it, false), (it, true)]) {
+            let (reading, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let mut seen = Vec::new();
+            let read = |index: usize, _: &Path| {
+                pause(slow_reader);
+                let waiting = reading.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(waiting, Ordering::SeqCst);
+                Ok(index)
+            };
+            for_each_file(&paths, ahead, read, |index, result| {
+                assert_eq!(result.unwrap(), index);
+                pause(!slow_reader);
+                reading.fetch_sub(1, Ordering::SeqCst);
+                seen.push(index);
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+            assert_eq!(seen, (0..60).collect::<Vec<_>>());
+            // Those that wait, and the one that is consumed.
+            assert!(most.into_inner() <= ahead.max(1) + 1, "{ahead}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, RgbImage};
 
 use super::ActivationMap;
-use crate::photos::{Photo, Preprocessing, for_each_photo};
+use crate::photos::{Filter, Fit, Photo, Preprocessing, for_each_photo};
 use crate::printable::{PathText, printable};
 
 /// Side length of a thumbnail, in pixels.
@@ -78,10 +78,11 @@ fn thumbnail(photo: &RgbImage, preprocessing: &Preprocessing) -> String {
     let crop =
         RgbImage::from_raw(preprocessing.crop, preprocessing.crop, preprocessing.crop(photo))
             .expect("the square has three bytes per pixel");
-    let small = resize(&crop, SIDE, SIDE, FilterType::Triangle);
+    let shrinking = Preprocessing { filter: Filter::Bilinear, ..*preprocessing };
+    let small = shrinking.fitted(Fit::Stretch, Some(SIDE)).crop(&crop);
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
-        .encode_image(&small)
+        .encode(&small, SIDE, SIDE, ExtendedColorType::Rgb8)
         .expect("a small picture can be encoded into memory");
     data_url("image/jpeg", &jpeg)
 }

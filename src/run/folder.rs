@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::card::CARD_MARK;
 use super::history::metrics_csv;
 use super::replace::{Step, replace};
+use super::staged_model::StagedModel;
 use super::{
     CARD_FILE, CLASSES_FILE, CONFIG_FILE, CURVES_FILE, FOLDS_FILE, METRICS_FILE, MODEL_FILE,
     NEIGHBOURS_FILE, PREDICTIONS_FILE, REPORT_FILE, RunConfig, SPLIT_FILE, SUMMARY_FILE,
@@ -39,10 +40,18 @@ const FILES: [&str; 13] = [
     NEIGHBOURS_FILE,
 ];
 
+/// The whole network, as a safetensors file.
+pub enum ModelFile<'a> {
+    /// Its bytes.
+    Bytes(&'a [u8]),
+    /// It was written by [`RunDir::stage_model`].
+    Staged(&'a StagedModel),
+}
+
 /// The contents of a run folder.
 pub struct FolderContent<'a> {
-    /// The whole network, as the bytes of a safetensors file.
-    pub model: &'a [u8],
+    /// The whole network.
+    pub model: ModelFile<'a>,
     /// Class names, in the order of the logits.
     pub classes: &'a [String],
     /// The configuration of the run.
@@ -143,11 +152,11 @@ impl RunDir {
         Ok(run_dir)
     }
 
-    fn parent(&self) -> &Path {
+    pub(super) fn parent(&self) -> &Path {
         self.folder.parent().unwrap_or(&self.folder)
     }
 
-    fn failed(&self, error: io::Error) -> RunError {
+    pub(super) fn failed(&self, error: io::Error) -> RunError {
         RunError::Write(self.requested.clone(), error)
     }
 
@@ -207,6 +216,10 @@ impl RunDir {
         let summary = serde_json::to_string_pretty(content.summary)? + "\n";
         let classes: String = content.classes.iter().map(|class| format!("{class}\n")).collect();
         let metrics = metrics_csv(content.epochs);
+        let (model, staged) = match content.model {
+            ModelFile::Bytes(bytes) => (Some(bytes), None),
+            ModelFile::Staged(staged) => (None, Some(staged)),
+        };
 
         let mut files = vec![
             (CLASSES_FILE, Some(classes.as_bytes())),
@@ -216,15 +229,20 @@ impl RunDir {
             (REPORT_FILE, content.report.map(str::as_bytes)),
             (CURVES_FILE, content.curves.map(str::as_bytes)),
             (CARD_FILE, Some(content.card.as_bytes())),
-            (MODEL_FILE, Some(content.model)),
+            (MODEL_FILE, model),
         ];
         let further = content.further.iter();
         files.extend(further.map(|(name, bytes)| (*name, Some(bytes.as_slice()))));
-        self.write_files(&files, &mut |_| ())
+        self.write_files(&files, staged, &mut |_| ())
     }
 
     /// Writes these files as a run, and calls `step` before each change of the file system.
-    fn write_files(&self, files: &[(&str, Option<&[u8]>)], step: Step) -> Result<(), RunError> {
+    fn write_files(
+        &self,
+        files: &[(&str, Option<&[u8]>)],
+        staged: Option<&StagedModel>,
+        step: Step,
+    ) -> Result<(), RunError> {
         let failed = |error| self.failed(error);
         step("create a hidden folder");
         // The lock is on the folder, whatever its name is.
@@ -232,6 +250,10 @@ impl RunDir {
         for (name, bytes) in files {
             let Some(bytes) = bytes else { continue };
             write_through(&staging.path().join(name), bytes, step).map_err(failed)?;
+        }
+        if let Some(staged) = staged {
+            step("add the model");
+            staged.link(&staging.path().join(MODEL_FILE)).map_err(failed)?;
         }
         match self.occupant()? {
             Occupant::Nothing => {

@@ -43,7 +43,10 @@ fn after_each_step<T>(name: &str, found: impl Fn(&Path) -> T) -> Vec<T> {
     for stop in 0.. {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
-        RunDir::reserve(&run, false).unwrap().write_files(&files("old"), &mut |_| ()).unwrap();
+        RunDir::reserve(&run, false)
+            .unwrap()
+            .write_files(&files("old"), None, &mut |_| ())
+            .unwrap();
         let ended = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", &format!("run::folder::tests::{name}")])
             .env(STOP, stop.to_string())
@@ -79,7 +82,7 @@ fn asked() -> Option<(usize, PathBuf)> {
 fn a_run_is_there_before_and_after_each_step_of_its_replacement() {
     if let Some((stop, run)) = asked() {
         let dir = RunDir::reserve(&run, true).unwrap();
-        return dir.write_files(&files("new"), &mut end_before(stop)).unwrap();
+        return dir.write_files(&files("new"), None, &mut end_before(stop)).unwrap();
     }
     let name = "a_run_is_there_before_and_after_each_step_of_its_replacement";
     let found = after_each_step(name, |run| {

@@ -16,6 +16,7 @@ mod multi_label_predictions;
 mod predictions;
 mod replace;
 mod split_record;
+mod staged_model;
 
 pub use card::Card;
 pub use card_multi_label::MultiLabelCard;
@@ -28,7 +29,7 @@ pub use config::{
     TestScores, Versions, WeightsRecord,
 };
 pub use fold_tables::{folds_table, suspects_table};
-pub use folder::{FolderContent, RunDir, RunError};
+pub use folder::{FolderContent, ModelFile, RunDir, RunError};
 pub use frozen::FrozenBackbone;
 pub use head_summary::HeadSummary;
 pub use history::{History, HistoryError};
@@ -37,6 +38,7 @@ pub use multi_label_predictions::{LabelledLogits, joined_labels, multi_label_pre
 pub use predictions::{PhotoPrediction, PredictionsError, predictions_csv};
 pub use replace::restore_replaced;
 pub use split_record::NearDuplicates;
+pub use staged_model::StagedModel;
 
 /// The whole network, with the tensor names of the published weights.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -8,8 +8,8 @@ use kindling::export::{self, Parts, Precision};
 use kindling::head::EpochMetrics;
 use kindling::photos::Preprocessing;
 use kindling::run::{
-    DataRecord, FolderContent, HeadSummary, Model, RunConfig, RunDir, RunError, Summary, Versions,
-    WeightsRecord,
+    DataRecord, FolderContent, HeadSummary, Model, ModelFile, RunConfig, RunDir, RunError, Summary,
+    Versions, WeightsRecord,
 };
 use kindling::weights::{self, Checkpoint, Description, Task};
 
@@ -27,6 +27,11 @@ const EPOCH: EpochMetrics = EpochMetrics {
 
 /// Writes a run of the narrow network.
 pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
+    write_run(folder, force, false)
+}
+
+/// The same, with its model written beforehand or with the rest.
+fn write_run(folder: &Path, force: bool, is_staged: bool) -> Result<(), RunError> {
     let device = cpu();
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
@@ -83,8 +88,20 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         calibrated_with: None,
     };
     let parts = Parts::new(&backbone, &head, &description);
+    let bytes = export::safetensors(parts, Precision::Full).unwrap();
+    let run_dir = RunDir::reserve(folder, force)?;
+    let staged = match is_staged {
+        true => Some(
+            run_dir.stage_model(
+                export::safetensors_pieces(parts, Precision::Full)
+                    .map(|piece| Ok::<_, RunError>(piece.unwrap())),
+            )?,
+        ),
+        false => None,
+    };
+    let model = staged.as_ref().map_or(ModelFile::Bytes(&bytes), ModelFile::Staged);
     let content = FolderContent {
-        model: &export::safetensors(parts, Precision::Full).unwrap(),
+        model,
         classes: &classes,
         config: &config,
         epochs: &[EPOCH],
@@ -94,7 +111,7 @@ pub fn write(folder: &Path, force: bool) -> Result<(), RunError> {
         card: "library_name: kindling",
         further: &[],
     };
-    RunDir::reserve(folder, force)?.write(&content)
+    run_dir.write(&content)
 }
 
 #[test]
@@ -114,6 +131,24 @@ fn a_run_is_read_back_as_it_was_written_and_leaves_nothing_beside_it() {
     );
     // The model file alone also holds the classes.
     assert_eq!(Model::open(&run.join("model.safetensors"), &cpu()).unwrap().classes, model.classes);
+}
+
+#[test]
+fn a_model_that_was_staged_is_the_same_file_and_nothing_is_left_of_its_hidden_name() {
+    let parent = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| parent.path().join(name));
+    write_run(&one, false, false).unwrap();
+    write_run(&other, false, true).unwrap();
+    // A second run in its place is staged beside it, too.
+    write_run(&other, true, true).unwrap();
+    let model = |run: &Path| fs::read(run.join("model.safetensors")).unwrap();
+    assert_eq!(model(&one), model(&other));
+    let mut names: Vec<_> =
+        fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["one", "other"]);
+    // The run has the usual permissions and can be read without the program that wrote it.
+    assert!(Model::open(&other, &cpu()).is_ok());
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The folder of a new run: the one from `--out`, or one named after the time.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use kindling::run::{FolderContent, RunDir, RunError};
+use anyhow::Result;
+use kindling::export::ExportError;
+use kindling::run::{FolderContent, RunDir, RunError, StagedModel};
 
 /// A folder that was free when it was reserved.
 pub struct NewRunDir {
@@ -23,6 +27,21 @@ impl NewRunDir {
     /// The folder, unless another run takes its name meanwhile.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Writes the model file, in pieces, on a thread of its own, while this one does something
+    /// else. Returns what that gives, and the file.
+    pub fn stage_model<T>(
+        &self,
+        pieces: impl Iterator<Item = Result<Vec<u8>, ExportError>> + Send,
+        meanwhile: impl FnOnce() -> T,
+    ) -> (T, Result<StagedModel>) {
+        thread::scope(|scope| {
+            let pieces = pieces.map(|piece| piece.map_err(anyhow::Error::from));
+            let staging = scope.spawn(|| self.reserved.stage_model(pieces));
+            let result = meanwhile();
+            (result, staging.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
     }
 
     /// Writes the run and returns its folder. Of two runs with the same automatic name, the second

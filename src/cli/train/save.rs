@@ -8,8 +8,8 @@ use kindling::export::{self, Parts, Precision};
 use kindling::head::LearningCurve;
 use kindling::photos::Label;
 use kindling::run::{
-    Card, FolderContent, HeadSummary, NearDuplicates, PREDICTIONS_FILE, RunConfig, Summary,
-    Versions, WeightsRecord, predictions_csv,
+    Card, FolderContent, HeadSummary, ModelFile, NearDuplicates, PREDICTIONS_FILE, RunConfig,
+    Summary, Versions, WeightsRecord, predictions_csv,
 };
 use kindling::weights::{Description, Task};
 
@@ -82,10 +82,6 @@ impl Trained<'_> {
             suspects: examined.suspects.as_deref(),
             strangers: strangers.as_ref().map(Measured::strangers),
         };
-        let drawn = validated.draw(run_dir.folder(), &config, &summary, args, &extractor);
-        // Two copies of the weights are enough: the compiled ones are dropped before the file's are
-        // made.
-        drop(extractor);
         let description = Description {
             backbone: loaded.backbone.architecture().to_string(),
             classes: split.classes.clone(),
@@ -95,14 +91,18 @@ impl Trained<'_> {
             calibrated_with: None,
         };
         let parts = Parts::new(&loaded.backbone, fitted.finished(), &description);
-        let model = export::safetensors(parts, Precision::Full)?;
+        let pieces = export::safetensors_pieces(parts, Precision::Full);
+        let (drawn, model) = run_dir.stage_model(pieces, || {
+            validated.draw(run_dir.folder(), &config, &summary, args, &extractor)
+        });
+        let model = model?;
         let logits = scaled(logits, temperature.unwrap_or(1.0));
         let scores = Scores::of(split.classes.len(), &logits, &val.labels);
         further.extend(strangers.iter().map(|measured| measured.file(fitted.finished())));
         let card = Card { config: &config, summary: &summary, scores: &scores }.markdown();
         further.extend(examined.tables);
         let folder = run_dir.write(&FolderContent {
-            model: &model,
+            model: ModelFile::Staged(&model),
             classes: &split.classes,
             config: &config,
             epochs: &fitted.fitted.epochs,

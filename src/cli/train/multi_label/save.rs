@@ -6,8 +6,8 @@ use anyhow::Result;
 use kindling::export::{self, Parts, Precision};
 use kindling::photos::{LabelSet, Part, Split};
 use kindling::run::{
-    FolderContent, HeadSummary, LabelledLogits, MultiLabelCard, MultiLabelSummary, NearDuplicates,
-    PREDICTIONS_FILE, Summary, multi_label_predictions,
+    FolderContent, HeadSummary, LabelledLogits, ModelFile, MultiLabelCard, MultiLabelSummary,
+    NearDuplicates, PREDICTIONS_FILE, Summary, multi_label_predictions,
 };
 use kindling::weights::{Description, Task};
 
@@ -73,28 +73,29 @@ impl Trained<'_> {
             skipped: &self.extracted.skipped,
         };
         let extractor = &self.extracted.extractor;
-        let drawn = validated.draw(run_dir.folder(), &config, &summary, args, extractor);
-        let Self { loaded, extracted, photos, split, fitted, strangers, .. } = self;
-        let mut further = vec![(PREDICTIONS_FILE, predictions)];
-        further.extend(photos.split_file());
-        // Two copies of the weights are enough: the compiled ones are dropped before the file's are
-        // made.
-        drop(extracted.extractor);
         let description = Description {
-            backbone: loaded.backbone.architecture().to_string(),
-            classes: split.classes.clone(),
+            backbone: self.loaded.backbone.architecture().to_string(),
+            classes: self.split.classes.clone(),
             preprocessing: config.preprocessing,
-            task: Task::MultiLabel { thresholds: fitted.thresholds },
-            temperature: fitted.calibration.applied_temperature(),
+            task: Task::MultiLabel { thresholds: self.fitted.thresholds.clone() },
+            temperature: self.fitted.calibration.applied_temperature(),
             calibrated_with: None,
         };
+        let head = &self.fitted.fitted.head;
+        let parts = Parts::new(&self.loaded.backbone, head, &description);
+        let pieces = export::safetensors_pieces(parts, Precision::Full);
+        let (drawn, model) = run_dir.stage_model(pieces, || {
+            validated.draw(run_dir.folder(), &config, &summary, args, extractor)
+        });
+        let model = model?;
+        let Self { photos, split, fitted, strangers, .. } = self;
+        let mut further = vec![(PREDICTIONS_FILE, predictions)];
+        further.extend(photos.split_file());
         let head = &fitted.fitted.head;
-        let parts = Parts::new(&loaded.backbone, head, &description);
-        let model = export::safetensors(parts, Precision::Full)?;
         further.extend(strangers.iter().map(|measured| measured.file(head)));
         let card = MultiLabelCard { config: &config, summary: &summary, scores: &scores };
         let folder = run_dir.write(&FolderContent {
-            model: &model,
+            model: ModelFile::Staged(&model),
             classes: &split.classes,
             config: &config,
             epochs: &fitted.fitted.epochs,

@@ -73,7 +73,9 @@ impl Frame {
                     let frame = frame.ok_or(DecodeError::Damaged("the JPEG has no frame"))?;
                     let interleaved =
                         frame.progressive || usize::from(*count) == frame.components.len();
-                    let ends = bytes[segment.end..].windows(2).any(|pair| pair == [0xff, 0xd9]);
+                    // It is usually the last, so the search begins there.
+                    let mut pairs = bytes[segment.end..].windows(2).rev();
+                    let ends = pairs.any(|pair| pair == [0xff, 0xd9]);
                     return Ok(Self { jfif, adobe, restarts, interleaved, tables, ends, ..frame });
                 }
                 (0xd9, _) => break,

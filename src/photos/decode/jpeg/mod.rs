@@ -11,7 +11,12 @@ mod transform;
 mod upsample;
 
 use frame::Frame;
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 pub(super) use segment::segments;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
 
 use super::footprint::Pixels;
 use super::{DecodeError, Decoded, by_image};
@@ -23,9 +28,36 @@ const ROWS: u64 = 256;
 /// Decodes a JPEG. Of several pictures in a file (`.mpo`), the first one is decoded.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let frame = Frame::read(bytes)?;
-    match is_usual(&frame) {
-        true => by_image(bytes, image::ImageFormat::Jpeg),
-        false => decoder::decode(bytes, &frame),
+    if !is_usual(&frame) {
+        return decoder::decode(bytes, &frame);
+    }
+    match by_zune(bytes, &frame) {
+        Some(photo) => Ok(Decoded { photo, warning: None }),
+        // The same decoder fails once more, and `image` says why.
+        None => by_image(bytes, ImageFormat::Jpeg),
+    }
+}
+
+/// Decodes with `zune-jpeg`, with the options that the `image` crate gives it. `image` copies the
+/// file first, and reads its headers and tables twice.
+fn by_zune(bytes: &[u8], frame: &Frame) -> Option<RgbImage> {
+    let is_grey = frame.components.len() == 1;
+    let colours = if is_grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    let options = DecoderOptions::default()
+        .jpeg_set_out_colorspace(colours)
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().ok()?;
+    let (width, height) = decoder.dimensions()?;
+    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+    let mut pixels = vec![0; decoder.output_buffer_size()?];
+    decoder.decode_into(&mut pixels).ok()?;
+    match is_grey {
+        true => GrayImage::from_raw(width, height, pixels)
+            .map(|grey| DynamicImage::from(grey).into_rgb8()),
+        false => RgbImage::from_raw(width, height, pixels),
     }
 }
 
@@ -58,7 +90,7 @@ pub(super) fn pixels(bytes: &[u8]) -> Option<Pixels> {
     Some(match is_usual(&frame) {
         true => {
             let channels = if frame.components.len() == 1 { 1 } else { 3 };
-            // The decoder copies the file.
+            // Of a damaged file, `image` makes a copy.
             let internal = bytes.len() as u64 + ROWS * frame.width as u64;
             Pixels::new(count, channels, coefficients + internal)
         }
