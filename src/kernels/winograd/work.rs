@@ -98,7 +98,7 @@ mod tests {
             [0..64, 64..128]
                 .into_iter()
                 .chain((2..15).map(|at| at * 64..at * 64 + 64))
-                .chain([960..1000])
+                .chain(std::iter::once(960..1000))
                 .collect::<Vec<_>>()
         );
         assert_eq!(parts(2, PART_BYTES + 1), [0..1, 1..2]);
