@@ -30,7 +30,7 @@ pub fn safetensors(parts: Parts, precision: Precision) -> Result<Vec<u8>, Export
     Ok(file)
 }
 
-/// The bytes of [`safetensors`] in pieces: the header, then each tensor.
+/// The bytes of [`safetensors()`] in pieces: the header, then each tensor.
 pub fn safetensors_pieces(
     parts: Parts,
     precision: Precision,
