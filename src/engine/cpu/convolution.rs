@@ -75,8 +75,8 @@ impl Convolution {
         self.panels.len() * size_of::<f32>()
     }
 
-    /// Convolves each photo of `input` into `output`, a few lines at a time with all panels, and adds
-    /// `shortcut`, which has the layout of `output`.
+    /// Convolves each photo of `input` into `output`, a few lines at a time with all panels, and
+    /// adds `shortcut`, which has the layout of `output`.
     pub fn run(
         &self,
         instructions: Instructions,

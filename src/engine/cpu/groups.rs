@@ -1,5 +1,5 @@
-//! Steps of a plan that one kernel computes together, so that the values between them never leave the
-//! cache: the stem with its pooling, and inverted bottlenecks.
+//! Steps of a plan that one kernel computes together, so that the values between them never leave
+//! the cache: the stem with its pooling, and inverted bottlenecks.
 
 use super::bottleneck::Bottleneck;
 use super::compile::PHOTOS;
@@ -11,8 +11,8 @@ use super::pointwise::Panels;
 use super::stem::Stem;
 use crate::plan::{self, Folded, FusedOperation, FusedPlan, FusedStep, Unsupported};
 
-/// How many steps at the start of `steps` are the stem: a convolution that reads the photos, and the
-/// max pooling after it if nothing else reads what the convolution writes.
+/// How many steps at the start of `steps` are the stem: a convolution that reads the photos, and
+/// the max pooling after it if nothing else reads what the convolution writes.
 ///
 /// # Errors
 /// If the padding of a window differs between the sides.

@@ -1,8 +1,9 @@
 //! The CPU engine: a plan compiled for the processor.
 //!
-//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before
-//! it and each inverted bottleneck into one step, packs weights in the kernels' order, and assigns every value a place in memory. During a
-//! forward each activation is written once, and read by the steps that need it.
+//! Compilation folds BatchNorm into each convolution, fuses each sum into the convolution before it
+//! and each inverted bottleneck into one step, packs weights in the kernels' order, and assigns
+//! every value a place in memory. During a forward each activation is written once, and read by the
+//! steps that need it.
 //!
 //! | file | |
 //! | --- | --- |

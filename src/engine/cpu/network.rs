@@ -44,8 +44,8 @@ pub struct CpuNetwork {
 pub struct StepTime {
     /// The kernel.
     pub kernel: &'static str,
-    /// Number of the value that it reads: 0 for the photos, `n + 1` for the output of step `n` of the
-    /// plan. A kernel may compute several steps of the plan.
+    /// Number of the value that it reads: 0 for the photos, `n + 1` for the output of step `n` of
+    /// the plan. A kernel may compute several steps of the plan.
     pub reads: usize,
     /// Number of the shortcut that it adds.
     pub shortcut: Option<usize>,

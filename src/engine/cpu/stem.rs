@@ -1,16 +1,17 @@
 //! The first convolution of a network, fused with the max pooling that follows it.
 //!
-//! Photos have three channels, and channels come last, so that the pixels under one line of a window
-//! are `3 * kernel` contiguous floats, and neighbouring windows start `3 * stride` floats apart: a
-//! distance that is known when the kernel is compiled, so that one pointer serves all pixels of a
-//! block. The sums of a block stay in registers from the first product to the activation: 14 pixels
-//! by 32 channels take 31 of the 32 registers of AVX-512, 6 by 16 take 15 of the 16 of AVX2.
+//! Photos have three channels, and channels come last, so that the pixels under one line of a
+//! window are `3 * kernel` contiguous floats, and neighbouring windows start `3 * stride` floats
+//! apart: a distance that is known when the kernel is compiled, so that one pointer serves all
+//! pixels of a block. The sums of a block stay in registers from the first product to the
+//! activation: 14 pixels by 32 channels take 31 of the 32 registers of AVX-512, 6 by 16 take 15 of
+//! the 16 of AVX2.
 //!
 //! The weights of 32 channels (19 KB for windows of 7x7) stay in the first cache for a whole line.
 //!
 //! With a pooling, the lines of the convolution go to a ring that holds as many as a pooling window
-//! is high. They are read while they are in the second cache; the activation between the two, 3.2 MB
-//! in a ResNet, is never written to memory.
+//! is high. They are read while they are in the second cache; the activation between the two, 3.2
+//! MB in a ResNet, is never written to memory.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -5,7 +5,8 @@
 //! times slower).
 
 /// Repeats `$body` for each number in the list that is less than `$count`, with the constant
-/// `$index` equal to it. `$count` is a constant too, so the rest of the list is not even translated.
+/// `$index` equal to it. `$count` is a constant too, so the rest of the list is not even
+/// translated.
 macro_rules! unroll {
     ($index:ident < $count:expr, 4, $body:block) => {
         unroll!(@ $index < $count, [0 1 2 3], $body)

@@ -101,8 +101,8 @@ impl Winograd {
             Parallelism::Parallel.pieces(filters, panel, |panel, filters| {
                 let outs = panel * PANEL..((panel + 1) * PANEL).min(output_layout.channels);
                 for channel in 0..input_layout.channels {
-                    // A row at a time: the positions of a value lie a power of two apart, and writing
-                    // them one by one would evict each other's cache lines.
+                    // A row at a time: the positions of a value lie a power of two apart, and
+                    // writing them one by one would evict each other's cache lines.
                     let mut rows = [[0.0; PANEL]; POSITIONS];
                     for (lane, out) in outs.clone().enumerate() {
                         let kernel = &weight[(out * input_layout.channels + channel) * 9..][..9];

@@ -115,8 +115,8 @@ pub(super) unsafe fn patch<S: Simd>(
             let channel = block * PANEL + register * S::F32_LANES;
             let source = photo[corner + channel..].as_ptr();
             let target = start + block * domain.block_step() + at * PANEL + register * S::F32_LANES;
-            // SAFETY: y and x are at most 5 and `channel` plus a register's length at most `stored`,
-            // so that a register ends at most at the offset that was compared above.
+            // SAFETY: y and x are at most 5 and `channel` plus a register's length at most
+            // `stored`, so that a register ends at most at the offset that was compared above.
             macro_rules! load {
                 ($y:expr, $x:expr) => {
                     unsafe { read::<S>(source.add($y * line + $x * pixel)) }
@@ -152,9 +152,9 @@ pub(super) unsafe fn patch<S: Simd>(
     }
 }
 
-/// Computes `A' m A` from tile `at` of `sums` for the tile at `[row, column]` of a photo, and applies
-/// the epilogue. The photo's output and its shortcut start at `start`; the first panel of `sums` is
-/// `panel`.
+/// Computes `A' m A` from tile `at` of `sums` for the tile at `[row, column]` of a photo, and
+/// applies the epilogue. The photo's output and its shortcut start at `start`; the first panel of
+/// `sums` is `panel`.
 ///
 /// # Panics
 /// If the tile is not one of the photo's or not one of the group's.

@@ -1,4 +1,5 @@
-//! JPEG: `zune-jpeg` for the usual files, our own decoder for those that it does not read correctly.
+//! JPEG: `zune-jpeg` for the usual files, our own decoder for those that it does not read
+//! correctly.
 
 mod block;
 mod decoder;
