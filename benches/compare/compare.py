@@ -257,7 +257,8 @@ def report(options, started, warnings, all_backbones, whole_job, predicted, deco
     ours = programs.kindling(device)
     sets = {name: found for measured in all_backbones for name, found in measured.instructions.items()}
     used = "AVX2" if limited else sets.get(ours, "")
-    parts = [f"### {used + ', ' if used else ''}{started:%Y-%m-%d %H:%M}{machine.commit()}",
+    which = f"{used} on {machine.processor()[0]}" if used else machine.processor()[0]
+    parts = [f"### {which}, {started:%Y-%m-%d %H:%M}{machine.commit()}",
              machine.description(options.kindling), machine.instruction_sets(sets, limited)]
     parts += [f"**Warning:** {warning}" for warning in warnings]
     parts.append(goals.table(all_backbones, whole_job, predicted, decoded, device))

@@ -73,9 +73,10 @@ def job_rows(measured):
 
 
 def predict_rows(measured):
-    seconds, auto = (predict.seconds(measured, RESNET18, kind) for kind in [predict.LATER, predict.AUTO])
+    model = RESNET18, predict.RUN
+    seconds, auto = (predict.seconds(measured, model, kind) for kind in [predict.LATER, predict.AUTO])
     shown = f"{seconds:.3f} s" + (f" ({auto:.3f} s with `--device auto`)" if auto else "") if seconds else ""
-    return [(f"`predict` on one photo, {networks.TITLES[RESNET18]}, whole process: ≤ {PREDICT_SECONDS:.2f} s", shown,
+    return [(f"`predict` on one photo with {predict.title(model)}, whole process: ≤ {PREDICT_SECONDS:.2f} s", shown,
              verdict(seconds, PREDICT_SECONDS, False))]
 
 

@@ -10,10 +10,10 @@ import time
 import machine
 import networks
 
-# The models as a user names them; None stands for the weights file.
-MODELS = {"resnet18": None, "efficientnet-lite0": "efficientnet-lite0"}
-# The kinds of runs. A user who names no device gets `auto`, which looks for a GPU first.
-FIRST, LATER, AUTO = "first run, no caches", "later runs", "later runs, `--device auto`"
+# What is given as MODEL: the folder of a run, or the network's published weights.
+RUN, PUBLISHED = "a trained run", "its published weights"
+# The kinds of processes. A user who names no device gets `auto`, which looks for a GPU first.
+FIRST, LATER, AUTO = "first time, no caches", "later", "later, `--device auto`"
 LONGEST_SECONDS = 120
 ENDINGS = {".jpg", ".jpeg", ".png"}
 
@@ -43,68 +43,96 @@ def once(kindling, model, photo, device, cache, environment):
     return seconds, machine.peak_mib(usage)
 
 
-def measure(rounds, kindling, names, weights, data, device, environment, folder, say):
-    """Seconds and peaks by network and kind of run, and the failures by network.
+def trained(kindling, name, weights, data, device, environment, folder):
+    """The folder of a run, trained for one epoch."""
+    out = folder / f"predict-{name}"
+    command = [kindling, "train", data, "--out", out, "--backbone", name, "--epochs", "1", "--device", device]
+    if weights:
+        command += ["--weights", weights]
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=environment | {"KINDLING_CACHE": str(folder / "predict-cache")})
+    if done.returncode != 0:
+        raise PredictFailed(f"train exited with code {done.returncode}: {(done.stderr.strip() or 'nothing').splitlines()[-1]}")
+    return out
 
-    Every run has another photo, so that cached features of photos do not help. The networks take
-    turns. A first run has an empty cache folder; there is one for every fourth later run. `--device
-    auto` is measured too.
+
+def measure(rounds, kindling, names, weights, data, device, environment, folder, say):
+    """Seconds and peaks by model and kind of process, and the failures by model.
+
+    A model is a network and what is given as MODEL: a run that was trained on it, or its published
+    weights. Every process has another photo, so that cached features of photos do not help. The
+    models take turns. A first process has an empty cache folder; there is one for every fourth later
+    one. `--device auto` is measured too.
     """
     photos = sorted(path for path in (data / "val").rglob("*") if path.suffix.lower() in ENDINGS)
     if not photos:
-        return {"runs": {}, "failed": dict.fromkeys(names, f"{data / 'val'} has no photos"), "device": device}
-    found = {name: {FIRST: [], LATER: [], AUTO: []} for name in names}
-    failed, count = {}, 0
+        return {"runs": {}, "failed": dict.fromkeys([(name, RUN) for name in names], f"{data / 'val'} has no photos"), "device": device}
+    say("predict: training the runs")
+    models, failed, count = {}, {}, 0
+    for name in names:
+        given = {"resnet18": weights}.get(name)
+        models[name, PUBLISHED] = given or name
+        try:
+            models[name, RUN] = trained(kindling, name, given, data, device, environment, folder)
+        except PredictFailed as error:
+            failed[name, RUN] = str(error)
+            say(f"predict: {title((name, RUN))}: {error}")
+    found = {model: {FIRST: [], LATER: [], AUTO: []} for model in models}
 
-    def attempt(name, cache, kind):
+    def attempt(model, cache, kind):
         nonlocal count
-        if name in failed:
+        if model in failed:
             return
         count += 1
         try:
-            taken = once(kindling, MODELS[name] or weights, photos[count % len(photos)],
-                         "auto" if kind == AUTO else device, cache, environment)
+            taken = once(kindling, models[model], photos[count % len(photos)], "auto" if kind == AUTO else device,
+                         cache, environment)
         except PredictFailed as error:
-            failed[name] = str(error)
-            say(f"predict: {networks.TITLES[name]} {error}")
+            failed[model] = str(error)
+            say(f"predict: {title(model)} {error}")
         else:
             if kind:
-                found[name][kind].append(taken)
+                found[model][kind].append(taken)
 
     say("predict: whole processes on one photo")
     with tempfile.TemporaryDirectory(dir=folder) as kept:
-        for name in names:
+        for model in models:
             # The first one loads the program and the weights into the page cache, too.
             for _ in range(2):
-                attempt(name, pathlib.Path(kept), None)
+                attempt(model, pathlib.Path(kept), None)
         for turn in range(rounds):
             for kind in [LATER, AUTO]:
-                for name in names:
-                    attempt(name, pathlib.Path(kept), kind)
+                for model in models:
+                    attempt(model, pathlib.Path(kept), kind)
             if turn % 4 == 0:
-                for name in names:
+                for model in models:
                     with tempfile.TemporaryDirectory(dir=folder) as empty:
-                        attempt(name, pathlib.Path(empty), FIRST)
-    return {"runs": {name: rows for name, rows in found.items() if name not in failed}, "failed": failed,
+                        attempt(model, pathlib.Path(empty), FIRST)
+    return {"runs": {model: rows for model, rows in found.items() if model not in failed}, "failed": failed,
             "device": device}
 
 
-def seconds(measured, name, kind):
+def title(model):
+    name, given = model
+    return f"{networks.TITLES[name]}, {given}"
+
+
+def seconds(measured, model, kind):
     """The median, or None if it was not measured."""
-    rows = measured["runs"].get(name, {}).get(kind) if measured else None
+    rows = measured["runs"].get(model, {}).get(kind) if measured else None
     return statistics.median(taken for taken, _ in rows) if rows else None
 
 
 def table(measured):
-    lines = ["| `predict` on one photo | runs | median | fastest to slowest | peak memory |", "| --- | --- | --- | --- | --- |"]
-    for name, kinds in measured["runs"].items():
+    lines = ["| `predict` on one photo | processes | median | fastest to slowest | peak memory |", "| --- | --- | --- | --- | --- |"]
+    for model, kinds in measured["runs"].items():
         for kind, rows in kinds.items():
             taken, peaks = zip(*rows)
             peaks = [peak for peak in peaks if peak is not None]
             peak = f"{statistics.median(peaks):.0f} MiB" if peaks else "n/a"
-            lines.append(f"| {networks.TITLES[name]}, {kind} | {len(rows)} | {statistics.median(taken):.3f} s | "
+            lines.append(f"| {title(model)}, {kind} | {len(rows)} | {statistics.median(taken):.3f} s | "
                          f"{min(taken):.3f} to {max(taken):.3f} s | {peak} |")
-    for name, reason in measured["failed"].items():
+    for model, reason in measured["failed"].items():
         reason = reason.replace("|", "/")
-        lines.append(f"| {networks.TITLES[name]} | | failed: {reason} | | |")
+        lines.append(f"| {title(model)} | | failed: {reason} | | |")
     return "\n".join(lines)

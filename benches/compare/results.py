@@ -1,4 +1,4 @@
-"""Writes the results section of RESULTS.md: the newest run of each instruction set."""
+"""Writes the results section of RESULTS.md: the newest run of each processor and instruction set."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ BEGIN, END = "<!-- compare:begin -->", "<!-- compare:end -->"
 INTRODUCTION = """## Kindling compared with other programs
 
 Written by [compare/compare.py](compare/compare.py); [compare/README.md](compare/README.md) says what is compared. The
-newest run of each instruction set is kept. The best peer is the fastest other program in the same run."""
+newest run of each processor and instruction set is kept. The best peer is the fastest other program in the same run."""
 
 
 class ResultsFailed(Exception):
@@ -40,17 +40,17 @@ def split(text, path):
     return before, "", "\n\n" + after if after else "\n"
 
 
-def instruction_set(run):
-    """The instruction set in a run's heading, `### AVX2, 2026-11-29 ...`, or "" in older headings."""
-    found = re.match(r"### ([^,\n]+), \d{4}-", run)
+def machine_of(run):
+    """Instruction set and processor in a run's heading, `### AVX2 on AMD EPYC, 2026-11-29 ...`, or ""."""
+    found = re.match(r"### (.+), \d{4}-\d\d-\d\d ", run)
     return found.group(1) if found else ""
 
 
 def with_run(text, run, path):
-    """`text` with `run` at the top of the section, in place of the last run of its instruction set."""
+    """`text` with `run` at the top of the section, in place of the last run on its kind of machine."""
     before, section, after = split(text, path)
     earlier = re.split(r"^(?=### )", section, flags=re.MULTILINE)[1:]
-    earlier = [block for block in earlier if instruction_set(block) != instruction_set(run)]
+    earlier = [block for block in earlier if machine_of(block) != machine_of(run)]
     runs = [block.strip() for block in [run] + earlier]
     return before + "\n\n".join([BEGIN, INTRODUCTION, *runs, END]) + after
 
