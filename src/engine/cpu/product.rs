@@ -26,6 +26,10 @@ pub const MAX_PANELS: usize = 2;
 /// Beyond the end of a panel the next one follows.
 const AHEAD: usize = 64;
 
+/// Lines of a panel that are prefetched ahead into the first cache: as far as a core comes while
+/// the second cache answers.
+pub const SOON: usize = 8;
+
 /// The rows of a product, as offsets into an input.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
@@ -147,6 +151,7 @@ pub fn multiply<S: Simd>(simd: S, rows: Rows, panels: &[&[f32]], sums: &mut [f32
                             };
                         }
                         prefetch_line(lines[panel].wrapping_add(from + AHEAD * PANEL));
+                        prefetch_soon(lines[panel].wrapping_add(from + SOON * PANEL));
                     }
                     $({
                         // SAFETY: `part * part_step + offsets[row] + at` is below the length of the
@@ -225,6 +230,19 @@ pub fn prefetch_line(address: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
     }
     // Stable Rust has no prefetch on other architectures.
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Prefetches the cache line at `address` into the first cache, for a product that is running.
+#[inline(always)]
+pub fn prefetch_soon(address: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: as in `prefetch_line`.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
 }

@@ -85,8 +85,7 @@ impl Step {
                 convolution.run(instructions, parallelism, input, output, shortcut);
             }
             (Kernel::Winograd(winograd), Some(scratch)) => {
-                let scratch = &mut scratch.input;
-                winograd.by_panel(instructions, input, output, shortcut, scratch);
+                winograd.by_position(instructions, input, output, shortcut, scratch);
             }
             (Kernel::Winograd(winograd), None) => {
                 winograd.by_group(instructions, parallelism, input, output, shortcut);

@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 use pulp::{Simd, WithSimd};
 
 use super::epilogue::Clamp;
-use super::product::PANEL;
+use super::product::{PANEL, prefetch_soon};
 use super::unroll::unroll;
 
 /// Where the operands of a product lie, in floats.
@@ -47,6 +47,10 @@ pub struct Steps {
 
 /// The depth is a multiple of this, so that the loop over channels has no remainder.
 pub const DEPTH_STEP: usize = 4;
+
+/// Lines of a panel that are prefetched ahead, into the first cache: as far as a core comes while
+/// the last cache answers.
+const AHEAD: usize = 24;
 
 /// A tile's operands.
 #[derive(Clone, Copy)]
@@ -168,6 +172,12 @@ impl<const PIXELS: usize, const REGISTERS: usize> Tile<'_, PIXELS, REGISTERS> {
             while left > 0 {
                 let mut input = blocks;
                 for _ in 0..left.min(PANEL) / DEPTH_STEP {
+                    // Not among the products: there the compiler would move sums to memory.
+                    for at in 0..DEPTH_STEP {
+                        for part in 0..(REGISTERS * S::F32_LANES).div_ceil(PANEL) {
+                            prefetch_soon(weight.wrapping_add((at + AHEAD) * PANEL + part * panel));
+                        }
+                    }
                     unroll!(CHANNEL < DEPTH_STEP, 4, {
                         let mut line = [simd.splat_f32s(0.0); REGISTERS];
                         unroll!(REGISTER < REGISTERS, 16, {

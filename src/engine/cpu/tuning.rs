@@ -32,8 +32,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             instructions: Instructions::Best,
-            // Filters of 9.4 MB come from the last cache faster than a batch's activations do.
-            weight_bytes_threshold: 12 << 20,
+            // Winograd's filters of 256 channels are 9.4 MB.
+            weight_bytes_threshold: 8 << 20,
             photos: BATCH_SIZE,
         }
     }

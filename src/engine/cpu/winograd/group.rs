@@ -60,7 +60,7 @@ impl<'a> Group<'a> {
 
     /// Layout of the sums of some panels.
     #[inline(always)]
-    fn sums(self, panels: usize) -> Domain {
+    pub(super) fn sums(self, panels: usize) -> Domain {
         Domain { tiles: self.tiles, blocks: panels }
     }
 
@@ -81,30 +81,31 @@ pub(super) struct Transform<'a> {
     /// The tiles of the group to transform. No two tasks transform the same at once.
     pub(super) part: Range<usize>,
     pub(super) patches: SharedOutput<'a>,
-    /// Offset of the group in `patches`.
-    pub(super) start: usize,
 }
 
 impl Task for Transform<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { group, input, part, patches, start } = self;
-        for at in part {
-            let (photo, place) = group.place(at);
-            let photo = group.winograd.input_layout.one(input, photo);
-            // SAFETY: no other task has this tile.
-            unsafe {
-                transform::patch(
-                    simd,
-                    group.winograd,
-                    photo,
-                    place,
-                    group.patches(),
-                    at,
-                    patches,
-                    start,
-                )
-            };
+        let Self { group, input, part, patches } = self;
+        // Block by block, because a block's tiles are neighbours in every position.
+        for block in 0..group.patches().blocks {
+            for at in part.clone() {
+                let (photo, place) = group.place(at);
+                let photo = group.winograd.input_layout.one(input, photo);
+                // SAFETY: no other task has this tile.
+                unsafe {
+                    transform::patch(
+                        simd,
+                        group.winograd,
+                        photo,
+                        place,
+                        group.patches(),
+                        block,
+                        at,
+                        patches,
+                    )
+                };
+            }
         }
     }
 }
@@ -114,8 +115,8 @@ pub(super) struct Multiply<'a> {
     pub(super) group: Group<'a>,
     /// No two tasks have the same tiles and panels.
     pub(super) panels: Range<usize>,
-    /// All photos, if the thread transforms the following tiles next.
-    pub(super) input: Option<&'a [f32]>,
+    /// All photos. The thread transforms the following tiles next.
+    pub(super) input: &'a [f32],
     /// The group's transformed input.
     pub(super) patches: &'a [f32],
     /// A reusable buffer for the sums.
@@ -162,12 +163,92 @@ impl Task for Multiply<'_> {
                 );
             }
             for at in 0..group.tiles {
+                for block in 0..count {
+                    let (photo, place) = group.place(at);
+                    let start = photo * winograd.output_layout.photo();
+                    // SAFETY: no other task has this tile and these panels.
+                    unsafe {
+                        transform::tile(
+                            simd, winograd, sums, results, block, at, panel, place, start, output,
+                            shortcut,
+                        )
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Multiplies a group's transformed tiles of one position by some panels.
+pub(super) struct MultiplyPosition<'a> {
+    pub(super) group: Group<'a>,
+    pub(super) position: usize,
+    pub(super) panels: Range<usize>,
+    /// The group's transformed input.
+    pub(super) patches: &'a [f32],
+    /// `[panel][tile][16]`.
+    pub(super) sums: &'a mut [f32],
+}
+
+impl Task for MultiplyPosition<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { group, position, panels, patches, sums } = self;
+        let (winograd, domain) = (group.winograd, group.patches());
+        let step = domain.position_step();
+        let patches = &patches[position * step..][..step];
+        let [_, max_panels] = block::<S>();
+        for panel in panels.clone().step_by(max_panels) {
+            let count = max_panels.min(panels.end - panel);
+            let filters = |panel: usize| {
+                let mut filters: [&[f32]; 2] = [&[]; 2];
+                for at in 0..count {
+                    filters[at] = winograd.filter(panel + at, position);
+                }
+                filters
+            };
+            let next = if panel + 2 * count <= panels.end { panel + count } else { panel };
+            let sums = &mut sums[(panel - panels.start) * domain.block_step()..];
+            multiply(
+                simd,
+                domain,
+                patches,
+                &filters(panel)[..count],
+                &filters(next)[..count],
+                // The sums, which are written at the end.
+                sums.as_ptr(),
+                &mut sums[..count * domain.block_step()],
+            );
+        }
+    }
+}
+
+/// Transforms the sums of some of a group's tiles back.
+pub(super) struct TransformBack<'a> {
+    pub(super) group: Group<'a>,
+    /// The tiles of the group. No two tasks have the same.
+    pub(super) part: Range<usize>,
+    /// The group's sums of all panels.
+    pub(super) sums: &'a [f32],
+    /// All photos.
+    pub(super) output: SharedOutput<'a>,
+    pub(super) shortcut: Option<&'a [f32]>,
+}
+
+impl Task for TransformBack<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { group, part, sums, output, shortcut } = self;
+        let winograd = group.winograd;
+        let domain = group.sums(winograd.output_layout.stored / PANEL);
+        for block in 0..domain.blocks {
+            for at in part.clone() {
                 let (photo, place) = group.place(at);
                 let start = photo * winograd.output_layout.photo();
-                // SAFETY: no other task has this tile and these panels.
+                // SAFETY: no other task has this tile.
                 unsafe {
                     transform::tile(
-                        simd, winograd, sums, results, at, panel, place, start, output, shortcut,
+                        simd, winograd, sums, domain, block, at, 0, place, start, output, shortcut,
                     )
                 };
             }
@@ -187,12 +268,7 @@ struct Ahead {
 
 impl Ahead {
     #[inline(always)]
-    fn of(
-        group: Group,
-        input: Option<&[f32]>,
-        output: SharedOutput,
-        shortcut: Option<&[f32]>,
-    ) -> Self {
+    fn of(group: Group, input: &[f32], output: SharedOutput, shortcut: Option<&[f32]>) -> Self {
         // The lines from that of a group's first tile to that of its last.
         let lines = |group: Group, layout: &Layout| {
             let start = |photo: usize, row: usize| {
@@ -205,14 +281,12 @@ impl Ahead {
         let written = lines(group, &group.winograd.output_layout);
         let following = Group { first: group.first + group.tiles, ..group };
         let read = lines(following, &group.winograd.input_layout);
-        let stretch = |values: Option<*const f32>, lines: Range<usize>| match values {
-            Some(start) => (start.wrapping_add(lines.start), lines.len()),
-            None => (std::ptr::null(), 0),
-        };
+        let stretch =
+            |start: *const f32, lines: Range<usize>| (start.wrapping_add(lines.start), lines.len());
         let stretches = [
-            stretch(shortcut.map(<[f32]>::as_ptr), written.clone()),
-            stretch(Some(output.start()), written),
-            stretch(input.map(<[f32]>::as_ptr), read),
+            shortcut.map_or((std::ptr::null(), 0), |all| stretch(all.as_ptr(), written.clone())),
+            stretch(output.start(), written),
+            stretch(input.as_ptr(), read),
         ];
         Self { stretches, at: 0 }
     }

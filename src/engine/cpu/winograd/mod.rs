@@ -12,8 +12,9 @@
 //! the core's cache. The groups are shared out in one of two ways:
 //! - *by group*: a thread computes all panels of a group of tiles. For early layers, which have
 //!   small filters and large feature maps.
-//! - *by panel*: the tiles of all photos are transformed, and a thread computes a few panels for
-//!   large groups of them, so that the filters are read once. For late layers, whose filters are
+//! - *by position*: the tiles of all photos are one group, and a thread computes one position of
+//!   all of them, a plain matrix product. Its filters are read once, and its tiles stay in the
+//!   second cache meanwhile; but the sums go through memory. For late layers, whose filters are
 //!   larger than their activations.
 
 mod domain;
@@ -32,7 +33,7 @@ use super::parallelism::Parallelism;
 use super::product::{self, PANEL};
 use super::shared::SharedOutput;
 use crate::device::Instructions;
-use group::{Group, Multiply, Transform, groups};
+use group::{Group, Multiply, MultiplyPosition, Transform, TransformBack, groups};
 use transform::transform_filter;
 
 /// Side of an output tile in pixels.
@@ -47,8 +48,9 @@ const GROUP: usize = 320 * 1024;
 /// Filters of more bytes than this come from the last cache or from memory, group after group, so
 /// that groups twice as large pay.
 const LARGE: usize = 4 << 20;
-/// Most bytes of the sums of two panels, where a thread computes a few panels of many tiles.
-const SUMS: usize = 512 * 1024;
+/// Most bytes of the transformed input of a group, where a thread computes one position. Twice as
+/// much is not faster, half as much reads the filters of late layers twice.
+const POSITION_GROUP: usize = 5 << 20;
 
 /// A convolution with transformed and packed filters.
 pub struct Winograd {
@@ -170,9 +172,8 @@ impl Winograd {
             SCRATCH.with_borrow_mut(|Scratch { input: patches, output: sums }| {
                 let patches = patches.grown(group.patches().length());
                 let (part, shared) = (0..group.tiles, SharedOutput::new(patches));
-                instructions.run(Transform { group, input, part, patches: shared, start: 0 });
+                instructions.run(Transform { group, input, part, patches: shared });
                 let panels = panels.clone();
-                let input = Some(input);
                 instructions.run(Multiply {
                     group,
                     panels,
@@ -186,57 +187,56 @@ impl Winograd {
         });
     }
 
-    /// Like [`by_group`](Self::by_group), but with a few panels at a time for large groups of tiles
-    /// of all photos. `scratch` is a reusable buffer for the transformed input.
-    pub fn by_panel(
+    /// Convolves each photo of `input` into `output`, position by position for the tiles of all
+    /// photos, and adds `shortcut`, which has the layout of `output`.
+    pub fn by_position(
         &self,
         instructions: Instructions,
         input: &[f32],
         output: &mut [f32],
         shortcut: Option<&[f32]>,
-        scratch: &mut Floats,
+        scratch: &mut Scratch,
     ) {
-        const PANELS: usize = 2;
-        const PART: usize = 4;
+        // Tiles that a thread transforms at a time.
+        const PART: usize = 16;
+        let parallelism = Parallelism::Parallel;
         let panels = self.output_layout.stored / PANEL;
-        let fewest = (2 * rayon::current_num_threads()).div_ceil(panels.div_ceil(PANELS));
-        let most = SUMS / (POSITIONS * PANELS * PANEL * size_of::<f32>());
-        let mut length = 0;
-        // Each group, and its offset in the buffer.
-        let groups: Vec<(Group, usize)> =
-            groups(instructions, self.all_tiles(output), most, fewest)
-                .map(|tiles| {
-                    let group = Group::new(self, tiles);
-                    let start = length;
-                    length += group.patches().length();
-                    (group, start)
+        let tiles = self.all_tiles(output);
+        let most = POSITION_GROUP / (POSITIONS * self.input_layout.stored * size_of::<f32>());
+        // Some work for every thread, even if there are more threads than positions.
+        let chunks = (4 * rayon::current_num_threads()).div_ceil(POSITIONS);
+        let at_a_time = panels.div_ceil(chunks);
+        let output = SharedOutput::new(output);
+        for tiles in product::blocks(tiles, most.max(1)) {
+            let group = Group::new(self, tiles);
+            let parts: Vec<_> = product::blocks(group.tiles, PART).collect();
+            let patches = scratch.input.grown(group.patches().length());
+            let shared = SharedOutput::new(patches);
+            parallelism.each(parts.clone(), |part| {
+                instructions.run(Transform { group, input, part, patches: shared });
+            });
+
+            let (patches, domain) = (&*patches, group.sums(panels));
+            let sums = scratch.output.grown(domain.length());
+            let products: Vec<_> = sums
+                .chunks_mut(domain.position_step())
+                .enumerate()
+                .flat_map(|(position, sums)| {
+                    sums[..panels * domain.block_step()]
+                        .chunks_mut(at_a_time * domain.block_step())
+                        .enumerate()
+                        .map(move |(chunk, sums)| (position, chunk * at_a_time, sums))
                 })
                 .collect();
-        let buffer = scratch.grown(length);
-        let patches = SharedOutput::new(buffer);
-        let parts = groups.iter().flat_map(|(group, start)| {
-            product::blocks(group.tiles, PART).map(move |part| (*group, *start, part))
-        });
-        Parallelism::Parallel.each(parts.collect(), |(group, start, part)| {
-            instructions.run(Transform { group, input, part, patches, start });
-        });
-        let patches = &*buffer;
-        let output = SharedOutput::new(output);
-        let products = product::blocks(panels, PANELS)
-            .flat_map(|panels| groups.iter().map(move |group| (panels.clone(), *group)));
-        Parallelism::Parallel.each(products.collect(), |(panels, (group, start))| {
-            let patches = &patches[start..][..group.patches().length()];
-            SCRATCH.with_borrow_mut(|Scratch { output: sums, .. }| {
-                instructions.run(Multiply {
-                    group,
-                    panels,
-                    input: None,
-                    patches,
-                    sums,
-                    output,
-                    shortcut,
-                });
+            parallelism.each(products, |(position, panel, sums)| {
+                let panels = panel..(panel + at_a_time).min(panels);
+                instructions.run(MultiplyPosition { group, position, panels, patches, sums });
             });
-        });
+
+            let sums = &scratch.output[..domain.length()];
+            parallelism.each(parts, |part| {
+                instructions.run(TransformBack { group, part, sums, output, shortcut });
+            });
+        }
     }
 }

@@ -9,7 +9,7 @@
 
 use pulp::Simd;
 
-use super::super::product::{self, Kernels, PANEL, block, prefetch_line};
+use super::super::product::{self, Kernels, PANEL, SOON, block, prefetch_line, prefetch_soon};
 use super::domain::Domain;
 
 /// Multiplies the tiles of one position, `[block][tile][16]`, by one or two panels, each
@@ -64,6 +64,9 @@ pub(super) fn multiply<S: Simd>(
                                 lines[panel].add(at).cast::<S::f32s>().read_unaligned()
                             };
                         }
+                    }
+                    for panel in 0..$panels {
+                        prefetch_soon(lines[panel].wrapping_add((channel + SOON) * PANEL));
                     }
                     if $at == 0 {
                         for panel in 0..$panels {

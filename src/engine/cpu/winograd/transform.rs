@@ -83,8 +83,8 @@ macro_rules! six {
     };
 }
 
-/// Computes `B' d B` for the tile at `[row, column]` of `photo`, as tile `at` of the group whose
-/// transformed input starts at `start` of `patches`.
+/// Computes `B' d B` for a block of channels of the tile at `[row, column]` of `photo`, as tile `at`
+/// of a group whose transformed input is `patches`.
 ///
 /// # Panics
 /// If the tile is not one of the photo's or not one of the group's.
@@ -99,62 +99,58 @@ pub(super) unsafe fn patch<S: Simd>(
     photo: &[f32],
     [row, column]: [usize; 2],
     domain: Domain,
+    block: usize,
     at: usize,
     patches: SharedOutput,
-    start: usize,
 ) {
     let layout = &winograd.input_layout;
     let (line, pixel, stored) = (layout.row(), layout.stored, layout.stored);
     let corner = layout.at((row * TILE) as isize - 1, (column * TILE) as isize - 1);
     // What the pointers below rely on.
     assert!(corner + (PATCH - 1) * (line + pixel) + stored <= photo.len());
-    assert!(patches.len() >= start + domain.length() && at < domain.tiles);
-    assert!(domain.blocks * PANEL == stored);
-    for block in 0..domain.blocks {
-        for register in 0..PANEL / S::F32_LANES {
-            let channel = block * PANEL + register * S::F32_LANES;
-            let source = photo[corner + channel..].as_ptr();
-            let target = start + block * domain.block_step() + at * PANEL + register * S::F32_LANES;
-            // SAFETY: y and x are at most 5 and `channel` plus a register's length at most
-            // `stored`, so that a register ends at most at the offset that was compared above.
-            macro_rules! load {
-                ($y:expr, $x:expr) => {
-                    unsafe { read::<S>(source.add($y * line + $x * pixel)) }
-                };
-            }
-            // SAFETY: a position is below 36, so that a register lies inside the domain's length,
-            // which was compared above. The caller promises that nobody else uses it.
-            macro_rules! store {
-                ($position:expr, $value:expr) => {
-                    unsafe {
-                        patches.store::<S>(target + $position * domain.position_step(), $value)
-                    }
-                };
-            }
-            let mut lines = [[simd.splat_f32s(0.0); PATCH]; PATCH];
-            six!(Y, {
-                let pixels =
-                    [load!(Y, 0), load!(Y, 1), load!(Y, 2), load!(Y, 3), load!(Y, 4), load!(Y, 5)];
-                lines[Y] = transform_input(simd, pixels);
-            });
-            six!(X, {
-                let column =
-                    [lines[0][X], lines[1][X], lines[2][X], lines[3][X], lines[4][X], lines[5][X]];
-                let [a, b, c, d, e, f] = transform_input(simd, column);
-                store!(X, a);
-                store!(PATCH + X, b);
-                store!(2 * PATCH + X, c);
-                store!(3 * PATCH + X, d);
-                store!(4 * PATCH + X, e);
-                store!(5 * PATCH + X, f);
-            });
+    assert!(patches.len() >= domain.length() && at < domain.tiles);
+    assert!(domain.blocks * PANEL == stored && block < domain.blocks);
+    for register in 0..PANEL / S::F32_LANES {
+        let channel = block * PANEL + register * S::F32_LANES;
+        let source = photo[corner + channel..].as_ptr();
+        let target = block * domain.block_step() + at * PANEL + register * S::F32_LANES;
+        // SAFETY: y and x are at most 5 and `channel` plus a register's length at most
+        // `stored`, so that a register ends at most at the offset that was compared above.
+        macro_rules! load {
+            ($y:expr, $x:expr) => {
+                unsafe { read::<S>(source.add($y * line + $x * pixel)) }
+            };
         }
+        // SAFETY: a position is below 36, so that a register lies inside the domain's length,
+        // which was compared above. The caller promises that nobody else uses it.
+        macro_rules! store {
+            ($position:expr, $value:expr) => {
+                unsafe { patches.store::<S>(target + $position * domain.position_step(), $value) }
+            };
+        }
+        let mut lines = [[simd.splat_f32s(0.0); PATCH]; PATCH];
+        six!(Y, {
+            let pixels =
+                [load!(Y, 0), load!(Y, 1), load!(Y, 2), load!(Y, 3), load!(Y, 4), load!(Y, 5)];
+            lines[Y] = transform_input(simd, pixels);
+        });
+        six!(X, {
+            let column =
+                [lines[0][X], lines[1][X], lines[2][X], lines[3][X], lines[4][X], lines[5][X]];
+            let [a, b, c, d, e, f] = transform_input(simd, column);
+            store!(X, a);
+            store!(PATCH + X, b);
+            store!(2 * PATCH + X, c);
+            store!(3 * PATCH + X, d);
+            store!(4 * PATCH + X, e);
+            store!(5 * PATCH + X, f);
+        });
     }
 }
 
-/// Computes `A' m A` from tile `at` of `sums` for the tile at `[row, column]` of a photo, and
-/// applies the epilogue. The photo's output and its shortcut start at `start`; the first panel of
-/// `sums` is `panel`.
+/// Computes `A' m A` from a block of tile `at` of `sums` for the tile at `[row, column]` of a photo,
+/// and applies the epilogue. The photo's output and its shortcut start at `start`; the first block
+/// of `sums` is panel `panel`.
 ///
 /// # Panics
 /// If the tile is not one of the photo's or not one of the group's.
@@ -168,6 +164,7 @@ pub(super) unsafe fn tile<S: Simd>(
     winograd: &Winograd,
     sums: &[f32],
     domain: Domain,
+    block: usize,
     at: usize,
     panel: usize,
     [row, column]: [usize; 2],
@@ -185,63 +182,61 @@ pub(super) unsafe fn tile<S: Simd>(
     assert!((panel + domain.blocks) * PANEL <= pixel);
     assert!(corner + (lines - 1) * line + across * pixel <= output.len());
     assert!(shortcut.is_none_or(|shortcut| shortcut.len() == output.len()));
-    assert!(sums.len() >= domain.length() && at < domain.tiles);
-    for block in 0..domain.blocks {
-        for register in 0..PANEL / S::F32_LANES {
-            let from = block * domain.block_step() + at * PANEL + register * S::F32_LANES;
-            let source = sums[from..].as_ptr();
-            // SAFETY: y and x are at most 5, so that a register lies inside the domain's length,
-            // which was compared above.
-            macro_rules! load {
-                ($y:expr, $x:expr) => {
-                    unsafe { read::<S>(source.add(($y * PATCH + $x) * domain.position_step())) }
-                };
-            }
-            let mut columns = [[simd.splat_f32s(0.0); TILE]; PATCH];
-            six!(X, {
-                let column =
-                    [load!(0, X), load!(1, X), load!(2, X), load!(3, X), load!(4, X), load!(5, X)];
-                columns[X] = transform_output(simd, column);
-            });
-            let channel = (panel + block) * PANEL + register * S::F32_LANES;
-            let bias = S::as_simd_f32s(&bias[channel..][..S::F32_LANES]).0[0];
-            macro_rules! store {
-                ($y:expr, $x:expr, $value:expr) => {{
-                    let offset = corner + $y * line + $x * pixel + channel;
-                    let mut value = simd.add_f32s($value, bias);
-                    if let Some(shortcut) = shortcut {
-                        // SAFETY: y is below `lines` and x below `across`, and `channel` plus a
-                        // register's length at most `pixel`, so that the register ends at most at
-                        // the offset that was compared above.
-                        let shortcut = unsafe { read::<S>(shortcut.as_ptr().add(offset)) };
-                        value = simd.add_f32s(value, shortcut);
-                    }
-                    // SAFETY: as above; the caller promises that nobody else uses this place.
-                    unsafe { output.store::<S>(offset, clamp.apply(simd, value)) };
-                }};
-            }
-            macro_rules! line {
-                ($($y:literal)*) => {
-                    $(if $y < lines {
-                        let line = [
-                            columns[0][$y], columns[1][$y], columns[2][$y],
-                            columns[3][$y], columns[4][$y], columns[5][$y],
-                        ];
-                        let [a, b, c, d] = transform_output(simd, line);
-                        store!($y, 0, a);
-                        if across > 1 {
-                            store!($y, 1, b);
-                        }
-                        if across > 2 {
-                            store!($y, 2, c);
-                        }
-                        if across > 3 {
-                            store!($y, 3, d);
-                        }
-                    })*
-                };
-            }
-            line!(0 1 2 3);
+    assert!(sums.len() >= domain.length() && at < domain.tiles && block < domain.blocks);
+    for register in 0..PANEL / S::F32_LANES {
+        let from = block * domain.block_step() + at * PANEL + register * S::F32_LANES;
+        let source = sums[from..].as_ptr();
+        // SAFETY: y and x are at most 5, so that a register lies inside the domain's length,
+        // which was compared above.
+        macro_rules! load {
+            ($y:expr, $x:expr) => {
+                unsafe { read::<S>(source.add(($y * PATCH + $x) * domain.position_step())) }
+            };
         }
+        let mut columns = [[simd.splat_f32s(0.0); TILE]; PATCH];
+        six!(X, {
+            let column =
+                [load!(0, X), load!(1, X), load!(2, X), load!(3, X), load!(4, X), load!(5, X)];
+            columns[X] = transform_output(simd, column);
+        });
+        let channel = (panel + block) * PANEL + register * S::F32_LANES;
+        let bias = S::as_simd_f32s(&bias[channel..][..S::F32_LANES]).0[0];
+        macro_rules! store {
+            ($y:expr, $x:expr, $value:expr) => {{
+                let offset = corner + $y * line + $x * pixel + channel;
+                let mut value = simd.add_f32s($value, bias);
+                if let Some(shortcut) = shortcut {
+                    // SAFETY: y is below `lines` and x below `across`, and `channel` plus a
+                    // register's length at most `pixel`, so that the register ends at most at
+                    // the offset that was compared above.
+                    let shortcut = unsafe { read::<S>(shortcut.as_ptr().add(offset)) };
+                    value = simd.add_f32s(value, shortcut);
+                }
+                // SAFETY: as above; the caller promises that nobody else uses this place.
+                unsafe { output.store::<S>(offset, clamp.apply(simd, value)) };
+            }};
+        }
+        macro_rules! line {
+            ($($y:literal)*) => {
+                $(if $y < lines {
+                    let line = [
+                        columns[0][$y], columns[1][$y], columns[2][$y],
+                        columns[3][$y], columns[4][$y], columns[5][$y],
+                    ];
+                    let [a, b, c, d] = transform_output(simd, line);
+                    store!($y, 0, a);
+                    if across > 1 {
+                        store!($y, 1, b);
+                    }
+                    if across > 2 {
+                        store!($y, 2, c);
+                    }
+                    if across > 3 {
+                        store!($y, 3, d);
+                    }
+                })*
+            };
+        }
+        line!(0 1 2 3);
     }
 }
