@@ -7,6 +7,10 @@ use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Batch, for_each_batch};
 
+/// Most photos of a forward. A page explains a few, and while it is drawn the model is written too:
+/// the activations of more photos at once would be the most that `train` keeps in memory.
+const BATCH: usize = 4;
+
 /// The evidence for a class at each position of a photo's crop.
 ///
 /// The sum over the channels of the last feature map, each weighted by the head's weight for the
@@ -50,7 +54,8 @@ pub fn activation_maps(
     let paths: Vec<&Path> = requests.iter().map(|request| request.photo).collect();
     let weight = head.weight();
     let mut maps = vec![Vec::new(); requests.len()];
-    let (preprocessing, batch_size) = (extractor.preprocessing(), extractor.batch_size());
+    let (preprocessing, batch_size) =
+        (extractor.preprocessing(), extractor.batch_size().min(BATCH));
     let result = for_each_batch(&paths, &preprocessing, batch_size, |batch: Batch| {
         if batch.photos.is_empty() {
             return Ok(());
