@@ -7,9 +7,9 @@ use crate::features::Extractor;
 use crate::head::Head;
 use crate::photos::{Batch, for_each_batch};
 
-/// Most photos of a forward. A page explains a few, and while it is drawn the model is written too:
-/// the activations of more photos at once would be the most that `train` keeps in memory.
-const BATCH: usize = 4;
+/// Most photos of a forward on the processor. The activations of more photos would determine the
+/// peak memory of `train`, which writes the model meanwhile.
+const MAX_CPU_BATCH: usize = 4;
 
 /// The evidence for a class at each position of a photo's crop.
 ///
@@ -54,8 +54,11 @@ pub fn activation_maps(
     let paths: Vec<&Path> = requests.iter().map(|request| request.photo).collect();
     let weight = head.weight();
     let mut maps = vec![Vec::new(); requests.len()];
-    let (preprocessing, batch_size) =
-        (extractor.preprocessing(), extractor.batch_size().min(BATCH));
+    let preprocessing = extractor.preprocessing();
+    let batch_size = match extractor.is_on_gpu() {
+        true => extractor.batch_size(),
+        false => extractor.batch_size().min(MAX_CPU_BATCH),
+    };
     let result = for_each_batch(&paths, &preprocessing, batch_size, |batch: Batch| {
         if batch.photos.is_empty() {
             return Ok(());

@@ -8,9 +8,9 @@
 //!
 //! # Arithmetic
 //! A value takes 9 multiply-adds for 3x3 and 25 for 5x5, and without reuse as many loads. 14 or 7
-//! neighbouring pixels are computed together, in registers. Each input is loaded once for all
-//! taps of a line that it serves, and each weight once for all pixels: for 14 pixels and 3x3, a line
-//! of the window takes 16 + 3 loads for 42 multiply-adds.
+//! neighbouring pixels are computed together, in registers. Each input is loaded once for all taps
+//! of a line that it serves, and each weight once for all pixels: for 14 pixels and 3x3, a line of
+//! the window takes 16 + 3 loads for 42 multiply-adds.
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -211,7 +211,8 @@ const fn serves(at: usize, tap: usize, stride: usize, pixels: usize) -> bool {
 ///
 /// # Safety
 /// From each of `inputs`, the pixels under the windows can be read, `pixel` floats apart; from
-/// `weight`, `KERNEL * KERNEL` taps 16 floats apart; and `PIXELS` pixels can be written to `output`.
+/// `weight`, `KERNEL * KERNEL` taps 16 floats apart; and `PIXELS` pixels can be written to
+/// `output`.
 #[inline(always)]
 // The pointer after the last pixel of a line is not read.
 #[allow(clippy::too_many_arguments, unused_assignments)]

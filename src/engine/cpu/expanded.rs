@@ -4,8 +4,8 @@
 //! # Layout
 //! The output is `[block of 16 channels][pixel][16]`, which is what the projection after it reads
 //! fastest. The lines between the two convolutions are in a ring of as many lines as the window is
-//! high, `[pair of blocks][block][line][pixel][16]`: line `y` of the photo is in place
-//! `y % kernel`. They have the border to the left and right that the window needs, of zeros: padding
+//! high, `[pair of blocks][block][line][pixel][16]`: line `y` of the photo is in place `y %
+//! kernel`. They have the border to the left and right that the window needs, of zeros: padding
 //! applies to the expanded activation. Lines above and below the photo are all one line of zeros.
 //!
 //! For two blocks at a time, each line is expanded and then convolved while it is in the first

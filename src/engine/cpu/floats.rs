@@ -3,9 +3,9 @@
 //! A register of AVX-512 is a whole cache line. Where lines of activations and weights do not
 //! start at one, every load reads two.
 //!
-//! Large buffers are mappings of their own. The system provides them in huge pages if it can, since
-//! kernels go through many pages at once, and gets them back as soon as they are dropped: an
-//! allocator would keep them for later.
+//! Large buffers are mappings of their own. The system gets them back as soon as they are dropped,
+//! where an allocator would keep them for later. Linux is asked for huge pages, since kernels go
+//! through many pages at once.
 
 use std::ops::{Deref, DerefMut};
 
@@ -17,8 +17,9 @@ use memmap2::MmapMut;
 #[repr(C, align(64))]
 struct CacheLine([f32; 16]);
 
-/// Buffers of at least this many bytes are mappings: a few huge pages.
-const LARGE: usize = 1 << 20;
+/// Buffers of at least this many bytes are mappings. Smaller ones would gain little: a huge page
+/// has 2 MiB.
+const MAPPED_BYTES: usize = 1 << 20;
 
 /// Floats, the first of which lies at an address that is a multiple of 64.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Memory {
     /// At least `count` zeros.
     fn zeros(count: usize) -> Self {
         let bytes = count * size_of::<f32>();
-        let mapping = (bytes >= LARGE).then(|| MmapMut::map_anon(bytes).ok()).flatten();
+        let mapping = (bytes >= MAPPED_BYTES).then(|| MmapMut::map_anon(bytes).ok()).flatten();
         match mapping {
             Some(mapping) => {
                 // Without huge pages everything works too.

@@ -118,8 +118,8 @@ impl CpuNetwork {
         lock(&self.batches).push(batch);
     }
 
-    /// Runs the first part of the schedule for one photo, whose `parts` of the batch buffers receive
-    /// what the second part reads. If there is no second part, reads the result.
+    /// Runs the first part of the schedule for one photo, whose `parts` of the batch buffers
+    /// receive what the second part reads. If there is no second part, reads the result.
     fn run_first_part(
         &self,
         parallelism: Parallelism,

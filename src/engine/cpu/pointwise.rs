@@ -95,8 +95,8 @@ impl Panels {
         unsafe { self.multiply_into(simd, panels, pixels, output.as_mut_ptr(), output.len()) }
     }
 
-    /// Like [`multiply`](Self::multiply), for an output of which other threads write other pixels or
-    /// channels: `length` floats from `output` on.
+    /// Like [`multiply`](Self::multiply), for an output of which other threads write other pixels
+    /// or channels: `length` floats from `output` on.
     ///
     /// # Safety
     /// The output is valid, and no other thread uses the channels of `panels` of these pixels.

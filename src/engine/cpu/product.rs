@@ -3,10 +3,10 @@
 //!
 //! Weights are packed into panels of [`PANEL`] output channels, `[panel][depth][16]`, on every
 //! processor. A line of a panel is 16 contiguous floats: one, two or four vector registers. The
-//! kernel holds the sums of its rows in registers and, for each step along the depth, reads one line
-//! of each panel and one float of each row: 14 rows by two panels take 31 of the 32 registers of
-//! AVX-512 (28 sums, 2 lines, 1 broadcast), 6 rows by one panel take 15 of the 16 of AVX2 (12 sums,
-//! 2 lines, 1 broadcast).
+//! kernel holds the sums of its rows in registers and, for each step along the depth, reads one
+//! line of each panel and one float of each row: 14 rows by two panels take 31 of the 32 registers
+//! of AVX-512 (28 sums, 2 lines, 1 broadcast), 6 rows by one panel take 15 of the 16 of AVX2 (12
+//! sums, 2 lines, 1 broadcast).
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -22,13 +22,14 @@ pub const MAX_ROWS: usize = 14;
 /// Maximum number of panels in a block on any processor.
 pub const MAX_PANELS: usize = 2;
 
-/// Lines of a panel that are prefetched ahead: 4 KiB, as far as a core comes while memory answers.
+/// Lines of a panel that are prefetched ahead into the second cache: 4 KiB, as far as a core comes
+/// while memory answers.
 /// Beyond the end of a panel the next one follows.
-const AHEAD: usize = 64;
+const L2_DISTANCE: usize = 64;
 
-/// Lines of a panel that are prefetched ahead into the first cache: as far as a core comes while
-/// the second cache answers.
-pub const SOON: usize = 8;
+/// Lines of a panel that are prefetched ahead into the first cache, with AVX-512: as far as a core
+/// comes while the second cache answers. With AVX2 it takes more time than it saves.
+pub const L1_DISTANCE: usize = 8;
 
 /// The rows of a product, as offsets into an input.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +46,8 @@ pub struct Rows<'a> {
     pub depth: usize,
 }
 
-/// Which kernels suit the registers of a processor. These are constants, so that no other kernels are
-/// compiled for it.
+/// Which kernels suit the registers of a processor. These are constants, so that no other kernels
+/// are compiled for it.
 pub struct Kernels<S>(PhantomData<S>);
 
 impl<S: Simd> Kernels<S> {
@@ -84,8 +85,8 @@ pub fn blocks(count: usize, max: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Splits `count` rows into blocks for [`multiply`], which has kernels for all, half and one of the
-/// rows of [`block`]. The last block may overlap the one before it: to compute rows twice takes less
-/// time than small blocks would, and less code than a kernel for every number of rows.
+/// rows of [`block`]. The last block may overlap the one before it: to compute rows twice takes
+/// less time than small blocks would, and less code than a kernel for every number of rows.
 #[inline(always)]
 pub fn overlapping_blocks<S: Simd>(count: usize) -> impl Iterator<Item = Range<usize>> {
     let [all, _] = block::<S>();
@@ -150,8 +151,10 @@ pub fn multiply<S: Simd>(simd: S, rows: Rows, panels: &[&[f32]], sums: &mut [f32
                                     .read_unaligned()
                             };
                         }
-                        prefetch_line(lines[panel].wrapping_add(from + AHEAD * PANEL));
-                        prefetch_soon(lines[panel].wrapping_add(from + SOON * PANEL));
+                        prefetch_l2(lines[panel].wrapping_add(from + L2_DISTANCE * PANEL));
+                        if Kernels::<S>::ARE_WIDE {
+                            prefetch_l1(lines[panel].wrapping_add(from + L1_DISTANCE * PANEL));
+                        }
                     }
                     $({
                         // SAFETY: `part * part_step + offsets[row] + at` is below the length of the
@@ -218,10 +221,10 @@ pub fn multiply<S: Simd>(simd: S, rows: Rows, panels: &[&[f32]], sums: &mut [f32
 }
 
 /// Prefetches the cache line at `address` into the L2 cache for a later product. The hardware
-/// prefetcher restarts at every page, and a panel is hardly longer than a page (measured: worth 15 %
-/// of the time of products with 64 and 128 channels).
+/// prefetcher restarts at every page, and a panel is hardly longer than a page (measured: worth 15
+/// % of the time of products with 64 and 128 channels).
 #[inline(always)]
-pub fn prefetch_line(address: *const f32) {
+pub fn prefetch_l2(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
@@ -236,21 +239,21 @@ pub fn prefetch_line(address: *const f32) {
 
 /// Prefetches the cache line at `address` into the first cache, for a product that is running.
 #[inline(always)]
-pub fn prefetch_soon(address: *const f32) {
+pub fn prefetch_l1(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: as in `prefetch_line`.
+        // SAFETY: as in `prefetch_l2`.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
 }
 
-/// Prefetches `values`, cache line by cache line, as [`prefetch_line`].
+/// Prefetches `values`, cache line by cache line, as [`prefetch_l2`].
 #[inline(always)]
 pub fn prefetch(values: &[f32]) {
-    values.chunks(PANEL).for_each(|line| prefetch_line(line.as_ptr()));
+    values.chunks(PANEL).for_each(|line| prefetch_l2(line.as_ptr()));
 }
 
 /// The `index`th of `count` nearly equal parts of `values`.

@@ -65,7 +65,7 @@ impl Step {
         }
     }
 
-    /// Runs the step. With `scratch`, convolutions read their weights once for all photos; this is
+    /// Runs the step. With `scratch`, convolutions read their weights once for many photos; this is
     /// for weights that do not fit in a core's cache.
     pub fn run(
         &self,

@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 use pulp::{Simd, WithSimd};
 
 use super::epilogue::Clamp;
-use super::product::{PANEL, prefetch_soon};
+use super::product::{PANEL, prefetch_l1};
 use super::unroll::unroll;
 
 /// Where the operands of a product lie, in floats.
@@ -50,7 +50,7 @@ pub const DEPTH_STEP: usize = 4;
 
 /// Lines of a panel that are prefetched ahead, into the first cache: as far as a core comes while
 /// the last cache answers.
-const AHEAD: usize = 24;
+const L1_DISTANCE: usize = 24;
 
 /// A tile's operands.
 #[derive(Clone, Copy)]
@@ -175,7 +175,9 @@ impl<const PIXELS: usize, const REGISTERS: usize> Tile<'_, PIXELS, REGISTERS> {
                     // Not among the products: there the compiler would move sums to memory.
                     for at in 0..DEPTH_STEP {
                         for part in 0..(REGISTERS * S::F32_LANES).div_ceil(PANEL) {
-                            prefetch_soon(weight.wrapping_add((at + AHEAD) * PANEL + part * panel));
+                            prefetch_l1(
+                                weight.wrapping_add((at + L1_DISTANCE) * PANEL + part * panel),
+                            );
                         }
                     }
                     unroll!(CHANNEL < DEPTH_STEP, 4, {

@@ -11,7 +11,7 @@ pub(super) const BATCH_SIZE: usize = 16;
 pub struct Tuning {
     /// The vector instructions of its kernels.
     pub instructions: Instructions,
-    /// The first step with at least this many bytes of weights, and all steps after it, are
+    /// The first step with more than this many bytes of weights, and all steps after it, are
     /// computed for the whole batch at once: such weights do not fit in a core's cache beside a
     /// photo's activations.
     pub weight_bytes_threshold: usize,
@@ -32,7 +32,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             instructions: Instructions::Best,
-            // Winograd's filters of 256 channels are 9.4 MB.
+            // Winograd's filters of 256 channels, 9.4 MB, are above it: one matrix product a
+            // position for many photos takes 0.7 of the time (benches/RESULTS.md).
             weight_bytes_threshold: 8 << 20,
             photos: BATCH_SIZE,
         }

@@ -110,12 +110,11 @@ impl Task for Transform<'_> {
     }
 }
 
-/// Multiplies a group's transformed tiles by some panels and transforms the sums back.
+/// Multiplies a group's transformed tiles by all panels and transforms the sums back.
 pub(super) struct Multiply<'a> {
+    /// No two tasks have the same tiles.
     pub(super) group: Group<'a>,
-    /// No two tasks have the same tiles and panels.
-    pub(super) panels: Range<usize>,
-    /// All photos. The thread transforms the following tiles next.
+    /// All photos. Those of the next group are prefetched.
     pub(super) input: &'a [f32],
     /// The group's transformed input.
     pub(super) patches: &'a [f32],
@@ -129,9 +128,10 @@ pub(super) struct Multiply<'a> {
 impl Task for Multiply<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { group, panels, input, patches, sums, output, shortcut } = self;
+        let Self { group, input, patches, sums, output, shortcut } = self;
         let winograd = group.winograd;
         let domain = group.patches();
+        let panels = 0..winograd.output_layout.stored / PANEL;
         let position_step = domain.position_step();
         let [_, max_panels] = block::<S>();
         let mut ahead = Ahead::of(group, input, output, shortcut);
@@ -166,7 +166,7 @@ impl Task for Multiply<'_> {
                 for block in 0..count {
                     let (photo, place) = group.place(at);
                     let start = photo * winograd.output_layout.photo();
-                    // SAFETY: no other task has this tile and these panels.
+                    // SAFETY: no other task has this tile.
                     unsafe {
                         transform::tile(
                             simd, winograd, sums, results, block, at, panel, place, start, output,
@@ -208,7 +208,8 @@ impl Task for MultiplyPosition<'_> {
                 filters
             };
             let next = if panel + 2 * count <= panels.end { panel + count } else { panel };
-            let sums = &mut sums[(panel - panels.start) * domain.block_step()..];
+            let results = group.sums(panels.len());
+            let sums = &mut sums[(panel - panels.start) * results.block_step()..];
             multiply(
                 simd,
                 domain,
@@ -217,7 +218,7 @@ impl Task for MultiplyPosition<'_> {
                 &filters(next)[..count],
                 // The sums, which are written at the end.
                 sums.as_ptr(),
-                &mut sums[..count * domain.block_step()],
+                &mut sums[..count * results.block_step()],
             );
         }
     }

@@ -8,14 +8,14 @@
 //! for each position in the patch.
 //!
 //! The tiles are worked on in groups ([`group`]): the tiles of a group are transformed, multiplied
-//! with one or two panels of filters, position by position, and transformed back, while they lie in
-//! the core's cache. The groups are shared out in one of two ways:
-//! - *by group*: a thread computes all panels of a group of tiles. For early layers, which have
-//!   small filters and large feature maps.
-//! - *by position*: the tiles of all photos are one group, and a thread computes one position of
-//!   all of them, a plain matrix product. Its filters are read once, and its tiles stay in the
-//!   second cache meanwhile; but the sums go through memory. For late layers, whose filters are
-//!   larger than their activations.
+//! with the filters, and transformed back. Threads share the work in one of two ways:
+//! - *by group*: a thread computes all panels of a group of tiles, one or two at a time, while
+//!   the group lies in the core's second cache. For early layers, which have small filters and
+//!   large feature maps.
+//! - *by position*: all threads work on a large group, and a thread computes one position of it at
+//!   a time, a plain matrix product. The filters are read once for the group, and its tiles stay in
+//!   the second cache during a product; but the sums go through memory. For late layers, whose
+//!   filters are larger than their activations.
 
 mod domain;
 mod group;
@@ -45,12 +45,12 @@ const POSITIONS: usize = PATCH * PATCH;
 /// Most bytes of a group's transformed input. With the sums of two panels and the filters that are
 /// read next to it, it fits in a core's cache of 512 KiB or more.
 const GROUP: usize = 320 * 1024;
-/// Filters of more bytes than this come from the last cache or from memory, group after group, so
-/// that groups twice as large pay.
-const LARGE: usize = 4 << 20;
-/// Most bytes of the transformed input of a group, where a thread computes one position. Twice as
-/// much is not faster, half as much reads the filters of late layers twice.
+/// Most bytes of the transformed input, and of the sums, of a group that is computed by position.
+/// With twice as much it is not faster; with half as much the largest filters of a ResNet, 38 MB,
+/// would be read twice for 16 photos.
 const POSITION_GROUP: usize = 5 << 20;
+/// Most tiles that a thread transforms at a time, where all threads transform a group.
+const MAX_PART: usize = 16;
 
 /// A convolution with transformed and packed filters.
 pub struct Winograd {
@@ -68,7 +68,7 @@ pub struct Winograd {
 /// Buffers that are reused from call to call.
 #[derive(Default)]
 pub struct Scratch {
-    pub(super) input: Floats,
+    input: Floats,
     output: Floats,
 }
 
@@ -162,10 +162,8 @@ impl Winograd {
             Parallelism::Serial => 1,
             Parallelism::Parallel => 2 * rayon::current_num_threads(),
         };
-        let bytes = if self.bytes() > LARGE { 2 * GROUP } else { GROUP };
-        let most = bytes / (POSITIONS * self.input_layout.stored * size_of::<f32>());
+        let most = GROUP / (POSITIONS * self.input_layout.stored * size_of::<f32>());
         let groups = groups(instructions, self.all_tiles(output), most, fewest).collect();
-        let panels = 0..self.output_layout.stored / PANEL;
         let output = SharedOutput::new(output);
         parallelism.each(groups, |tiles| {
             let group = Group::new(self, tiles);
@@ -173,22 +171,13 @@ impl Winograd {
                 let patches = patches.grown(group.patches().length());
                 let (part, shared) = (0..group.tiles, SharedOutput::new(patches));
                 instructions.run(Transform { group, input, part, patches: shared });
-                let panels = panels.clone();
-                instructions.run(Multiply {
-                    group,
-                    panels,
-                    input,
-                    patches,
-                    sums,
-                    output,
-                    shortcut,
-                });
+                instructions.run(Multiply { group, input, patches, sums, output, shortcut });
             });
         });
     }
 
-    /// Convolves each photo of `input` into `output`, position by position for the tiles of all
-    /// photos, and adds `shortcut`, which has the layout of `output`.
+    /// As [`by_group`](Self::by_group), but position by position for large groups of tiles.
+    /// `scratch` are reusable buffers.
     pub fn by_position(
         &self,
         instructions: Instructions,
@@ -197,19 +186,18 @@ impl Winograd {
         shortcut: Option<&[f32]>,
         scratch: &mut Scratch,
     ) {
-        // Tiles that a thread transforms at a time.
-        const PART: usize = 16;
-        let parallelism = Parallelism::Parallel;
-        let panels = self.output_layout.stored / PANEL;
-        let tiles = self.all_tiles(output);
-        let most = POSITION_GROUP / (POSITIONS * self.input_layout.stored * size_of::<f32>());
+        let (parallelism, threads) = (Parallelism::Parallel, rayon::current_num_threads());
+        let (tiles, panels) = (self.all_tiles(output), self.output_layout.stored / PANEL);
+        let stored = self.input_layout.stored.max(self.output_layout.stored);
+        let most = POSITION_GROUP / (POSITIONS * stored * size_of::<f32>());
         // Some work for every thread, even if there are more threads than positions.
-        let chunks = (4 * rayon::current_num_threads()).div_ceil(POSITIONS);
-        let at_a_time = panels.div_ceil(chunks);
+        let chunks = (4 * threads).div_ceil(POSITIONS);
+        let at_a_time = panels.div_ceil(chunks).next_multiple_of(product::MAX_PANELS);
         let output = SharedOutput::new(output);
-        for tiles in product::blocks(tiles, most.max(1)) {
+        for tiles in product::blocks(tiles, most.max(1)).filter(|tiles| !tiles.is_empty()) {
             let group = Group::new(self, tiles);
-            let parts: Vec<_> = product::blocks(group.tiles, PART).collect();
+            let part = group.tiles.div_ceil(4 * threads).min(MAX_PART);
+            let parts: Vec<_> = product::blocks(group.tiles, part).collect();
             let patches = scratch.input.grown(group.patches().length());
             let shared = SharedOutput::new(patches);
             parallelism.each(parts.clone(), |part| {

@@ -4,12 +4,12 @@
 //! The sums of a product stay in registers: 14 tiles by two panels take 31 of the 32 registers of
 //! AVX-512 (28 sums, 2 lines of filters, 1 broadcast), 6 tiles by one panel take 15 of the 16 of
 //! AVX2. Each step along the channels loads a line of each panel and broadcasts one float of each
-//! tile. With AVX-512 these are 16 loads for 28 multiplications, of which the processors start two
-//! each a cycle.
+//! tile. With AVX-512 these are 16 loads, and 2 to 5 prefetches, for 28 multiplications, of which
+//! the processors start two each a cycle.
 
 use pulp::Simd;
 
-use super::super::product::{self, Kernels, PANEL, SOON, block, prefetch_line, prefetch_soon};
+use super::super::product::{self, Kernels, L1_DISTANCE, PANEL, block, prefetch_l1, prefetch_l2};
 use super::domain::Domain;
 
 /// Multiplies the tiles of one position, `[block][tile][16]`, by one or two panels, each
@@ -65,19 +65,21 @@ pub(super) fn multiply<S: Simd>(
                             };
                         }
                     }
-                    for panel in 0..$panels {
-                        prefetch_soon(lines[panel].wrapping_add((channel + SOON) * PANEL));
+                    if Kernels::<S>::ARE_WIDE {
+                        for panel in 0..$panels {
+                            prefetch_l1(lines[panel].wrapping_add((channel + L1_DISTANCE) * PANEL));
+                        }
                     }
                     if $at == 0 {
                         for panel in 0..$panels {
-                            prefetch_line(nexts[panel].wrapping_add(channel * PANEL));
+                            prefetch_l2(nexts[panel].wrapping_add(channel * PANEL));
                         }
-                        prefetch_line(ahead.wrapping_add(channel * PANEL));
+                        prefetch_l2(ahead.wrapping_add(channel * PANEL));
                     }
                     $({
                         // SAFETY: block < blocks, tile `$at + $row` is below `tiles` and lane is
-                        // below 16, so that the offset is below `blocks * tiles * 16`, which is the
-                        // length of `patches`.
+                        // below 16, so that the offset is below `blocks * tiles * 16`, which is at
+                        // most the length of `patches`.
                         let value = unsafe { *patches.add(block * step + $row * PANEL + lane) };
                         let value = simd.splat_f32s(value);
                         for panel in 0..$panels {

@@ -83,8 +83,8 @@ macro_rules! six {
     };
 }
 
-/// Computes `B' d B` for a block of channels of the tile at `[row, column]` of `photo`, as tile `at`
-/// of a group whose transformed input is `patches`.
+/// Computes `B' d B` for a block of channels of the tile at `[row, column]` of `photo`, as tile
+/// `at` of a group whose transformed input is `patches`.
 ///
 /// # Panics
 /// If the tile is not one of the photo's or not one of the group's.
@@ -148,15 +148,15 @@ pub(super) unsafe fn patch<S: Simd>(
     }
 }
 
-/// Computes `A' m A` from a block of tile `at` of `sums` for the tile at `[row, column]` of a photo,
-/// and applies the epilogue. The photo's output and its shortcut start at `start`; the first block
-/// of `sums` is panel `panel`.
+/// Computes `A' m A` from a block of tile `at` of `sums` for the tile at `[row, column]` of a
+/// photo, and applies the epilogue. The photo's output and its shortcut start at `start`; the first
+/// block of `sums` is panel `panel`.
 ///
 /// # Panics
 /// If the tile is not one of the photo's or not one of the group's.
 ///
 /// # Safety
-/// No other thread uses the pixels of this tile and the channels of these panels.
+/// No other thread uses the pixels of this tile and the channels of this block.
 #[inline(always)]
 #[expect(clippy::too_many_arguments)]
 pub(super) unsafe fn tile<S: Simd>(
