@@ -257,7 +257,7 @@ def report(options, started, warnings, all_backbones, whole_job, predicted, deco
     ours = programs.kindling(device)
     sets = {name: found for measured in all_backbones for name, found in measured.instructions.items()}
     used = "AVX2" if limited else sets.get(ours, "")
-    which = f"{used} on {machine.processor()[0]}" if used else machine.processor()[0]
+    which = " on ".join(filter(None, [used, machine.processor()[0]]))
     parts = [f"### {which}, {started:%Y-%m-%d %H:%M}{machine.commit()}",
              machine.description(options.kindling), machine.instruction_sets(sets, limited)]
     parts += [f"**Warning:** {warning}" for warning in warnings]

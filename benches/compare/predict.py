@@ -14,7 +14,6 @@ import networks
 RUN, PUBLISHED = "a trained run", "its published weights"
 # The kinds of processes. A user who names no device gets `auto`, which looks for a GPU first.
 FIRST, LATER, AUTO = "first time, no caches", "later", "later, `--device auto`"
-LONGEST_SECONDS = 120
 ENDINGS = {".jpg", ".jpeg", ".png"}
 
 
@@ -66,7 +65,8 @@ def measure(rounds, kindling, names, weights, data, device, environment, folder,
     """
     photos = sorted(path for path in (data / "val").rglob("*") if path.suffix.lower() in ENDINGS)
     if not photos:
-        return {"runs": {}, "failed": dict.fromkeys([(name, RUN) for name in names], f"{data / 'val'} has no photos"), "device": device}
+        failed = {(name, RUN): f"{data / 'val'} has no photos" for name in names}
+        return {"runs": {}, "failed": failed, "device": device}
     say("predict: training the runs")
     models, failed, count = {}, {}, 0
     for name in names:

@@ -71,6 +71,24 @@ impl<'a> Group<'a> {
         let tile = self.first + at;
         (tile / (across * down), [tile / across % down, tile % across])
     }
+
+    /// Some tiles of the group, each with its photo and its `[row, column]` in the photo's tiles.
+    #[inline(always)]
+    fn places(self, part: Range<usize>) -> impl Iterator<Item = (usize, usize, [usize; 2])> {
+        let [across, down] = self.winograd.tiles;
+        let (mut photo, [mut row, mut column]) = self.place(part.start);
+        part.map(move |at| {
+            let found = (at, photo, [row, column]);
+            column += 1;
+            if column == across {
+                (row, column) = (row + 1, 0);
+            }
+            if row == down {
+                (photo, row) = (photo + 1, 0);
+            }
+            found
+        })
+    }
 }
 
 /// Transforms a part of a group's tiles.
@@ -89,8 +107,7 @@ impl Task for Transform<'_> {
         let Self { group, input, part, patches } = self;
         // Block by block, because a block's tiles are neighbours in every position.
         for block in 0..group.patches().blocks {
-            for at in part.clone() {
-                let (photo, place) = group.place(at);
+            for (at, photo, place) in group.places(part.clone()) {
                 let photo = group.winograd.input_layout.one(input, photo);
                 // SAFETY: no other task has this tile.
                 unsafe {
@@ -140,32 +157,26 @@ impl Task for Multiply<'_> {
             let results = group.sums(count);
             let sums = sums.grown(results.length());
             for position in 0..POSITIONS {
-                let filters = |panel: usize, position: usize| {
-                    let mut filters: [&[f32]; 2] = [&[]; 2];
-                    for at in 0..count {
-                        filters[at] = winograd.filter(panel + at, position);
-                    }
-                    filters
-                };
                 let next = match position + 1 < POSITIONS {
-                    true => filters(panel, position + 1),
-                    false if panel + 2 * count <= panels.end => filters(panel + count, 0),
-                    false => filters(panel, position),
+                    true => winograd.filters(panel, count, position + 1),
+                    false if panel + 2 * count <= panels.end => {
+                        winograd.filters(panel + count, count, 0)
+                    }
+                    false => winograd.filters(panel, count, position),
                 };
                 multiply(
                     simd,
                     domain,
                     &patches[position * position_step..][..position_step],
-                    &filters(panel, position)[..count],
+                    &winograd.filters(panel, count, position)[..count],
                     &next[..count],
                     ahead.next(domain.blocks * PANEL),
                     &mut sums[position * results.position_step()..][..results.position_step()],
                 );
             }
-            for at in 0..group.tiles {
+            for (at, photo, place) in group.places(0..group.tiles) {
+                let start = photo * winograd.output_layout.photo();
                 for block in 0..count {
-                    let (photo, place) = group.place(at);
-                    let start = photo * winograd.output_layout.photo();
                     // SAFETY: no other task has this tile.
                     unsafe {
                         transform::tile(
@@ -198,27 +209,19 @@ impl Task for MultiplyPosition<'_> {
         let step = domain.position_step();
         let patches = &patches[position * step..][..step];
         let [_, max_panels] = block::<S>();
-        for panel in panels.clone().step_by(max_panels) {
+        let pairs = sums.chunks_mut(max_panels * group.sums(panels.len()).block_step());
+        for (panel, sums) in panels.clone().step_by(max_panels).zip(pairs) {
             let count = max_panels.min(panels.end - panel);
-            let filters = |panel: usize| {
-                let mut filters: [&[f32]; 2] = [&[]; 2];
-                for at in 0..count {
-                    filters[at] = winograd.filter(panel + at, position);
-                }
-                filters
-            };
             let next = if panel + 2 * count <= panels.end { panel + count } else { panel };
-            let results = group.sums(panels.len());
-            let sums = &mut sums[(panel - panels.start) * results.block_step()..];
             multiply(
                 simd,
                 domain,
                 patches,
-                &filters(panel)[..count],
-                &filters(next)[..count],
+                &winograd.filters(panel, count, position)[..count],
+                &winograd.filters(next, count, position)[..count],
                 // The sums, which are written at the end.
                 sums.as_ptr(),
-                &mut sums[..count * results.block_step()],
+                sums,
             );
         }
     }
@@ -243,8 +246,7 @@ impl Task for TransformBack<'_> {
         let winograd = group.winograd;
         let domain = group.sums(winograd.output_layout.stored / PANEL);
         for block in 0..domain.blocks {
-            for at in part.clone() {
-                let (photo, place) = group.place(at);
+            for (at, photo, place) in group.places(part.clone()) {
                 let start = photo * winograd.output_layout.photo();
                 // SAFETY: no other task has this tile.
                 unsafe {

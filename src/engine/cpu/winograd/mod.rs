@@ -136,11 +136,22 @@ impl Winograd {
         self.filters.len() * size_of::<f32>()
     }
 
-    /// The filters of one panel and position, `[stored channels][16]`.
+    /// The filters of one position of `count` panels from `panel` on, each `[stored channels][16]`.
+    /// What is beyond `count` is empty.
     #[inline(always)]
-    fn filter(&self, panel: usize, position: usize) -> &[f32] {
+    fn filters(
+        &self,
+        panel: usize,
+        count: usize,
+        position: usize,
+    ) -> [&[f32]; product::MAX_PANELS] {
         let length = self.input_layout.stored * PANEL;
-        &self.filters[(panel * POSITIONS + position) * length..][..length]
+        let mut filters: [&[f32]; product::MAX_PANELS] = [&[]; product::MAX_PANELS];
+        for at in 0..count {
+            let start = ((panel + at) * POSITIONS + position) * length;
+            filters[at] = &self.filters[start..][..length];
+        }
+        filters
     }
 
     /// Tiles of all photos of `output`.
