@@ -14,15 +14,12 @@ pub mod table;
 /// The batch sizes at which every operation is tested.
 pub const BATCHES: [usize; 3] = [1, 3, 8];
 
-/// If set, as before a release, software drivers test every shape too.
-const ALL_SHAPES: &str = "KINDLING_ALL_SHAPES";
-
 /// The batch sizes at which each of Burn's kernels is tested at every layer of the networks: all of
 /// [`BATCHES`] on a GPU. Software drivers skip batch size 8, which differs from 3 only in the
 /// number of rows; the awkward shapes include numbers of rows that tiles divide and numbers that
 /// they do not.
 pub fn batches() -> &'static [usize] {
-    match adapter::is_software() && std::env::var_os(ALL_SHAPES).is_none() {
+    match adapter::is_software() && !adapter::all_shapes() {
         true => &BATCHES[..2],
         false => &BATCHES,
     }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::adapter;
+use crate::adapter::{self, TestAdapter};
 use kindling::kernels::reference::Worst;
 
 /// The outcome of a kernel at a shape.
@@ -53,13 +53,19 @@ pub struct KnownWrong {
 /// The results of one family of operations.
 pub struct Table {
     title: String,
+    adapter: String,
     rows: Vec<Row>,
 }
 
 impl Table {
-    /// Creates an empty table.
+    /// Creates an empty table of results on the first adapter.
     pub fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), rows: Vec::new() }
+        Self { title: title.to_owned(), adapter: adapter::described(), rows: Vec::new() }
+    }
+
+    /// Creates an empty table of results on `adapter`.
+    pub fn on(adapter: &TestAdapter, title: &str) -> Self {
+        Self { title: title.to_owned(), adapter: adapter.info.to_string(), rows: Vec::new() }
     }
 
     /// Adds the outcome of `kernel`.
@@ -78,16 +84,35 @@ impl Table {
         self.rows.iter().filter(wrong).map(|row| row.kernel.as_str()).collect()
     }
 
+    /// The number of results.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no result.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The largest error of all results, as a share of its bound.
+    pub fn worst(&self) -> f64 {
+        let shares = self.rows.iter().filter_map(|row| match &row.outcome {
+            Outcome::Ran(worst) => Some(worst.share()),
+            _ => None,
+        });
+        shares.fold(0.0, |largest, share| if share > largest { share } else { largest })
+    }
+
     /// Prints the table: first the kernels that ran, then the others with the reason.
     ///
     /// # Panics
     /// If a kernel that is not in `known` is wrong, or if one in `known` is no longer wrong. The
     /// message lists all of them.
     pub fn finish(self, known: &[KnownWrong]) {
-        println!("\n{} on {}", self.title, adapter::described());
+        println!("\n{} on {}", self.title, self.adapter);
         self.print();
         let complaints = self.complaints(known).join("\n");
-        assert!(complaints.is_empty(), "on {}:\n{complaints}", adapter::described());
+        assert!(complaints.is_empty(), "on {}:\n{complaints}", self.adapter);
     }
 
     fn print(&self) {

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use cubecl::client::Client;
 use kindling::backbone::Architecture;
 use kindling::engine::{GpuNetwork, NetworkSpec};
-use kindling::kernels::{DeviceTensor, Hardware, Precision};
+use kindling::kernels::{DeviceTensor, GpuClient, Hardware, Precision};
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::{Numbers, committed, fixture, photos, random_weights, read_numbers, shared};
-use shaders_tests::adapter::{client, hardware};
+use shaders_tests::adapter::{TestAdapter, adapters, all_shapes, client, hardware};
 
 /// As in the library's tests: f32 sums in a different order, through 17 or 49 layers that keep the
 /// scale.
@@ -19,8 +18,20 @@ const TOLERANCE: f32 = 1e-5;
 /// cancel, times four for the largest of many values.
 const F16_TOLERANCE: f32 = 4.0 * 7.0 / 2048.0;
 
-/// Both sets of kernels run on any adapter.
-const HARDWARE: [Hardware; 2] = [Hardware::Gpu, Hardware::Processor];
+/// Every adapter that is tested, with the kernels to run there: both sets on the first, and on the
+/// others those that the engine chooses.
+fn tested() -> impl Iterator<Item = (&'static TestAdapter, Vec<Hardware>)> {
+    adapters().iter().enumerate().map(|(at, adapter)| match at == 0 || all_shapes() {
+        true => (adapter, vec![Hardware::Gpu, Hardware::Processor]),
+        false => (adapter, vec![adapter.hardware()]),
+    })
+}
+
+/// The precisions that the adapter computes in, with their tolerances.
+fn precisions(adapter: &TestAdapter) -> impl Iterator<Item = (Precision, f32)> {
+    let f16 = adapter.info.f16.then_some((Precision::F16, F16_TOLERANCE));
+    std::iter::once((Precision::F32, TOLERANCE)).chain(f16)
+}
 
 #[test]
 fn a_compiled_resnet_agrees_with_pytorch() {
@@ -34,16 +45,19 @@ fn a_compiled_efficientnet_lite0_agrees_with_pytorch() {
 }
 
 fn agrees(weights: &Path, reference: &str) {
-    let Some(client) = client() else { return };
     let reference = read_numbers(&fixture(reference));
-    for (precision, tolerance) in [(Precision::F32, TOLERANCE), (Precision::F16, F16_TOLERANCE)] {
-        for input in ["square", "odd"] {
-            let (photos, expected) = (&reference[input], &reference[&format!("{input}.features")]);
-            for hardware in HARDWARE {
-                let error = error(weights, &client, photos, expected, (precision, hardware));
-                let case = format!("{input} {precision} {hardware:?}");
-                println!("{} {case}: off by {error:.1e}", weights.display());
-                assert!(error < tolerance, "{case}: {error}");
+    for (adapter, hardwares) in tested() {
+        for (precision, tolerance) in precisions(adapter) {
+            for input in ["square", "odd"] {
+                let photos = &reference[input];
+                let expected = &reference[&format!("{input}.features")];
+                for &hardware in &hardwares {
+                    let client = adapter.client();
+                    let error = error(weights, client, photos, expected, (precision, hardware));
+                    let case = format!("{input} {precision} {hardware:?} on {}", adapter.info);
+                    println!("{} {case}: off by {error:.1e}", weights.display());
+                    assert!(error < tolerance, "{case}: {error}");
+                }
             }
         }
     }
@@ -52,7 +66,7 @@ fn agrees(weights: &Path, reference: &str) {
 /// The largest difference from `expected`, relative to its largest value.
 fn error(
     weights: &Path,
-    client: &Client,
+    client: &GpuClient,
     photos: &Numbers,
     expected: &Numbers,
     (precision, hardware): (Precision, Hardware),
@@ -78,7 +92,6 @@ fn nan_max(largest: f32, value: f32) -> f32 {
 
 #[test]
 fn the_real_network_compiled_agrees_with_torchvision() {
-    let Some(client) = client() else { return };
     let (Some(weights), Some(file)) = (
         shared("weights/resnet18-compressed.pth"),
         shared("reference/resnet18_forward.safetensors"),
@@ -86,12 +99,16 @@ fn the_real_network_compiled_agrees_with_torchvision() {
         return;
     };
     let reference = read_numbers(&file);
-    for (precision, tolerance) in [(Precision::F32, TOLERANCE), (Precision::F16, F16_TOLERANCE)] {
-        let (photos, features) = (&reference["input"], &reference["features"]);
-        for hardware in HARDWARE {
-            let error = error(&weights, &client, photos, features, (precision, hardware));
-            println!("the real network in {precision}, {hardware:?}: features off by {error:.1e}");
-            assert!(error < tolerance, "{hardware:?}: {error}");
+    let (photos, features) = (&reference["input"], &reference["features"]);
+    for (adapter, hardwares) in tested() {
+        for (precision, tolerance) in precisions(adapter) {
+            for &hardware in &hardwares {
+                let client = adapter.client();
+                let error = error(&weights, client, photos, features, (precision, hardware));
+                let case = format!("{precision}, {hardware:?}, {}", adapter.info);
+                println!("the real network in {case}: features off by {error:.1e}");
+                assert!(error < tolerance, "{case}: {error}");
+            }
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Counts the launches, bytes and multiplications of a forward pass on a GPU.
 
 use burn::tensor::Device;
-use cubecl::client::Client;
 use kindling::Precision;
 use kindling::backbone::{Architecture, Backbone};
 use kindling::engine::gpu::ForwardCost;
 use kindling::engine::{GpuNetwork, NetworkSpec};
-use kindling::kernels::{DeviceTensor, Hardware};
+use kindling::kernels::{DeviceTensor, GpuClient, Hardware};
 
 use shaders_tests::adapter::client;
 use shaders_tests::launches;
@@ -34,7 +33,7 @@ fn each_activation_is_written_once_and_every_launch_is_counted() {
     }
 }
 
-fn count(client: &Client, name: &str, network: &GpuNetwork, hardware: Hardware) {
+fn count(client: &GpuClient, name: &str, network: &GpuNetwork, hardware: Hardware) {
     let precision = network.precision();
     let values = vec![0.5; PHOTOS * 3 * 224 * 224];
     let photos = DeviceTensor::upload(client, &values, [3, 224, 224], precision);

@@ -9,7 +9,7 @@ use kindling::kernels::{Hardware, MaxPool};
 use kindling::plan::{Operation, Plan, Planned, Value};
 
 use shaders_tests::BATCHES;
-use shaders_tests::adapter::{client, is_software};
+use shaders_tests::adapter::{TestAdapter, adapters, fully_tested};
 use shaders_tests::table::Table;
 
 fn plans() -> [Plan; 2] {
@@ -70,8 +70,14 @@ fn cases(plan: &Plan) -> Vec<Case> {
 
 #[test]
 fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_tile() {
-    let Some(client) = client() else { return };
-    let mut table = Table::new("our own convolutions");
+    for adapter in fully_tested() {
+        convolutions(adapter);
+    }
+}
+
+fn convolutions(adapter: &TestAdapter) {
+    let client = adapter.client();
+    let mut table = Table::on(adapter, "our own convolutions");
     let mut seen = BTreeSet::new();
     for Case { operation, shape: [_, height, width], shortcut } in plans().iter().flat_map(cases) {
         let Operation::Convolution { convolution, .. } = operation else { continue };
@@ -84,8 +90,8 @@ fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_til
         for photos in BATCHES {
             let at = (photos, [height, width]);
             // Test f16 at one batch size only: it differs from f32 only in how values are stored.
-            let precisions: &[Precision] = match photos {
-                3 => &[Precision::F32, Precision::F16],
+            let precisions = match photos {
+                3 => precisions(adapter),
                 _ => &[Precision::F32],
             };
             for precision in precisions {
@@ -93,19 +99,19 @@ fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_til
                 // engine chooses, for a GPU and for the processor, at larger ones.
                 let chosen =
                     [Hardware::Gpu, Hardware::Processor].into_iter().filter_map(|hardware| {
-                        Algorithm::chosen(&client, &convolution, *precision, hardware)
+                        Algorithm::chosen(client, &convolution, *precision, hardware)
                     });
-                let algorithms = match is_software() && photos > 1 {
+                let algorithms = match adapter.is_software() && photos > 1 {
                     true => {
                         let mut chosen = Vec::from_iter(chosen);
                         chosen.dedup();
                         chosen
                     }
-                    false => Algorithm::all(&client, &convolution, *precision),
+                    false => Algorithm::all(client, &convolution, *precision),
                 };
                 for algorithm in algorithms {
                     let finding = conformance::convolution(
-                        &client,
+                        client,
                         &convolution,
                         shortcut,
                         at,
@@ -122,20 +128,24 @@ fn our_convolutions_agree_with_f64_at_every_shape_of_the_networks_with_every_til
 
 #[test]
 fn our_pools_and_preprocessing_agree_with_f64_at_every_shape_of_the_networks() {
-    let Some(client) = client() else { return };
-    let mut table = Table::new("our own pools and preprocessing");
+    for adapter in fully_tested() {
+        pools_and_preprocessing(adapter);
+    }
+}
+
+fn pools_and_preprocessing(adapter: &TestAdapter) {
+    let client = adapter.client();
+    let mut table = Table::on(adapter, "our own pools and preprocessing");
     for Case { operation, shape, .. } in plans().iter().flat_map(cases) {
         for photos in BATCHES {
-            for precision in [Precision::F32, Precision::F16] {
+            for &precision in precisions(adapter) {
                 let at = (photos, shape);
                 let finding = match operation {
                     Operation::MaxPool { kernel, stride, padding, .. } => {
                         let pool = MaxPool { kernel, stride, padding };
-                        conformance::max_pool(&client, pool, at, precision)
+                        conformance::max_pool(client, pool, at, precision)
                     }
-                    Operation::GlobalAveragePool { .. } => {
-                        conformance::mean(&client, at, precision)
-                    }
+                    Operation::GlobalAveragePool { .. } => conformance::mean(client, at, precision),
                     _ => continue,
                 };
                 add(&mut table, finding.unwrap());
@@ -143,8 +153,8 @@ fn our_pools_and_preprocessing_agree_with_f64_at_every_shape_of_the_networks() {
         }
     }
     for photos in BATCHES {
-        for precision in [Precision::F32, Precision::F16] {
-            let finding = conformance::preprocess(&client, (photos, [224, 224]), precision);
+        for &precision in precisions(adapter) {
+            let finding = conformance::preprocess(client, (photos, [224, 224]), precision);
             add(&mut table, finding.unwrap());
         }
     }
@@ -153,12 +163,29 @@ fn our_pools_and_preprocessing_agree_with_f64_at_every_shape_of_the_networks() {
 
 #[test]
 fn our_kernels_agree_with_f64_at_awkward_shapes() {
-    let Some(client) = client() else { return };
-    let mut table = Table::new("our own kernels at awkward shapes");
-    for precision in [Precision::F32, Precision::F16] {
-        conformance::quick_suite(&client, precision, |finding| add(&mut table, finding));
+    let mut summary = Vec::new();
+    for adapter in adapters() {
+        let mut table = Table::on(adapter, "our own kernels at awkward shapes");
+        for &precision in precisions(adapter) {
+            conformance::quick_suite(adapter.client(), precision, |finding| {
+                add(&mut table, finding);
+            });
+        }
+        summary.push(format!("| {} | {} | {:.3} |", adapter.info, table.len(), table.worst()));
+        finish(table);
     }
-    finish(table);
+    println!(
+        "\n| adapter | results | largest error as a share of its bound |\n| --- | --- | --- |"
+    );
+    println!("{}", summary.join("\n"));
+}
+
+/// The precisions that the adapter computes in.
+fn precisions(adapter: &TestAdapter) -> &'static [Precision] {
+    match adapter.info.f16 {
+        true => &[Precision::F32, Precision::F16],
+        false => &[Precision::F32],
+    }
 }
 
 /// Prints and checks the table. With the deliberately faulty kernel, only Winograd kernels must be

@@ -1,6 +1,7 @@
 //! Checks Kindling's kernels: each kernel against f64, and the networks compiled to them against
 //! PyTorch.
 
+mod adapters;
 mod compiled;
 mod counts;
 mod kernels;

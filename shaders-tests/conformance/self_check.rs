@@ -2,19 +2,20 @@
 //! layer.
 
 use kindling::Precision;
-use kindling::device::{self, Backend, Choice};
+use kindling::device;
 use kindling::features::{Extractor, SelfCheckError};
 use kindling::weights::{self, Checkpoint};
 
 use crate::reference::fixture;
-use shaders_tests::adapter::adapter;
+use shaders_tests::adapter::{TestAdapter, adapters};
 
 #[test]
 fn the_self_check_believes_right_kernels_and_names_the_layer_where_wrong_ones_begin() {
-    if adapter().is_none() {
-        return;
-    }
-    let info = device::resolve(Choice::Named(Backend::Wgpu, None)).unwrap();
+    adapters().iter().for_each(check);
+}
+
+fn check(adapter: &TestAdapter) {
+    let info = &adapter.info;
     let checkpoint = Checkpoint::open(&fixture("narrow.pth")).unwrap();
     let architecture = weights::architecture(&checkpoint).unwrap();
     let processor = device::processor().unwrap();
@@ -25,9 +26,9 @@ fn the_self_check_believes_right_kernels_and_names_the_layer_where_wrong_ones_be
         if info.f16 { &[Precision::F32, Precision::F16][..] } else { &[Precision::F32] };
     for precision in precisions {
         let extractor =
-            Extractor::new(&backbone, preprocessing, &processor, 3).on(&info, *precision).unwrap();
+            Extractor::new(&backbone, preprocessing, &processor, 3).on(info, *precision).unwrap();
         let checked = extractor.self_check(&photo);
-        println!("{precision}: {checked:?}");
+        println!("{info}, {precision}: {checked:?}");
         if cfg!(feature = "faulty-kernel") {
             // The first 3x3 convolution.
             assert!(

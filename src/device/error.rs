@@ -43,6 +43,16 @@ pub enum DeviceError {
         /// The backends in this build.
         compiled_in: Vec<String>,
     },
+    /// `KINDLING_ADAPTER_LIMITS` names no published limits.
+    #[cfg(feature = "wgpu")]
+    #[error(
+        "KINDLING_ADAPTER_LIMITS: there are no limits of `{name}`; known are {}",
+        super::published::PUBLISHED.iter().map(|limits| limits.name).collect::<Vec<_>>().join(", ")
+    )]
+    UnknownLimits {
+        /// The name.
+        name: String,
+    },
     /// The adapter's limits are too low for Kindling's kernels, and this build does not have
     /// Burn's.
     #[error(

@@ -9,6 +9,8 @@ mod error;
 mod info;
 mod instructions;
 #[cfg(feature = "wgpu")]
+pub mod published;
+#[cfg(feature = "wgpu")]
 mod wgpu;
 
 use burn::tensor::Device;
@@ -33,6 +35,7 @@ pub fn list() -> Vec<DeviceInfo> {
 /// If there is no such device or its backend is not compiled in. The error lists the devices that
 /// are available.
 pub fn resolve(choice: Choice) -> Result<DeviceInfo, DeviceError> {
+    check_environment()?;
     let names = || list().into_iter().map(|info| info.device).collect::<Vec<_>>();
     match choice {
         Choice::Auto => Backend::ALL
@@ -119,17 +122,41 @@ pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
     }
 }
 
-/// The CubeCL client of a device that [`open`] opened, for launching Kindling's kernels. `None` if
-/// the device is not a GPU.
+/// Checks the environment variables that change what devices there are, for a program that calls
+/// [`list`]; [`resolve`] does it itself.
+///
+/// # Errors
+/// If `KINDLING_ADAPTER_LIMITS` names no published limits.
+pub fn check_environment() -> Result<(), DeviceError> {
+    #[cfg(feature = "wgpu")]
+    published::PublishedLimits::asked()?;
+    Ok(())
+}
+
+/// The client of a GPU, for launching Kindling's kernels. `None` if the device is not a GPU, or
+/// cannot be opened: [`open`] says why.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub fn client(info: &DeviceInfo) -> Option<cubecl::client::Client> {
+pub fn client(info: &DeviceInfo) -> Option<crate::kernels::GpuClient> {
     match info.backend {
         #[cfg(feature = "cuda")]
-        Backend::Cuda => Some(cuda::client(info)),
+        Backend::Cuda => Some(crate::kernels::GpuClient::new(cuda::client(info))),
         #[cfg(feature = "wgpu")]
-        Backend::Wgpu => wgpu::client(info),
+        Backend::Wgpu => wgpu::client(info).ok(),
         _ => None,
     }
+}
+
+/// A client of the adapter that `info` describes, opened anew within published limits. Each call
+/// opens another device.
+///
+/// # Errors
+/// If `info` is not a wgpu adapter that is present, or the driver does not open it.
+#[cfg(feature = "wgpu")]
+pub fn client_within(
+    info: &DeviceInfo,
+    published: &published::PublishedLimits,
+) -> Result<crate::kernels::GpuClient, DeviceError> {
+    wgpu::client_within(info, published)
 }
 
 /// The devices of `backend` on this machine. Empty if the build does not have the backend.

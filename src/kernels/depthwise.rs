@@ -7,13 +7,13 @@
 //! so the kernel is memory-bound. The windows of a run overlap in columns, which are read once into
 //! registers; rows are shared through the cache.
 
-use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::convolution::bias;
 use super::device_tensor::{Constants, DeviceTensor};
 use super::epilogue::activated;
+use super::gpu_client::GpuClient;
 use super::tile;
 use super::window::{Sizes, sizes};
 use super::{Four, WIDTH};
@@ -42,7 +42,7 @@ impl Depthwise {
     /// # Panics
     /// If `convolution` is not depthwise.
     pub fn new(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         precision: Precision,
@@ -85,12 +85,12 @@ impl Depthwise {
     ///
     /// # Panics
     /// If the shapes, the numbers of photos or the precisions do not match.
-    pub fn run(&self, client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
+    pub fn run(&self, client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
         assert_eq!((input.channels, output.shape()), (self.channels, self.output(input.shape())));
         output.assert_follows(input, None, self.precision);
         let runs = output.width.div_ceil(RUN);
         let units = output.photos * output.height * runs * output.vectors();
-        let (cubes, dimension) = tile::line(client, units);
+        let (cubes, dimension) = tile::line(client.limits(), units);
         let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let config =
             Config { kernel: self.kernel, stride: self.stride, activation: self.activation };

@@ -6,12 +6,12 @@
 
 use std::pin::Pin;
 
-use cubecl::client::Client;
 use cubecl::prelude::{BufferArg, CubeElement};
 use cubecl::server::{Handle, ServerError};
 use half::f16;
 
 use super::WIDTH;
+use super::gpu_client::GpuClient;
 use crate::precision::Precision;
 
 impl Precision {
@@ -56,7 +56,7 @@ pub struct DeviceTensor {
 impl DeviceTensor {
     /// Allocates a tensor with uninitialised values.
     pub fn empty(
-        client: &Client,
+        client: &GpuClient,
         photos: usize,
         [channels, height, width]: [usize; 3],
         precision: Precision,
@@ -71,7 +71,7 @@ impl DeviceTensor {
     /// # Panics
     /// If the number of values is not a multiple of `channels * height * width`.
     pub fn upload(
-        client: &Client,
+        client: &GpuClient,
         values: &[f32],
         [channels, height, width]: [usize; 3],
         precision: Precision,
@@ -97,7 +97,7 @@ impl DeviceTensor {
     /// A tensor filled with `value`, padding included. Tests use it to poison an output before a
     /// kernel writes it.
     pub fn filled(
-        client: &Client,
+        client: &GpuClient,
         value: f32,
         photos: usize,
         [channels, height, width]: [usize; 3],
@@ -112,7 +112,7 @@ impl DeviceTensor {
     ///
     /// # Errors
     /// If the copy fails, or if an earlier kernel failed on the device.
-    pub fn read(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
+    pub fn read(&self, client: &GpuClient) -> Result<Vec<f32>, ServerError> {
         self.read_later(client).wait()
     }
 
@@ -121,13 +121,13 @@ impl DeviceTensor {
     ///
     /// # Errors
     /// See [`read`](Self::read).
-    pub fn read_stored(&self, client: &Client) -> Result<Vec<f32>, ServerError> {
+    pub fn read_stored(&self, client: &GpuClient) -> Result<Vec<f32>, ServerError> {
         self.read_later(client).wait_stored()
     }
 
     /// Starts downloading the values and returns at once. The copy is queued after all earlier
     /// launches and before all later ones.
-    pub fn read_later<'a>(&self, client: &'a Client) -> Reading<'a> {
+    pub fn read_later<'a>(&self, client: &'a GpuClient) -> Reading<'a> {
         // The copy is queued here, not when the future is first polled.
         let copied = client.read_async(vec![self.handle.clone()]);
         let copied = Box::pin(async move { Ok(copied.await?.remove(0).to_vec()) });
@@ -229,7 +229,7 @@ pub(crate) struct Constants {
 
 impl Constants {
     /// Uploads `values` in `precision`.
-    pub(crate) fn new(client: &Client, values: &[f32], precision: Precision) -> Self {
+    pub(crate) fn new(client: &GpuClient, values: &[f32], precision: Precision) -> Self {
         let stored = precision.stored(values);
         let bytes = stored.len();
         Self { handle: client.create_from_slice(&stored), length: values.len(), bytes }

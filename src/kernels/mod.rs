@@ -3,6 +3,8 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `device_tensor` | activations in device memory |
+//! | `gpu_client` | the connection to a GPU, with its limits |
+//! | `limits` | what an adapter allows a kernel |
 //! | `tile` | the work of a work-group, chosen for the hardware and within the adapter's limits |
 //! | `window` | sizes and padding of a sliding window |
 //! | `epilogue` | bias, shortcut and activation, applied before the output is written |
@@ -27,6 +29,8 @@ pub mod depthwise;
 mod device_tensor;
 mod epilogue;
 pub(crate) mod failure;
+mod gpu_client;
+mod limits;
 pub mod pool;
 pub mod preprocess;
 pub mod reference;
@@ -38,8 +42,10 @@ pub use crate::precision::Precision;
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use device_tensor::{DeviceTensor, Reading};
+pub use gpu_client::GpuClient;
+pub use limits::Limits;
 pub use pool::MaxPool;
-pub use tile::{Block, Hardware, Limits, Tile, WinogradTile};
+pub use tile::{Block, Hardware, Tile, WinogradTile};
 pub use winograd::Winograd;
 
 use cubecl::prelude::*;

@@ -6,11 +6,11 @@
 //! **Arithmetic intensity**: one comparison or addition for each value read; overlapping windows
 //! read from the cache.
 
-use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::device_tensor::DeviceTensor;
+use super::gpu_client::GpuClient;
 use super::window::{Sizes, sizes};
 use super::{Four, tile};
 use crate::plan::Padding;
@@ -37,11 +37,11 @@ impl MaxPool {
     ///
     /// # Panics
     /// If the shapes, the numbers of photos or the precisions do not match.
-    pub fn run(&self, client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
+    pub fn run(&self, client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
         assert_eq!(output.shape(), self.output(input.shape()));
         assert_eq!(output.batch(), input.batch());
         let units = output.pixels() * output.vectors();
-        let (cubes, dimension) = tile::line(client, units);
+        let (cubes, dimension) = tile::line(client.limits(), units);
         let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let launch = match output.precision {
             Precision::F32 => max_pool::launch::<f32>,
@@ -57,13 +57,13 @@ impl MaxPool {
 ///
 /// # Panics
 /// If the shapes or the numbers of photos do not match, or if `output` is not f32.
-pub fn means(client: &Client, input: &DeviceTensor, output: &DeviceTensor) {
+pub fn means(client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
     assert_eq!(
         (output.photos, output.shape(), output.precision),
         (input.photos, [input.channels, 1, 1], Precision::F32)
     );
     let units = output.photos * output.vectors();
-    let (cubes, dimension) = tile::line(client, units);
+    let (cubes, dimension) = tile::line(client.limits(), units);
     let launch = match input.precision {
         Precision::F32 => mean::launch::<f32>,
         Precision::F16 => mean::launch::<half::f16>,

@@ -8,11 +8,11 @@
 //! up in a table of 768 values, the same table that the CPU engine uses, so that the results are
 //! bit-identical.
 
-use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::device_tensor::{Constants, DeviceTensor};
+use super::gpu_client::GpuClient;
 use super::{Four, tile};
 
 /// The preprocessing kernel with its lookup table on the device.
@@ -24,7 +24,7 @@ pub struct Preprocess {
 
 impl Preprocess {
     /// Uploads the table of the normalised value of each byte in each channel.
-    pub fn new(client: &Client, normalised: &[[f32; 256]; 3], precision: Precision) -> Self {
+    pub fn new(client: &GpuClient, normalised: &[[f32; 256]; 3], precision: Precision) -> Self {
         let table = Constants::new(client, normalised.as_flattened(), Precision::F32);
         Self { table, precision }
     }
@@ -33,7 +33,12 @@ impl Preprocess {
     ///
     /// # Panics
     /// If the number of bytes is not a multiple of `3 * height * width`.
-    pub fn run(&self, client: &Client, pixels: &[u8], [height, width]: [usize; 2]) -> DeviceTensor {
+    pub fn run(
+        &self,
+        client: &GpuClient,
+        pixels: &[u8],
+        [height, width]: [usize; 2],
+    ) -> DeviceTensor {
         let photo = 3 * height * width;
         assert!(pixels.len().is_multiple_of(photo), "the pixels must fill whole photos");
         let photos =
@@ -47,13 +52,13 @@ impl Preprocess {
     /// # Panics
     /// If `photos` does not have three channels, or if its number of pixels is not that of
     /// `pixels`.
-    pub fn run_into(&self, client: &Client, pixels: &[u8], photos: &DeviceTensor) {
+    pub fn run_into(&self, client: &GpuClient, pixels: &[u8], photos: &DeviceTensor) {
         assert_eq!(
             (photos.channels, photos.pixels() * 3),
             (3, pixels.len()),
             "the tensor must have the shape of the photos"
         );
-        let (cubes, dimension) = tile::line(client, photos.pixels().div_ceil(4));
+        let (cubes, dimension) = tile::line(client.limits(), photos.pixels().div_ceil(4));
         // Pad to three whole words for the last four pixels.
         let mut bytes = pixels.to_vec();
         bytes.resize(pixels.len().next_multiple_of(12), 0);

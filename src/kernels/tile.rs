@@ -1,11 +1,10 @@
-//! The work of a work-group, chosen within the adapter's limits. The limits on units and on shared
-//! memory are queried, never assumed. The sub-group size is not needed: no kernel here uses
+//! The work of a work-group, chosen within the adapter's [`Limits`]. The sub-group size is not needed: no kernel here uses
 //! sub-groups.
 
-use cubecl::client::Client;
 use cubecl::prelude::{CubeCount, CubeDim};
 
 use super::WIDTH;
+use super::limits::Limits;
 
 /// What runs the shaders, which decides between the kernels of a convolution.
 ///
@@ -18,29 +17,6 @@ pub enum Hardware {
     Gpu,
     /// The processor, through a software driver.
     Processor,
-}
-
-/// An adapter's limits for a work-group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Units (threads).
-    pub units: usize,
-    /// Bytes of shared memory.
-    pub shared: usize,
-}
-
-impl Limits {
-    /// The limits of the client's adapter.
-    pub fn of(client: &Client) -> Self {
-        let hardware = &client.properties().hardware;
-        let across = hardware.max_units_per_cube.min(hardware.max_cube_dim.0);
-        Self { units: across as usize, shared: hardware.max_shared_memory_size }
-    }
-
-    /// Whether every operation has a kernel that fits these limits.
-    pub fn allow_kernels(self) -> bool {
-        Tile::within(self, 1).is_some()
-    }
 }
 
 /// The work of a work-group of a convolution: pixels by channels, with `depth` vectors of inputs
@@ -207,12 +183,10 @@ const LINE: usize = 64;
 
 /// A 1D launch of `units` units. If the adapter's limit on work-groups per dimension is exceeded,
 /// the launch is folded into a second dimension.
-pub(super) fn line(client: &Client, units: usize) -> (CubeCount, CubeDim) {
-    let limits = Limits::of(client);
+pub(super) fn line(limits: Limits, units: usize) -> (CubeCount, CubeDim) {
     let group = LINE.min(limits.units);
     let cubes = units.div_ceil(group);
-    let widest = client.properties().hardware.max_cube_count.0 as usize;
-    let rows = cubes.div_ceil(widest);
+    let rows = cubes.div_ceil(limits.groups);
     let across = cubes.div_ceil(rows);
     (CubeCount::Static(across as u32, rows as u32, 1), CubeDim::new_1d(group as u32))
 }
@@ -220,9 +194,8 @@ pub(super) fn line(client: &Client, units: usize) -> (CubeCount, CubeDim) {
 /// A 2D launch of `across` by `down` work-groups, and the number of work-groups along its first
 /// dimension. If `across` exceeds the adapter's limit on work-groups per dimension, it is folded
 /// into the third dimension.
-pub(super) fn grid(client: &Client, across: usize, down: usize) -> (CubeCount, usize) {
-    let widest = client.properties().hardware.max_cube_count.0 as usize;
-    let sheets = across.div_ceil(widest);
+pub(super) fn grid(limits: Limits, across: usize, down: usize) -> (CubeCount, usize) {
+    let sheets = across.div_ceil(limits.groups);
     let across = across.div_ceil(sheets);
     (CubeCount::Static(across as u32, down as u32, sheets as u32), across)
 }
@@ -243,11 +216,11 @@ mod tests {
     fn the_least_that_webgpu_guarantees_is_enough() {
         // https://www.w3.org/TR/webgpu/#limits: maxComputeInvocationsPerWorkgroup,
         // maxComputeWorkgroupStorageSize.
-        let least = Limits { units: 256, shared: 16384 };
+        let least = Limits { units: 256, shared: 16384, ..Limits::WEBGPU };
         assert!(Tile::within(least, 128).is_some());
         for side in [2, 4] {
             assert!(WinogradTile::within(least, side).is_some_and(|tile| tile.fits(least)));
         }
-        assert_eq!(WinogradTile::within(Limits { units: 64, shared: 16384 }, 4), None);
+        assert_eq!(WinogradTile::within(Limits { units: 64, ..Limits::WEBGPU }, 4), None);
     }
 }

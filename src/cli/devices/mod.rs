@@ -35,6 +35,7 @@ pub struct DevicesArgs {
 }
 
 pub fn run(args: &DevicesArgs) -> Result<()> {
+    device::check_environment()?;
     let devices = device::list();
     let mut out = io::stdout().lock();
     if args.test {

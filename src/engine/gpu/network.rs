@@ -4,20 +4,20 @@
 //! it, and stores weights on the device in the kernels' order. During a forward pass a value's
 //! memory returns to the pool as soon as the last step that reads it has been launched.
 
-use cubecl::client::Client;
 use cubecl::server::ServerError;
 
 use super::step::{Kernel, Step};
 use crate::engine::NetworkSpec;
 use crate::kernels::preprocess::Preprocess;
 use crate::kernels::{
-    Convolution, Depthwise, DeviceTensor, Hardware, MaxPool, Precision, Reading, Winograd, pool,
+    Convolution, Depthwise, DeviceTensor, GpuClient, Hardware, MaxPool, Precision, Reading,
+    Winograd, pool,
 };
 use crate::plan::{self, FusedOperation, FusedPlan, FusedStep, Unsupported};
 
 /// A network compiled for a GPU, for photos of one size.
 pub struct GpuNetwork {
-    client: Client,
+    client: GpuClient,
     pub(super) steps: Vec<Step>,
     /// The number of values: the photos and the output of each step of the plan.
     pub(super) values: usize,
@@ -40,7 +40,7 @@ impl GpuNetwork {
     /// If no kernel runs a step, steps do not fit each other, or the adapter's limits do not allow
     /// a kernel.
     pub fn compile(
-        client: &Client,
+        client: &GpuClient,
         network: &NetworkSpec,
         photo: [usize; 2],
         precision: Precision,
@@ -70,7 +70,7 @@ impl GpuNetwork {
     }
 
     /// The client of its device.
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &GpuClient {
         &self.client
     }
 
@@ -158,7 +158,7 @@ impl GpuNetwork {
 
 /// The launch of one fused step.
 fn compiled(
-    client: &Client,
+    client: &GpuClient,
     network: &NetworkSpec,
     step: FusedStep,
     precision: Precision,
@@ -184,7 +184,7 @@ fn compiled(
 /// The kernel of a convolution of all channels: Winograd's if it can compute it. `None` if the
 /// adapter's limits do not allow any.
 fn convolution_kernel(
-    client: &Client,
+    client: &GpuClient,
     network: &NetworkSpec,
     convolution: &plan::Convolution,
     precision: Precision,

@@ -2,17 +2,15 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
-use cubecl::client::Client;
-
 use crate::engine::{EngineError, FeatureMap, NetworkSpec, StepValues};
-use crate::kernels::Hardware;
+use crate::kernels::{GpuClient, Hardware};
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
 /// The input of the thread.
 pub struct GpuJob {
     /// The device.
-    pub client: Client,
+    pub client: GpuClient,
     /// The network.
     pub network: NetworkSpec,
     /// Its preprocessing.

@@ -1,9 +1,7 @@
 //! One step of a compiled network.
 
-use cubecl::client::Client;
-
 use crate::kernels::winograd::PhaseBytes;
-use crate::kernels::{Convolution, Depthwise, DeviceTensor, MaxPool, Winograd};
+use crate::kernels::{Convolution, Depthwise, DeviceTensor, GpuClient, MaxPool, Winograd};
 
 /// One launch, or the three of a convolution in phases: reads one or two values and writes one.
 pub(super) struct Step {
@@ -51,7 +49,7 @@ impl Kernel {
     /// Launches it.
     pub fn run(
         &self,
-        client: &Client,
+        client: &GpuClient,
         input: &DeviceTensor,
         shortcut: Option<&DeviceTensor>,
         output: &DeviceTensor,

@@ -1,11 +1,12 @@
 //! Checks convolutions by each algorithm against f64.
 
-use cubecl::client::Client;
 use cubecl::server::ServerError;
 
 use super::{Algorithm, Finding, rounded, storage_roundings, window};
 use crate::kernels::reference::{Expected, Reference, values};
-use crate::kernels::{Convolution, Depthwise, DeviceTensor, Precision, Winograd, winograd};
+use crate::kernels::{
+    Convolution, Depthwise, DeviceTensor, GpuClient, Precision, Winograd, winograd,
+};
 use crate::plan::Folded;
 use crate::plan::{self, Activation};
 
@@ -21,7 +22,7 @@ const LIKELY: f64 = 8.0;
 /// # Panics
 /// If `algorithm` cannot compute this convolution.
 pub fn convolution(
-    client: &Client,
+    client: &GpuClient,
     convolution: &plan::Convolution,
     shortcut: bool,
     (photos, [height, width]): (usize, [usize; 2]),

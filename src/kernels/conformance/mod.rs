@@ -16,15 +16,16 @@
 
 mod convolutions;
 
-use cubecl::client::Client;
 use cubecl::server::ServerError;
 use half::f16;
 
 use super::failure::reason;
 use super::preprocess::Preprocess;
 use super::reference::{Expected, Reference, Worst, values};
-use super::tile::{Block, Hardware, Limits, Tile, WinogradTile};
-use super::{DeviceTensor, MaxPool, Precision, WIDTH, Winograd, convolution, pool, winograd};
+use super::tile::{Block, Hardware, Tile, WinogradTile};
+use super::{
+    DeviceTensor, GpuClient, MaxPool, Precision, WIDTH, Winograd, convolution, pool, winograd,
+};
 use crate::plan::{self, Activation, Norm, Padding};
 pub use convolutions::convolution;
 
@@ -67,11 +68,11 @@ impl Algorithm {
     /// Every algorithm and tile that can compute `convolution` in this precision within the
     /// adapter's limits.
     pub fn all(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         precision: Precision,
     ) -> Vec<Self> {
-        let limits = Limits::of(client);
+        let limits = client.limits();
         if convolution.groups > 1 {
             return vec![Self::Depthwise];
         }
@@ -93,12 +94,12 @@ impl Algorithm {
 
     /// The algorithm that the engine chooses, or `None` if none fits the adapter's limits.
     pub fn chosen(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         precision: Precision,
         hardware: Hardware,
     ) -> Option<Self> {
-        let limits = Limits::of(client);
+        let limits = client.limits();
         let plan::Convolution { groups, out_channels, .. } = *convolution;
         if groups > 1 {
             return Some(Self::Depthwise);
@@ -173,7 +174,7 @@ fn window(
 /// # Errors
 /// If the device fails.
 pub fn max_pool(
-    client: &Client,
+    client: &GpuClient,
     pool: MaxPool,
     (photos, [channels, height, width]): (usize, [usize; 3]),
     precision: Precision,
@@ -211,7 +212,7 @@ pub fn max_pool(
 /// # Errors
 /// If the device fails.
 pub fn mean(
-    client: &Client,
+    client: &GpuClient,
     (photos, [channels, height, width]): (usize, [usize; 3]),
     precision: Precision,
 ) -> Result<Finding, ServerError> {
@@ -242,7 +243,7 @@ pub fn mean(
 /// # Errors
 /// If the device fails.
 pub fn preprocess(
-    client: &Client,
+    client: &GpuClient,
     (photos, [height, width]): (usize, [usize; 2]),
     precision: Precision,
 ) -> Result<Finding, ServerError> {
@@ -306,7 +307,7 @@ pub fn example_convolution(
 
 /// The quick suite: every kernel with every tile, at small shapes that tiles do not divide evenly.
 /// Kernels that the driver refuses are passed to `observe` too.
-pub fn quick_suite(client: &Client, precision: Precision, mut observe: impl FnMut(Finding)) {
+pub fn quick_suite(client: &GpuClient, precision: Precision, mut observe: impl FnMut(Finding)) {
     use Activation::{None, Relu, Relu6};
     let convolutions = [
         (example_convolution([3, 10], [7, 2, 1], Padding::Each(3), Relu), false, (3, [37, 23])),

@@ -24,13 +24,14 @@
 pub(super) mod registers;
 mod staged;
 
-use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::WIDTH;
 use super::device_tensor::{Constants, DeviceTensor};
-use super::tile::{self, Block, Hardware, Limits, Tile};
+use super::gpu_client::GpuClient;
+use super::limits::Limits;
+use super::tile::{self, Block, Hardware, Tile};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 
@@ -76,14 +77,14 @@ impl Convolution {
     /// # Panics
     /// If `convolution` is grouped.
     pub fn new(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         activation: Activation,
         precision: Precision,
         hardware: Hardware,
     ) -> Option<Self> {
-        let work = Work::chosen(hardware, Limits::of(client), convolution.out_channels)?;
+        let work = Work::chosen(hardware, client.limits(), convolution.out_channels)?;
         Some(Self::with_work(client, convolution, folded, activation, precision, work))
     }
 
@@ -92,7 +93,7 @@ impl Convolution {
     /// # Panics
     /// If `convolution` is grouped.
     pub fn with_work(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         activation: Activation,
@@ -139,7 +140,7 @@ impl Convolution {
     /// If the shapes, the numbers of photos or the precisions do not match.
     pub fn run(
         &self,
-        client: &Client,
+        client: &GpuClient,
         input: &DeviceTensor,
         shortcut: Option<&DeviceTensor>,
         output: &DeviceTensor,
@@ -153,8 +154,11 @@ impl Convolution {
             Work::Staged(tile) => [tile.block(), tile.lanes],
             Work::Registers(block) => [block.pixels(), block.vectors()],
         };
-        let (cubes, across) =
-            tile::grid(client, output.pixels().div_ceil(block), output.vectors().div_ceil(vectors));
+        let (cubes, across) = tile::grid(
+            client.limits(),
+            output.pixels().div_ceil(block),
+            output.vectors().div_ceil(vectors),
+        );
         let [_, height, width] = input.shape();
         let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
         let sizes = SizesLaunch::new(
@@ -236,7 +240,7 @@ impl Convolution {
 }
 
 /// Uploads the biases, padded with zeros to a multiple of four.
-pub(super) fn bias(client: &Client, folded: &Folded) -> Constants {
+pub(super) fn bias(client: &GpuClient, folded: &Folded) -> Constants {
     let mut bias = folded.bias.clone();
     bias.resize(bias.len().next_multiple_of(WIDTH), 0.0);
     Constants::new(client, &bias, Precision::F32)

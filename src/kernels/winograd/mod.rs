@@ -29,14 +29,14 @@ mod work;
 
 use std::ops::Range;
 
-use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::WIDTH;
 use super::convolution::bias;
 use super::device_tensor::{Constants, DeviceTensor};
-use super::tile::{self, Block, Hardware, Limits, WinogradTile};
+use super::gpu_client::GpuClient;
+use super::tile::{self, Block, Hardware, WinogradTile};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 use kernel::{Config, SizesLaunch, winograd};
@@ -81,14 +81,14 @@ impl Winograd {
     /// # Panics
     /// If the kernel does not [compute](Self::computes) this convolution.
     pub fn new(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         activation: Activation,
         precision: Precision,
         hardware: Hardware,
     ) -> Option<Self> {
-        let work = Work::chosen(hardware, Limits::of(client), convolution.out_channels, precision)?;
+        let work = Work::chosen(hardware, client.limits(), convolution.out_channels, precision)?;
         Some(Self::with_work(client, convolution, folded, activation, precision, work))
     }
 
@@ -97,7 +97,7 @@ impl Winograd {
     /// # Panics
     /// See [`new`](Self::new).
     pub fn with_work(
-        client: &Client,
+        client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         activation: Activation,
@@ -144,7 +144,7 @@ impl Winograd {
     /// If the shapes, the numbers of photos or the precisions do not match.
     pub fn run(
         &self,
-        client: &Client,
+        client: &GpuClient,
         input: &DeviceTensor,
         shortcut: Option<&DeviceTensor>,
         output: &DeviceTensor,
@@ -166,7 +166,7 @@ impl Winograd {
         let [_, down, right] = tiles(output.shape(), tile.side);
         let tiles = output.photos * down * right;
         let (cubes, across) = tile::grid(
-            client,
+            client.limits(),
             tiles.div_ceil(tile.tiles),
             output.vectors().div_ceil(tile.lanes * tile.vectors),
         );
@@ -202,7 +202,7 @@ impl Winograd {
             });
             let sizes = |across| arguments.sizes(side, tiles, across);
 
-            let (cubes, units) = tile::line(client, tiles * input.vectors());
+            let (cubes, units) = tile::line(client.limits(), tiles * input.vectors());
             let launch = match precision {
                 Precision::F32 => phases::inputs::launch::<f32>,
                 Precision::F16 => phases::inputs::launch::<half::f16>,
@@ -212,7 +212,7 @@ impl Winograd {
 
             let groups = output.vectors().div_ceil(block.vectors());
             let (cubes, across) =
-                tile::grid(client, tiles.div_ceil(block.pixels()), positions * groups);
+                tile::grid(client.limits(), tiles.div_ceil(block.pixels()), positions * groups);
             let launch = match precision {
                 Precision::F32 => phases::products::launch::<f32>,
                 Precision::F16 => phases::products::launch::<half::f16>,
@@ -230,7 +230,7 @@ impl Winograd {
                 positions,
             );
 
-            let (cubes, units) = tile::line(client, tiles * output.vectors());
+            let (cubes, units) = tile::line(client.limits(), tiles * output.vectors());
             let launch = match precision {
                 Precision::F32 => phases::outputs::launch::<f32>,
                 Precision::F16 => phases::outputs::launch::<half::f16>,
@@ -309,7 +309,7 @@ fn tiles([channels, height, width]: [usize; 3], side: usize) -> [usize; 3] {
 /// What a convolution reads and writes.
 #[derive(Clone, Copy)]
 struct Arguments<'a> {
-    client: &'a Client,
+    client: &'a GpuClient,
     input: &'a DeviceTensor,
     shortcut: Option<&'a DeviceTensor>,
     output: &'a DeviceTensor,

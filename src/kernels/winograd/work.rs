@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::Winograd;
-use crate::kernels::tile::{Block, Hardware, Limits, WinogradTile};
+use crate::kernels::limits::Limits;
+use crate::kernels::tile::{Block, Hardware, WinogradTile};
 use crate::kernels::{Precision, WIDTH};
 
 /// The launches of a [`Winograd`] convolution.
