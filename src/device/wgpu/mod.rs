@@ -69,6 +69,7 @@ fn adapters_on(
                 DeviceType::IntegratedGpu => Kind::IntegratedGpu,
                 DeviceType::VirtualGpu => Kind::VirtualGpu,
                 DeviceType::Cpu => Kind::Cpu,
+                // Nothing is known of it, not even whether it is a GPU.
                 DeviceType::Other => return None,
             };
             let instance = instance.clone();

@@ -11,9 +11,9 @@ use cubecl::wgpu::wgpu::{self, ExperimentalFeatures, MemoryHints, Trace};
 use cubecl::wgpu::{RuntimeOptions, WgpuSetup, try_init_device};
 use futures_lite::future::block_on;
 
-use super::super::published::PublishedLimits;
-use super::super::{DeviceError, DeviceInfo};
 use super::{Adapter, find, kernel_limits};
+use crate::device::published::PublishedLimits;
+use crate::device::{DeviceError, DeviceInfo};
 use crate::kernels::GpuClient;
 
 /// An open adapter.
@@ -129,5 +129,5 @@ fn burn_device(device: WgpuDevice) -> Option<Device> {
 /// kernels for graphics APIs.
 #[cfg(not(feature = "burn-wgpu"))]
 fn burn_device(_: WgpuDevice) -> Option<Device> {
-    super::super::processor()
+    crate::device::processor()
 }
