@@ -8,7 +8,7 @@ use kindling::kernels::conformance::{self, Algorithm, Finding};
 use kindling::kernels::{Hardware, MaxPool};
 use kindling::plan::{Operation, Plan, Planned, Value};
 
-use shaders_tests::BATCHES;
+use shaders_tests::batches;
 use shaders_tests::adapter::{TestAdapter, adapters, fully_tested};
 use shaders_tests::table::Table;
 
@@ -87,7 +87,7 @@ fn convolutions(adapter: &TestAdapter) {
         if !seen.insert((key, height, shortcut)) {
             continue;
         }
-        for photos in BATCHES {
+        for &photos in batches() {
             let at = (photos, [height, width]);
             // Test f16 at one batch size only: it differs from f32 only in how values are stored.
             let precisions = match photos {
@@ -95,8 +95,9 @@ fn convolutions(adapter: &TestAdapter) {
                 _ => &[Precision::F32],
             };
             for precision in precisions {
-                // Software drivers test all tiles at batch size 1, and only the tiles that the
-                // engine chooses, for a GPU and for the processor, at larger ones.
+                // Software drivers test all tiles at batch size 1, and at 3 only the tiles that the
+                // engine chooses, for a GPU and for the processor. With KINDLING_ALL_SHAPES they
+                // also do so at 8.
                 let chosen =
                     [Hardware::Gpu, Hardware::Processor].into_iter().filter_map(|hardware| {
                         Algorithm::chosen(client, &convolution, *precision, hardware)
@@ -137,7 +138,7 @@ fn pools_and_preprocessing(adapter: &TestAdapter) {
     let client = adapter.client();
     let mut table = Table::on(adapter, "our own pools and preprocessing");
     for Case { operation, shape, .. } in plans().iter().flat_map(cases) {
-        for photos in BATCHES {
+        for &photos in batches() {
             for &precision in precisions(adapter) {
                 let at = (photos, shape);
                 let finding = match operation {
@@ -152,7 +153,7 @@ fn pools_and_preprocessing(adapter: &TestAdapter) {
             }
         }
     }
-    for photos in BATCHES {
+    for &photos in batches() {
         for &precision in precisions(adapter) {
             let finding = conformance::preprocess(client, (photos, [224, 224]), precision);
             add(&mut table, finding.unwrap());
