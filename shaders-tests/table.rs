@@ -180,7 +180,8 @@ fn brief(why: &str) -> String {
     brief.chars().take(140).collect()
 }
 
-fn print_aligned<const N: usize>(lines: &[[String; N]]) {
+/// Prints lines of cells, each column as wide as its widest cell.
+pub fn print_aligned<const N: usize>(lines: &[[String; N]]) {
     let mut widths = [0; N];
     for line in lines {
         for (width, cell) in widths.iter_mut().zip(line) {

@@ -9,4 +9,5 @@ mod kernels;
 #[allow(dead_code, reason = "written for the library's tests, which use all of it")]
 mod reference;
 mod self_check;
+mod shaders;
 mod table;

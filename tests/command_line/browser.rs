@@ -20,7 +20,7 @@ const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// The name of the installed browser. If there is none, prints that the test is skipped and returns
 /// `None`, or panics if `KINDLING_REQUIRE_BROWSER` is set.
-fn program() -> Option<&'static str> {
+pub fn program() -> Option<&'static str> {
     let is_installed = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     let program = NAMES.into_iter().find(is_installed);
     if program.is_none() {
