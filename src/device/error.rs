@@ -46,7 +46,7 @@ pub enum DeviceError {
     /// `KINDLING_ADAPTER_LIMITS` names no published limits.
     #[cfg(feature = "wgpu")]
     #[error(
-        "KINDLING_ADAPTER_LIMITS: there are no limits of `{name}`; known are {}",
+        "KINDLING_ADAPTER_LIMITS=`{name}` is none of {}",
         super::published::PUBLISHED.iter().map(|limits| limits.name).collect::<Vec<_>>().join(", ")
     )]
     UnknownLimits {
@@ -56,12 +56,14 @@ pub enum DeviceError {
     /// The adapter's limits are too low for Kindling's kernels, and this build does not have
     /// Burn's.
     #[error(
-        "{device} cannot run Kindling's kernels: build with `--features burn-wgpu` for Burn's \
-         kernels, or choose another device with --device"
+        "{device} cannot run Kindling's kernels: {reason}; build with `--features burn-wgpu` for \
+         Burn's, or choose another --device"
     )]
     NeedsBurnsKernels {
         /// The device.
         device: String,
+        /// Which limit is too low.
+        reason: &'static str,
     },
     /// The driver could not open the device.
     #[error("{device} cannot be opened: {reason}; choose another device with --device")]

@@ -3,10 +3,10 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-use super::GpuEngine;
 use super::burn::{normalised, read};
 use super::cpu::{Photos, Tuning};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use super::gpu::{GpuEngine, GpuSchedule};
 use super::{BurnEngine, CpuEngine, CpuNetwork, Engine, EngineError, NetworkSpec, PrecisionError};
 use crate::backbone::{Architecture, Backbone, Tensors};
 use crate::device::{Backend, DeviceInfo};
@@ -48,21 +48,42 @@ pub fn choose<'a>(
     if is_gpu && precision == Precision::F16 && !info.f16 {
         return refused("the adapter has no 16-bit arithmetic");
     }
-    let has_compiled_engine = info.backend == Backend::Cpu || is_gpu && info.kernels;
-    let unsupported = has_compiled_engine.then(|| supported(target).err()).flatten();
-    let is_compiled = has_compiled_engine && unsupported.is_none();
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    let client = is_gpu.then(|| crate::device::client(info)).flatten();
+    let compiled = supported(target).and_then(|plan| match info.backend {
+        Backend::Cpu => Ok(Some(usize::MAX)),
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        Backend::Wgpu | Backend::Cuda => match &client {
+            Some(client) => {
+                let photo = [preprocessing.crop as usize; 2];
+                let (hardware, limits) = (info.kind.hardware(), client.limits());
+                let schedule = GpuSchedule::of(&plan, photo, precision, hardware, limits)?;
+                Ok(Some(schedule.max_batch))
+            }
+            // The engine reports that the device could not be opened.
+            None => Ok(info.kernels.then_some(usize::MAX)),
+        },
+        _ => Ok(None),
+    });
+    let has_compiled_engine = info.backend == Backend::Cpu || is_gpu;
+    let (max_batch, unsupported) = match compiled {
+        Ok(max_batch) => (max_batch, None),
+        Err(unsupported) => (None, Some(unsupported).filter(|_| has_compiled_engine)),
+    };
+    let is_compiled = max_batch.is_some();
     if precision == Precision::F16 && !(is_gpu && is_compiled) {
         return refused(match unsupported {
             Some(_) => "this network runs on Burn's operations, which compute in f32",
             None => "only Kindling's own kernels on a GPU do",
         });
     }
-    let engine: Box<dyn Engine + 'a> = match info.backend {
+    let engine: Box<dyn Engine + 'a> = match (info.backend, max_batch) {
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        Backend::Wgpu | Backend::Cuda if is_compiled => {
-            Box::new(GpuEngine::new(backbone, preprocessing, info.clone(), precision))
+        (Backend::Wgpu | Backend::Cuda, Some(most)) => {
+            let info = info.clone();
+            Box::new(GpuEngine::new(backbone, preprocessing, info, precision, client, most))
         }
-        Backend::Cpu if is_compiled => Box::new(CpuEngine::new(backbone, preprocessing)),
+        (Backend::Cpu, Some(_)) => Box::new(CpuEngine::new(backbone, preprocessing)),
         _ => {
             // If the weights are in the processor's memory, Burn's operations run there.
             let is_elsewhere =
@@ -80,8 +101,8 @@ pub fn plain(target: Target) -> Box<dyn Engine + '_> {
     Box::new(BurnEngine::new(backbone, preprocessing, device, None))
 }
 
-/// Checks that the compiled engines run a network.
-fn supported(target: Target) -> Result<(), Unsupported> {
+/// The plan of a network that the compiled engines run.
+fn supported(target: Target) -> Result<Plan, Unsupported> {
     let Target { backbone, preprocessing, .. } = target;
     let plan = backbone.plan()?;
     compiles(&plan, &preprocessing)?;
@@ -89,7 +110,8 @@ fn supported(target: Target) -> Result<(), Unsupported> {
     plan.check_tensors(|name| {
         let tensor = tensors.iter().find(|tensor| tensor.name == name)?;
         Some(tensor.shape.iter().product())
-    })
+    })?;
+    Ok(plan)
 }
 
 /// Checks that the compiled engines run a plan on photos after `preprocessing`.

@@ -9,14 +9,12 @@
 
 use cubecl::prelude::*;
 
-use super::Precision;
 use super::convolution::bias;
 use super::device_tensor::{Constants, DeviceTensor};
 use super::epilogue::activated;
 use super::gpu_client::GpuClient;
-use super::tile;
 use super::window::{Sizes, sizes};
-use super::{Four, WIDTH};
+use super::{Four, Launch, Limits, Precision, WIDTH};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 
@@ -88,9 +86,8 @@ impl Depthwise {
     pub fn run(&self, client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
         assert_eq!((input.channels, output.shape()), (self.channels, self.output(input.shape())));
         output.assert_follows(input, None, self.precision);
-        let runs = output.width.div_ceil(RUN);
-        let units = output.photos * output.height * runs * output.vectors();
-        let (cubes, dimension) = tile::line(client.limits(), units);
+        let units = units(output.photos, output.shape());
+        let groups = Launch::line(client.limits(), units);
         let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let config =
             Config { kernel: self.kernel, stride: self.stride, activation: self.activation };
@@ -100,8 +97,8 @@ impl Depthwise {
         };
         launch(
             client,
-            cubes,
-            dimension,
+            groups.cubes(),
+            groups.dimension(),
             input.argument(),
             self.weight.argument(),
             self.bias.argument(),
@@ -120,6 +117,16 @@ impl Depthwise {
     pub fn multiplications(&self, pixels: usize) -> usize {
         pixels * self.kernel * self.kernel * self.channels
     }
+}
+
+/// The units of a launch that writes this output.
+fn units(photos: usize, [channels, height, width]: [usize; 3]) -> usize {
+    photos * height * width.div_ceil(RUN) * channels.div_ceil(WIDTH)
+}
+
+/// The launch that writes this output.
+pub fn launch(limits: Limits, photos: usize, output: [usize; 3]) -> Launch {
+    Launch::line(limits, units(photos, output))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -54,6 +54,15 @@ pub struct DeviceTensor {
 }
 
 impl DeviceTensor {
+    /// Size in bytes of a tensor of this shape.
+    pub fn bytes_of(
+        photos: usize,
+        [channels, height, width]: [usize; 3],
+        precision: Precision,
+    ) -> usize {
+        photos * height * width * channels.next_multiple_of(WIDTH) * precision.bytes()
+    }
+
     /// Allocates a tensor with uninitialised values.
     pub fn empty(
         client: &GpuClient,

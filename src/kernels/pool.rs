@@ -8,11 +8,10 @@
 
 use cubecl::prelude::*;
 
-use super::Precision;
 use super::device_tensor::DeviceTensor;
 use super::gpu_client::GpuClient;
 use super::window::{Sizes, sizes};
-use super::{Four, tile};
+use super::{Four, Launch, Limits, Precision, WIDTH};
 use crate::plan::Padding;
 
 /// Max-pooling with a square window. Padding is ignored, as if it were negative infinity.
@@ -41,13 +40,14 @@ impl MaxPool {
         assert_eq!(output.shape(), self.output(input.shape()));
         assert_eq!(output.batch(), input.batch());
         let units = output.pixels() * output.vectors();
-        let (cubes, dimension) = tile::line(client.limits(), units);
+        let groups = launch(client.limits(), output.photos, output.shape());
         let sizes = sizes(input, output, units, [self.kernel, self.stride], self.padding);
         let launch = match output.precision {
             Precision::F32 => max_pool::launch::<f32>,
             Precision::F16 => max_pool::launch::<half::f16>,
         };
         let (input, output) = (input.argument(), output.argument());
+        let (cubes, dimension) = (groups.cubes(), groups.dimension());
         launch(client, cubes, dimension, input, output, sizes, self.kernel, self.stride);
     }
 }
@@ -63,7 +63,8 @@ pub fn means(client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
         (input.photos, [input.channels, 1, 1], Precision::F32)
     );
     let units = output.photos * output.vectors();
-    let (cubes, dimension) = tile::line(client.limits(), units);
+    let groups = launch(client.limits(), output.photos, output.shape());
+    let (cubes, dimension) = (groups.cubes(), groups.dimension());
     let launch = match input.precision {
         Precision::F32 => mean::launch::<f32>,
         Precision::F16 => mean::launch::<half::f16>,
@@ -71,6 +72,11 @@ pub fn means(client: &GpuClient, input: &DeviceTensor, output: &DeviceTensor) {
     let pixels = input.height * input.width;
     let vectors = input.vectors();
     launch(client, cubes, dimension, input.argument(), output.argument(), pixels, vectors, units);
+}
+
+/// The launch that writes this output of a pool or of the means.
+pub fn launch(limits: Limits, photos: usize, [channels, height, width]: [usize; 3]) -> Launch {
+    Launch::line(limits, photos * height * width * channels.div_ceil(WIDTH))
 }
 
 #[cube(launch)]

@@ -10,10 +10,9 @@
 
 use cubecl::prelude::*;
 
-use super::Precision;
 use super::device_tensor::{Constants, DeviceTensor};
 use super::gpu_client::GpuClient;
-use super::{Four, tile};
+use super::{Four, Launch, Limits, Precision};
 
 /// The preprocessing kernel with its lookup table on the device.
 #[derive(Clone, Debug)]
@@ -58,10 +57,11 @@ impl Preprocess {
             (3, pixels.len()),
             "the tensor must have the shape of the photos"
         );
-        let (cubes, dimension) = tile::line(client.limits(), photos.pixels().div_ceil(4));
+        let groups = launch(client.limits(), photos.pixels());
+        let (cubes, dimension) = (groups.cubes(), groups.dimension());
         // Pad to three whole words for the last four pixels.
         let mut bytes = pixels.to_vec();
-        bytes.resize(pixels.len().next_multiple_of(12), 0);
+        bytes.resize(word_bytes(photos.pixels()), 0);
         let words = bytes.len() / 4;
         // SAFETY: the handle is created from `bytes`, which are exactly `words` words.
         let input = unsafe { BufferArg::from_raw_parts(client.create_from_slice(&bytes), words) };
@@ -78,6 +78,19 @@ impl Preprocess {
         3 * pixels + self.table.bytes()
     }
 }
+
+/// The launch for `pixels` pixels.
+pub fn launch(limits: Limits, pixels: usize) -> Launch {
+    Launch::line(limits, pixels.div_ceil(PIXELS))
+}
+
+/// Bytes of the buffer that holds `pixels` pixels: three whole words for the last four.
+pub fn word_bytes(pixels: usize) -> usize {
+    3 * pixels.next_multiple_of(PIXELS)
+}
+
+/// Pixels per unit.
+const PIXELS: usize = 4;
 
 #[cube(launch)]
 fn preprocess<F: Float>(words: &[u32], table: &[f32], output: &mut [Four<F>], pixels: usize) {

@@ -1,7 +1,7 @@
-//! The work of a work-group, chosen within the adapter's [`Limits`]. The sub-group size is not needed: no kernel here uses
-//! sub-groups.
+//! The work of a work-group, chosen within the adapter's [`Limits`]. The sub-group size is not
+//! needed: no kernel here uses sub-groups.
 
-use cubecl::prelude::{CubeCount, CubeDim};
+use std::fmt;
 
 use super::WIDTH;
 use super::limits::Limits;
@@ -118,6 +118,13 @@ impl Block {
     }
 }
 
+impl fmt::Display for Block {
+    /// Pixels by channels.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}x{}", self.pixels(), WIDTH * self.vectors())
+    }
+}
+
 /// Bytes of a vector in shared memory, which holds f32.
 const VECTOR_BYTES: usize = 4 * WIDTH;
 
@@ -176,28 +183,6 @@ impl WinogradTile {
     pub fn staged(self) -> usize {
         self.positions() * self.tiles * self.depth.max(self.lanes)
     }
-}
-
-/// Units per work-group of kernels that process each output on its own.
-const LINE: usize = 64;
-
-/// A 1D launch of `units` units. If the adapter's limit on work-groups per dimension is exceeded,
-/// the launch is folded into a second dimension.
-pub(super) fn line(limits: Limits, units: usize) -> (CubeCount, CubeDim) {
-    let group = LINE.min(limits.units);
-    let cubes = units.div_ceil(group);
-    let rows = cubes.div_ceil(limits.groups);
-    let across = cubes.div_ceil(rows);
-    (CubeCount::Static(across as u32, rows as u32, 1), CubeDim::new_1d(group as u32))
-}
-
-/// A 2D launch of `across` by `down` work-groups, and the number of work-groups along its first
-/// dimension. If `across` exceeds the adapter's limit on work-groups per dimension, it is folded
-/// into the third dimension.
-pub(super) fn grid(limits: Limits, across: usize, down: usize) -> (CubeCount, usize) {
-    let sheets = across.div_ceil(limits.groups);
-    let across = across.div_ceil(sheets);
-    (CubeCount::Static(across as u32, down as u32, sheets as u32), across)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Adapter {
             ),
             memory_bytes: None,
             f16: self.features(self.within).contains(Features::SHADER_F16),
-            kernels: self.allows_kernels(self.within),
+            kernels: self.shortage().is_none(),
         }
     }
 
@@ -128,9 +128,9 @@ impl Adapter {
         features
     }
 
-    /// Whether every operation has a kernel within the limits with which it is opened.
-    fn allows_kernels(&self, within: Option<&PublishedLimits>) -> bool {
-        kernel_limits(&self.limits(within)).allow_kernels()
+    /// Why an operation has no kernel within the limits with which it is opened.
+    fn shortage(&self) -> Option<&'static str> {
+        kernel_limits(&self.limits(self.within)).shortage()
     }
 
     /// The limits with which a device is opened.

@@ -63,13 +63,14 @@ fn opened<T>(info: &DeviceInfo, get: impl Fn(&Opened) -> T) -> Result<T, DeviceE
         return Ok(get(opened));
     }
     let adapter = find(info).ok_or_else(|| gone(info))?;
-    if !adapter.allows_kernels(adapter.within) && !info.backend.runs_burn() {
-        return Err(DeviceError::NeedsBurnsKernels { device: info.to_string() });
+    let lacks = |reason| DeviceError::NeedsBurnsKernels { device: info.to_string(), reason };
+    if let (Some(shortage), false) = (adapter.shortage(), info.backend.runs_burn()) {
+        return Err(lacks(shortage));
     }
     let (device, client) =
         start(adapter, adapter.within).map_err(|reason| refused(info, &reason))?;
     let burn = burn_device(device)
-        .ok_or_else(|| DeviceError::NeedsBurnsKernels { device: info.to_string() })?;
+        .ok_or_else(|| lacks("this build has no CPU backend to hold the weights"))?;
     let opened = Opened { name: info.device.clone(), client, burn };
     let value = get(&opened);
     open.push(opened);

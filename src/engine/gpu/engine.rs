@@ -10,7 +10,7 @@ use crate::device::DeviceInfo;
 use crate::engine::{
     Engine, EngineError, FeatureMap, NetworkSpec, Pending, StepValues, Workload, batch_size_on,
 };
-use crate::kernels::Hardware;
+use crate::kernels::{GpuClient, Hardware};
 use crate::photos::Preprocessing;
 use crate::precision::Precision;
 
@@ -21,18 +21,27 @@ pub struct GpuEngine<'a> {
     preprocessing: Preprocessing,
     info: DeviceInfo,
     precision: Precision,
+    /// `None` if the device could not be opened; that is reported when it is used.
+    client: Option<GpuClient>,
+    /// The most photos at a time, by the adapter's limits.
+    max_batch: usize,
     thread: OnceLock<Result<GpuThread, EngineError>>,
 }
 
 impl<'a> GpuEngine<'a> {
-    /// The engine for `backbone` on the device that `info` describes. Nothing is compiled yet.
+    /// The engine for `backbone` on the device that `info` describes and `client` launches on. Its
+    /// limits allow `max_batch` photos at a time ([`GpuSchedule`](super::GpuSchedule)). Nothing is
+    /// compiled yet.
     pub fn new(
         backbone: &'a Backbone,
         preprocessing: Preprocessing,
         info: DeviceInfo,
         precision: Precision,
+        client: Option<GpuClient>,
+        max_batch: usize,
     ) -> Self {
-        Self { backbone, preprocessing, info, precision, thread: OnceLock::new() }
+        let thread = OnceLock::new();
+        Self { backbone, preprocessing, info, precision, client, max_batch, thread }
     }
 
     /// How long a driver may take for a batch: a GPU takes seconds, a driver on the processor
@@ -44,8 +53,8 @@ impl<'a> GpuEngine<'a> {
     /// Its thread, started when it is first needed.
     fn thread(&self) -> Result<&GpuThread, EngineError> {
         let start = || {
-            let client = crate::device::client(&self.info)
-                .ok_or_else(|| EngineError::Device("it is no longer there".into()))?;
+            let gone = || EngineError::Device("it is no longer there".into());
+            let client = self.client.clone().ok_or_else(gone)?;
             let network = NetworkSpec::of(self.backbone)?;
             let job = GpuJob {
                 client,
@@ -84,7 +93,7 @@ impl Engine for GpuEngine<'_> {
     }
 
     fn batch_size(&self) -> usize {
-        batch_size_on(self.info.kind)
+        batch_size_on(self.info.kind).min(self.max_batch)
     }
 
     fn kernels(&self) -> &'static str {

@@ -2,6 +2,7 @@
 //!
 //! | file | |
 //! | --- | --- |
+//! | `schedule` | which kernels run, and on how many photos, by the adapter's limits |
 //! | `network` | the compiled network: its launches, in order |
 //! | `step` | one step and its launches |
 //! | `forward_cost` | launches, bytes and multiplications of a forward pass |
@@ -13,6 +14,7 @@ mod engine;
 mod forward_cost;
 mod network;
 mod request;
+mod schedule;
 mod step;
 mod step_times;
 mod thread;
@@ -21,4 +23,5 @@ mod worker;
 pub use engine::GpuEngine;
 pub use forward_cost::{ForwardCost, Launch};
 pub use network::GpuNetwork;
+pub use schedule::{GpuSchedule, ScheduledKernel, ScheduledStep};
 pub use step_times::GpuStepTime;

@@ -6,14 +6,14 @@
 
 use cubecl::server::ServerError;
 
+use super::schedule::{GpuSchedule, ScheduledKernel, ScheduledStep};
 use super::step::{Kernel, Step};
 use crate::engine::NetworkSpec;
 use crate::kernels::preprocess::Preprocess;
 use crate::kernels::{
-    Convolution, Depthwise, DeviceTensor, GpuClient, Hardware, MaxPool, Precision, Reading,
-    Winograd, pool,
+    Convolution, Depthwise, DeviceTensor, GpuClient, Hardware, Precision, Reading, Winograd, pool,
 };
-use crate::plan::{self, FusedOperation, FusedPlan, FusedStep, Unsupported};
+use crate::plan::Unsupported;
 
 /// A network compiled for a GPU, for photos of one size.
 pub struct GpuNetwork {
@@ -27,18 +27,15 @@ pub struct GpuNetwork {
     last_read: Vec<usize>,
     pub(super) photo: [usize; 2],
     pub(super) precision: Precision,
+    max_batch: usize,
 }
-
-/// Adapters below these limits are not offered for Kindling's kernels at all.
-const LIMITS: &str = "the adapter's limits do not allow its kernel";
 
 impl GpuNetwork {
     /// Compiles `network` for photos of `[height, width]`, with the kernels that suit `hardware`.
     /// The engine, the benchmarks and the tests all use this function.
     ///
     /// # Errors
-    /// If no kernel runs a step, steps do not fit each other, or the adapter's limits do not allow
-    /// a kernel.
+    /// As [`GpuSchedule::of`].
     pub fn compile(
         client: &GpuClient,
         network: &NetworkSpec,
@@ -46,12 +43,11 @@ impl GpuNetwork {
         precision: Precision,
         hardware: Hardware,
     ) -> Result<Self, Unsupported> {
-        let FusedPlan { steps: fused, map, values } = FusedPlan::of(&network.plan)?;
-        network.plan.shapes(photo)?;
-        let steps = fused
-            .into_iter()
-            .map(|step| compiled(client, network, step, precision, hardware))
-            .collect::<Result<Vec<_>, _>>()?;
+        let limits = client.limits();
+        let schedule = GpuSchedule::of(&network.plan, photo, precision, hardware, limits)?;
+        let GpuSchedule { steps, max_batch, map, values, .. } = schedule;
+        let steps: Vec<Step> =
+            steps.into_iter().map(|step| compiled(client, network, step, precision)).collect();
         let mut last_read = vec![0; values];
         for (at, step) in steps.iter().enumerate() {
             for value in [Some(step.input), step.shortcut].into_iter().flatten() {
@@ -60,7 +56,7 @@ impl GpuNetwork {
         }
         last_read[map] = usize::MAX;
         let client = client.clone();
-        Ok(Self { client, steps, values, map, last_read, photo, precision })
+        Ok(Self { client, steps, values, map, last_read, photo, precision, max_batch })
     }
 
     /// The kernel that turns bytes into this network's input; the table holds the normalised value
@@ -79,6 +75,11 @@ impl GpuNetwork {
         self.precision
     }
 
+    /// The most photos that the adapter's limits let through the network at a time.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
     /// `[height, width]` of its photos.
     pub fn photo(&self) -> [usize; 2] {
         self.photo
@@ -88,7 +89,8 @@ impl GpuNetwork {
     /// on the device, without waiting for them.
     ///
     /// # Panics
-    /// If the photos do not have the size that the network was compiled for.
+    /// If the photos do not have the size that the network was compiled for, or are more than
+    /// [`max_batch`](Self::max_batch).
     pub fn features(&self, photos: DeviceTensor) -> DeviceTensor {
         self.features_observed(photos, |_, _| ())
     }
@@ -121,6 +123,7 @@ impl GpuNetwork {
     ) -> DeviceTensor {
         assert_eq!(photos.shape(), [3, self.photo[0], self.photo[1]], "photos of another size");
         assert_eq!(photos.precision, self.precision, "photos in another precision");
+        assert!(photos.photos <= self.max_batch, "more photos than the adapter's limits allow");
         let mut values: Vec<Option<DeviceTensor>> = vec![None; self.values];
         values[0] = Some(photos);
         for (at, step) in self.steps.iter().enumerate() {
@@ -156,47 +159,42 @@ impl GpuNetwork {
     }
 }
 
-/// The launch of one fused step.
+/// The kernel of one step, with its weights on the device.
 fn compiled(
     client: &GpuClient,
     network: &NetworkSpec,
-    step: FusedStep,
+    scheduled: ScheduledStep,
     precision: Precision,
-    hardware: Hardware,
-) -> Result<Step, Unsupported> {
-    let FusedStep { name, operation, input, shortcut, output } = step;
-    let kernel = match &operation {
-        FusedOperation::Convolution(convolution) => {
-            convolution_kernel(client, network, convolution, precision, hardware)
-                .ok_or_else(|| Unsupported::new(&name, LIMITS))?
+) -> Step {
+    let ScheduledStep { name, kernel, input, shortcut, output, .. } = scheduled;
+    let kernel = match kernel {
+        ScheduledKernel::Direct(convolution, work) => {
+            let (folded, activation) = (network.folded(&convolution), convolution.activation);
+            Kernel::Convolution(Convolution::with_work(
+                client,
+                &convolution,
+                &folded,
+                activation,
+                precision,
+                work,
+            ))
         }
-        FusedOperation::Depthwise(convolution) => {
-            let folded = network.folded(convolution);
-            Kernel::Depthwise(Depthwise::new(client, convolution, &folded, precision))
+        ScheduledKernel::Winograd(convolution, work) => {
+            let (folded, activation) = (network.folded(&convolution), convolution.activation);
+            Kernel::Winograd(Winograd::with_work(
+                client,
+                &convolution,
+                &folded,
+                activation,
+                precision,
+                work,
+            ))
         }
-        FusedOperation::MaxPool { kernel, stride, padding } => {
-            Kernel::MaxPool(MaxPool { kernel: *kernel, stride: *stride, padding: *padding })
+        ScheduledKernel::Depthwise(convolution) => {
+            let folded = network.folded(&convolution);
+            Kernel::Depthwise(Depthwise::new(client, &convolution, &folded, precision))
         }
+        ScheduledKernel::MaxPool(pool) => Kernel::MaxPool(pool),
     };
-    Ok(Step { name, kernel, input, shortcut, output })
-}
-
-/// The kernel of a convolution of all channels: Winograd's if it can compute it. `None` if the
-/// adapter's limits do not allow any.
-fn convolution_kernel(
-    client: &GpuClient,
-    network: &NetworkSpec,
-    convolution: &plan::Convolution,
-    precision: Precision,
-    hardware: Hardware,
-) -> Option<Kernel> {
-    let (folded, activation) = (network.folded(convolution), convolution.activation);
-    let winograd = Winograd::computes(convolution)
-        .then(|| Winograd::new(client, convolution, &folded, activation, precision, hardware))
-        .flatten();
-    match winograd {
-        Some(winograd) => Some(Kernel::Winograd(winograd)),
-        None => Convolution::new(client, convolution, &folded, activation, precision, hardware)
-            .map(Kernel::Convolution),
-    }
+    Step { name, kernel, input, shortcut, output }
 }

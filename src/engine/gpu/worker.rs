@@ -20,7 +20,8 @@ pub struct Worker {
     network: GpuNetwork,
     preprocess: Preprocess,
     crop: usize,
-    max_batch: Arc<AtomicUsize>,
+    /// The photos that the memory holds, if it did not hold a batch.
+    memory_batch: Arc<AtomicUsize>,
 }
 
 /// A batch, with its pixels in case it has to be launched again.
@@ -36,12 +37,12 @@ impl Worker {
     ///
     /// # Errors
     /// If the kernels do not run the network, or the adapter's limits do not allow them.
-    pub fn new(job: GpuJob, max_batch: Arc<AtomicUsize>) -> Result<Self, EngineError> {
+    pub fn new(job: GpuJob, memory_batch: Arc<AtomicUsize>) -> Result<Self, EngineError> {
         let GpuJob { client, network, preprocessing, precision, hardware } = job;
         let crop = preprocessing.crop as usize;
         let network = GpuNetwork::compile(&client, &network, [crop; 2], precision, hardware)?;
         let preprocess = network.preprocess(&preprocessing.normalised());
-        Ok(Self { network, preprocess, crop, max_batch })
+        Ok(Self { network, preprocess, crop, memory_batch })
     }
 
     /// Answers requests until the sender is dropped.
@@ -86,8 +87,14 @@ impl Worker {
         3 * self.crop * self.crop
     }
 
+    /// The most photos that go through the network at a time: the adapter's limits allow no more,
+    /// and its memory holds no more as far as is known.
+    fn max_batch(&self) -> usize {
+        self.network.max_batch().min(self.memory_batch.load(Ordering::Relaxed))
+    }
+
     fn launch(&self, reply: Reply<Vec<f32>>, pixels: Vec<u8>) -> Launched<'_> {
-        let fits = pixels.len() / self.photo() <= self.max_batch.load(Ordering::Relaxed);
+        let fits = pixels.len() / self.photo() <= self.max_batch();
         let features = fits.then(|| self.start(&pixels));
         Launched { reply, pixels, features }
     }
@@ -104,7 +111,8 @@ impl Worker {
     ) -> Result<Vec<f32>, EngineError> {
         let Launched { pixels, features, .. } = oldest;
         let photos = pixels.len() / self.photo();
-        let mut max_batch = self.max_batch.load(Ordering::Relaxed);
+        let allowed = self.max_batch();
+        let mut max_batch = allowed;
         if let Some(features) = features {
             let whole = features.wait().map_err(|error| failed(&error));
             if !matches!(whole, Err(EngineError::OutOfMemory)) || photos == 1 {
@@ -120,18 +128,49 @@ impl Worker {
             let pixels = &pixels[part.start * self.photo()..part.end * self.photo()];
             self.start(pixels).wait().map_err(|error| failed(&error))
         });
-        self.max_batch.store(max_batch, Ordering::Relaxed);
+        if max_batch < allowed {
+            self.memory_batch.store(max_batch, Ordering::Relaxed);
+        }
         others.extend(waiting.into_iter().map(|(reply, pixels)| self.launch(reply, pixels)));
         values
     }
 
     fn feature_map(&self, pixels: &[u8]) -> Result<FeatureMap, EngineError> {
-        let map = self.network.feature_map(self.upload(pixels), |_, _| ());
-        let [channels, height, width] = map.shape();
-        Ok(FeatureMap { channels, height, width, values: self.values(&map)? })
+        let mut maps: Option<FeatureMap> = None;
+        for part in pixels.chunks(self.max_batch() * self.photo()) {
+            let map = self.network.feature_map(self.upload(part), |_, _| ());
+            let [channels, height, width] = map.shape();
+            let values = self.values(&map)?;
+            match &mut maps {
+                Some(maps) => maps.values.extend(values),
+                None => maps = Some(FeatureMap { channels, height, width, values }),
+            }
+        }
+        maps.ok_or_else(|| EngineError::Device("it was asked for the map of no photo".into()))
     }
 
+    /// Each step's values for the first and the last of some photos, which are the first and the
+    /// last of a batch.
     fn steps(&self, pixels: &[u8]) -> Result<StepValues, EngineError> {
+        let most = self.max_batch() * self.photo();
+        if pixels.len() <= most {
+            return self.steps_of_batch(pixels);
+        }
+        let firsts = self.steps_of_batch(&pixels[..most])?;
+        let lasts = self.steps_of_batch(&pixels[pixels.len() - most..])?;
+        let pairs = firsts.into_iter().zip(lasts);
+        Ok(pairs
+            .map(|((name, mut first), (_, last))| {
+                // A batch of one photo has its values once.
+                let photo = first.len() / (most / self.photo()).min(2);
+                first.truncate(photo);
+                first.extend_from_slice(&last[last.len() - photo..]);
+                (name, first)
+            })
+            .collect())
+    }
+
+    fn steps_of_batch(&self, pixels: &[u8]) -> Result<StepValues, EngineError> {
         let mut steps = Vec::new();
         let mut failed = None;
         self.network.features_observed(self.upload(pixels), |name, map| match self.values(map) {
@@ -159,8 +198,8 @@ fn failed(error: &ServerError) -> EngineError {
     }
 }
 
-/// Computes `count` photos in parts of at most `max_batch`, and halves it whenever memory is too
-/// small.
+/// Computes `count` photos in even parts of at most `max_batch`, and halves it whenever memory is
+/// too small.
 fn in_parts(
     count: usize,
     max_batch: &mut usize,
@@ -169,7 +208,8 @@ fn in_parts(
     let mut values = Vec::new();
     let mut done = 0;
     while done < count {
-        let part = done..count.min(done + *max_batch);
+        let left = count - done;
+        let part = done..done + left.div_ceil(left.div_ceil(*max_batch));
         match compute(part.clone()) {
             Ok(part) => values.extend(part),
             Err(EngineError::OutOfMemory) if part.len() > 1 => {
@@ -200,6 +240,21 @@ mod tests {
         });
         assert_eq!(values.unwrap(), (0..32).map(|photo| photo as f32).collect::<Vec<_>>());
         assert_eq!((max_batch, parts.len()), (8, 4));
+    }
+
+    #[test]
+    fn a_batch_beyond_the_adapters_limits_is_divided_evenly() {
+        for (photos, mut max_batch, expected) in
+            [(32, 27, vec![16, 16]), (100, 27, vec![25; 4]), (28, 9, vec![7; 4]), (1, 27, vec![1])]
+        {
+            let mut parts = Vec::new();
+            let values = in_parts(photos, &mut max_batch, |part| {
+                parts.push(part.len());
+                Ok(part.map(|photo| photo as f32).collect())
+            });
+            assert_eq!(values.unwrap(), (0..photos).map(|photo| photo as f32).collect::<Vec<_>>());
+            assert_eq!(parts, expected);
+        }
     }
 
     #[test]

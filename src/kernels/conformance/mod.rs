@@ -28,9 +28,7 @@ use super::failure::reason;
 use super::preprocess::Preprocess;
 use super::reference::{Expected, Reference, Worst, values};
 use super::tile::{Block, Hardware, Tile, WinogradTile};
-use super::{
-    DeviceTensor, GpuClient, MaxPool, Precision, WIDTH, Winograd, convolution, pool, winograd,
-};
+use super::{DeviceTensor, GpuClient, MaxPool, Precision, Winograd, convolution, pool, winograd};
 use crate::plan::{self, Activation, Norm, Padding};
 pub use convolutions::convolution;
 
@@ -118,27 +116,11 @@ impl Algorithm {
 
     fn name(self) -> String {
         match self {
-            Self::Direct(convolution::Work::Staged(Tile { lanes, rows, pixels, .. })) => {
-                format!("convolution {}x{}", rows * pixels, 4 * lanes)
-            }
-            Self::Direct(convolution::Work::Registers(block)) => {
-                format!("convolution in registers {}", block_name(block))
-            }
-            Self::Winograd(winograd::Work::Fused(tile)) => {
-                let WinogradTile { side, tiles, lanes, vectors, .. } = tile;
-                format!("winograd F({side}x{side}) {tiles}x{}", 4 * lanes * vectors)
-            }
-            Self::Winograd(winograd::Work::Phases { side, block }) => {
-                format!("winograd F({side}x{side}) in phases {}", block_name(block))
-            }
+            Self::Direct(work) => work.to_string(),
+            Self::Winograd(work) => work.to_string(),
             Self::Depthwise => "depthwise".into(),
         }
     }
-}
-
-/// Pixels by channels.
-fn block_name(block: Block) -> String {
-    format!("{}x{}", block.pixels(), WIDTH * block.vectors())
 }
 
 /// Rounds `values` to `precision`. What would be a subnormal number in f16 becomes zero: an adapter
@@ -317,7 +299,32 @@ pub fn example_convolution(
 
 /// The quick suite: every kernel with every tile, at small shapes that tiles do not divide evenly.
 /// Kernels that the driver refuses are passed to `observe` too.
-pub fn quick_suite(client: &GpuClient, precision: Precision, mut observe: impl FnMut(Finding)) {
+pub fn quick_suite(client: &GpuClient, precision: Precision, observe: impl FnMut(Finding)) {
+    let all = |case: &plan::Convolution| Algorithm::all(client, case, precision);
+    suite(client, precision, all, observe);
+}
+
+/// As [`quick_suite`], with the kernel and the tile that the engine chooses within the client's
+/// limits.
+pub fn chosen_suite(
+    client: &GpuClient,
+    precision: Precision,
+    hardware: Hardware,
+    observe: impl FnMut(Finding),
+) {
+    let chosen = |case: &plan::Convolution| {
+        Vec::from_iter(Algorithm::chosen(client, case, precision, hardware))
+    };
+    suite(client, precision, chosen, observe);
+}
+
+/// The suite with the algorithms of each convolution that `algorithms` gives.
+fn suite(
+    client: &GpuClient,
+    precision: Precision,
+    algorithms: impl Fn(&plan::Convolution) -> Vec<Algorithm>,
+    mut observe: impl FnMut(Finding),
+) {
     use Activation::{None, Relu, Relu6};
     let convolutions = [
         (example_convolution([3, 10], [7, 2, 1], Padding::Each(3), Relu), false, (3, [37, 23])),
@@ -338,7 +345,7 @@ pub fn quick_suite(client: &GpuClient, precision: Precision, mut observe: impl F
         refused: Some(reason(&error)),
     };
     for (case, shortcut, shape) in convolutions {
-        for algorithm in Algorithm::all(client, &case, precision) {
+        for algorithm in algorithms(&case) {
             let finding = convolution(client, &case, shortcut, shape, precision, algorithm);
             observe(finding.unwrap_or_else(|error| refused(algorithm.name(), error)));
         }

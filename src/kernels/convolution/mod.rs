@@ -24,14 +24,17 @@
 pub(super) mod registers;
 mod staged;
 
+use std::fmt;
+
 use cubecl::prelude::*;
 
 use super::Precision;
 use super::WIDTH;
 use super::device_tensor::{Constants, DeviceTensor};
 use super::gpu_client::GpuClient;
+use super::launch::Launch;
 use super::limits::Limits;
-use super::tile::{self, Block, Hardware, Tile};
+use super::tile::{Block, Hardware, Tile};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 
@@ -70,25 +73,40 @@ impl Work {
     }
 }
 
-impl Convolution {
-    /// Uploads the weights of `convolution`. `activation` is applied last, after the shortcut if
-    /// there is one. Returns `None` if no tile fits the adapter's limits.
-    ///
-    /// # Panics
-    /// If `convolution` is grouped.
-    pub fn new(
-        client: &GpuClient,
-        convolution: &plan::Convolution,
-        folded: &Folded,
-        activation: Activation,
-        precision: Precision,
-        hardware: Hardware,
-    ) -> Option<Self> {
-        let work = Work::chosen(hardware, client.limits(), convolution.out_channels)?;
-        Some(Self::with_work(client, convolution, folded, activation, precision, work))
+impl Work {
+    /// The launch that writes `pixels` pixels of `vectors` vectors of channels.
+    pub fn launch(self, limits: Limits, pixels: usize, vectors: usize) -> Launch {
+        let (block, lanes, units) = match self {
+            Self::Staged(tile) => (tile.block(), tile.lanes, tile.units()),
+            Self::Registers(block) => (block.pixels(), block.vectors(), block.units()),
+        };
+        Launch::grid(limits, pixels.div_ceil(block), vectors.div_ceil(lanes), units)
     }
 
-    /// As [`new`](Self::new), with a given kernel and tile.
+    /// Bytes of the weights of `convolution`.
+    pub fn weight_bytes(convolution: &plan::Convolution, precision: Precision) -> usize {
+        let plan::Convolution { in_channels, out_channels, kernel, .. } = *convolution;
+        let [stored_in, stored_out] =
+            [in_channels, out_channels].map(|count| count.next_multiple_of(WIDTH));
+        kernel * kernel * stored_in * stored_out * precision.bytes()
+    }
+}
+
+impl fmt::Display for Work {
+    /// The kernel's name with its tile: pixels by channels.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Staged(tile) => {
+                write!(formatter, "convolution {}x{}", tile.block(), WIDTH * tile.lanes)
+            }
+            Self::Registers(block) => write!(formatter, "convolution in registers {block}"),
+        }
+    }
+}
+
+impl Convolution {
+    /// Uploads the weights of `convolution`. `activation` is applied last, after the shortcut if
+    /// there is one. [`Work::chosen`] gives the kernel and its tile.
     ///
     /// # Panics
     /// If `convolution` is grouped.
@@ -150,15 +168,8 @@ impl Convolution {
             (self.in_channels, self.output(input.shape()))
         );
         output.assert_follows(input, shortcut, self.precision);
-        let [block, vectors] = match self.work {
-            Work::Staged(tile) => [tile.block(), tile.lanes],
-            Work::Registers(block) => [block.pixels(), block.vectors()],
-        };
-        let (cubes, across) = tile::grid(
-            client.limits(),
-            output.pixels().div_ceil(block),
-            output.vectors().div_ceil(vectors),
-        );
+        let groups = self.work.launch(client.limits(), output.pixels(), output.vectors());
+        let (cubes, units) = (groups.cubes(), groups.dimension());
         let [_, height, width] = input.shape();
         let before = |side| self.padding.around(side, self.kernel, self.stride)[0];
         let sizes = SizesLaunch::new(
@@ -171,7 +182,7 @@ impl Convolution {
             output.pixels(),
             before(height),
             before(width),
-            across,
+            groups.across(),
         );
         let (kernel, stride, activation) = (self.kernel, self.stride, self.activation);
         let (weight, bias) = (self.weight.argument(), self.bias.argument());
@@ -186,7 +197,6 @@ impl Convolution {
                     Precision::F16 => staged::convolution::launch::<half::f16>,
                 };
                 let config = staged::Config { kernel, stride, activation, shortcut, tile };
-                let units = CubeDim::new_1d(tile.units() as u32);
                 launch(
                     client,
                     cubes,
@@ -208,7 +218,6 @@ impl Convolution {
                 let around = |side| self.padding.around(side, self.kernel, self.stride);
                 let padded = [height, width].map(around) != [[0; 2]; 2];
                 let config = registers::Config { padded, activation, shortcut };
-                let units = CubeDim::new_1d(block.units() as u32);
                 launch(
                     client,
                     cubes,

@@ -29,14 +29,12 @@ mod work;
 
 use std::ops::Range;
 
-use cubecl::prelude::*;
-
 use super::Precision;
 use super::WIDTH;
 use super::convolution::bias;
 use super::device_tensor::{Constants, DeviceTensor};
 use super::gpu_client::GpuClient;
-use super::tile::{self, Block, Hardware, WinogradTile};
+use super::tile::{Block, WinogradTile};
 use crate::plan::Folded;
 use crate::plan::{self, Activation, Padding};
 use kernel::{Config, SizesLaunch, winograd};
@@ -54,6 +52,8 @@ pub struct Winograd {
     activation: Activation,
     precision: Precision,
     work: Work,
+    /// Bytes that a part between launches may have.
+    part_bytes: usize,
 }
 
 impl Winograd {
@@ -74,28 +74,12 @@ impl Winograd {
     /// Transforms the filters of `convolution` and uploads them. `activation` is applied last,
     /// after the shortcut if there is one.
     ///
-    /// Tiles are 4x4 in f32, and 2x2 if the adapter's limits require it. In f16 they are always
-    /// 2x2, because the larger transforms would lose most of its three digits. Returns `None` if no
-    /// tile fits the limits.
+    /// [`Work::chosen`] gives the launches and the tile: in f32 tiles are 4x4, and 2x2 if the
+    /// adapter's limits require it. In f16 they are always 2x2, because the larger transforms would
+    /// lose most of its three digits.
     ///
     /// # Panics
     /// If the kernel does not [compute](Self::computes) this convolution.
-    pub fn new(
-        client: &GpuClient,
-        convolution: &plan::Convolution,
-        folded: &Folded,
-        activation: Activation,
-        precision: Precision,
-        hardware: Hardware,
-    ) -> Option<Self> {
-        let work = Work::chosen(hardware, client.limits(), convolution.out_channels, precision)?;
-        Some(Self::with_work(client, convolution, folded, activation, precision, work))
-    }
-
-    /// As [`new`](Self::new), with given launches and a given tile.
-    ///
-    /// # Panics
-    /// See [`new`](Self::new).
     pub fn with_work(
         client: &GpuClient,
         convolution: &plan::Convolution,
@@ -124,6 +108,7 @@ impl Winograd {
             activation,
             precision,
             work,
+            part_bytes: work::part_bytes(client.limits()),
         }
     }
 
@@ -165,12 +150,8 @@ impl Winograd {
         let Arguments { client, input, shortcut, output } = arguments;
         let [_, down, right] = tiles(output.shape(), tile.side);
         let tiles = output.photos * down * right;
-        let (cubes, across) = tile::grid(
-            client.limits(),
-            tiles.div_ceil(tile.tiles),
-            output.vectors().div_ceil(tile.lanes * tile.vectors),
-        );
-        let sizes = arguments.sizes(tile.side, tiles, across);
+        let groups = work::fused(tile, client.limits(), tiles, output.vectors());
+        let sizes = arguments.sizes(tile.side, tiles, groups.across());
         let config = Config { activation: self.activation, shortcut: shortcut.is_some(), tile };
         let launch = match output.precision {
             Precision::F32 => winograd::launch::<f32>,
@@ -178,8 +159,8 @@ impl Winograd {
         };
         launch(
             client,
-            cubes,
-            CubeDim::new_1d(tile.units() as u32),
+            groups.cubes(),
+            groups.dimension(),
             input.argument(),
             self.filters.argument(),
             self.bias.argument(),
@@ -201,8 +182,11 @@ impl Winograd {
                 DeviceTensor::empty(client, positions, [channels, tiles, 1], Precision::F32)
             });
             let sizes = |across| arguments.sizes(side, tiles, across);
+            let vectors = [input.vectors(), output.vectors()];
+            let [inputs, products, outputs] =
+                self.work.phases(block, client.limits(), tiles, vectors);
 
-            let (cubes, units) = tile::line(client.limits(), tiles * input.vectors());
+            let (cubes, units) = (inputs.cubes(), inputs.dimension());
             let launch = match precision {
                 Precision::F32 => phases::inputs::launch::<f32>,
                 Precision::F16 => phases::inputs::launch::<half::f16>,
@@ -211,26 +195,24 @@ impl Winograd {
             launch(client, cubes, units, photos, values, sizes(0), part.start, side);
 
             let groups = output.vectors().div_ceil(block.vectors());
-            let (cubes, across) =
-                tile::grid(client.limits(), tiles.div_ceil(block.pixels()), positions * groups);
             let launch = match precision {
                 Precision::F32 => phases::products::launch::<f32>,
                 Precision::F16 => phases::products::launch::<half::f16>,
             };
             launch(
                 client,
-                cubes,
-                CubeDim::new_1d(block.units() as u32),
+                products.cubes(),
+                products.dimension(),
                 transformed.argument(),
                 self.filters.argument(),
                 sums.argument(),
-                sizes(across),
+                sizes(products.across()),
                 block.argument(),
                 groups,
                 positions,
             );
 
-            let (cubes, units) = tile::line(client.limits(), tiles * output.vectors());
+            let (cubes, units) = (outputs.cubes(), outputs.dimension());
             let launch = match precision {
                 Precision::F32 => phases::outputs::launch::<f32>,
                 Precision::F16 => phases::outputs::launch::<half::f16>,
@@ -255,9 +237,7 @@ impl Winograd {
 
     /// Bytes of the transformed inputs and of the sums of a tile.
     fn bytes_of_tile(&self) -> [usize; 2] {
-        [self.in_channels, self.out_channels].map(|channels| {
-            self.work.positions() * channels.next_multiple_of(WIDTH) * Precision::F32.bytes()
-        })
+        self.work.bytes_of_tile([self.in_channels, self.out_channels])
     }
 
     /// The tiles of `photos` photos of `[channels, height, width]`, in parts whose intermediate
@@ -265,7 +245,7 @@ impl Winograd {
     fn parts(&self, photos: usize, shape: [usize; 3]) -> Vec<Range<usize>> {
         let [inputs, sums] = self.bytes_of_tile();
         let [_, down, right] = tiles(shape, self.work.side());
-        work::parts(photos * down * right, inputs.max(sums))
+        work::parts(photos * down * right, inputs.max(sums), self.part_bytes)
     }
 
     /// What passes through memory between the launches, for `photos` photos of
@@ -302,7 +282,7 @@ impl Winograd {
 }
 
 /// `[channels, rows of tiles, columns of tiles]` of an output.
-fn tiles([channels, height, width]: [usize; 3], side: usize) -> [usize; 3] {
+pub(crate) fn tiles([channels, height, width]: [usize; 3], side: usize) -> [usize; 3] {
     [channels, height.div_ceil(side), width.div_ceil(side)]
 }
 
@@ -316,7 +296,8 @@ struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The sizes for `tiles_count` tiles, in a launch of `across` work-groups along its first dimension.
+    /// The sizes for `tiles_count` tiles, in a launch of `across` work-groups along its first
+    /// dimension.
     fn sizes(&self, side: usize, tiles_count: usize, across: usize) -> SizesLaunch {
         let (input, output) = (self.input, self.output);
         let [_, down, right] = tiles(output.shape(), side);

@@ -1,11 +1,14 @@
 //! The launches of a Winograd convolution, chosen for the hardware.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::Winograd;
+use crate::kernels::launch::Launch;
 use crate::kernels::limits::Limits;
 use crate::kernels::tile::{Block, Hardware, WinogradTile};
 use crate::kernels::{Precision, WIDTH};
+use crate::plan;
 
 /// The launches of a [`Winograd`] convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +29,14 @@ pub enum Work {
 /// WebGPU guarantees (`maxStorageBufferBindingSize`).
 const PART_BYTES: usize = 64 << 20;
 
-/// Divides `tiles` tiles into parts of at most [`PART_BYTES`].
-pub(super) fn parts(tiles: usize, bytes_of_tile: usize) -> Vec<Range<usize>> {
-    let part = (PART_BYTES / bytes_of_tile).max(1);
+/// Bytes that a part may have on an adapter: no more than its largest buffer.
+pub(super) fn part_bytes(limits: Limits) -> usize {
+    PART_BYTES.min(limits.buffer())
+}
+
+/// Divides `tiles` tiles into parts of at most `part_bytes`.
+pub(super) fn parts(tiles: usize, bytes_of_tile: usize, part_bytes: usize) -> Vec<Range<usize>> {
+    let part = (part_bytes / bytes_of_tile).max(1);
     (0..tiles).step_by(part).map(|first| first..tiles.min(first + part)).collect()
 }
 
@@ -86,6 +94,84 @@ impl Work {
     pub(super) fn positions(self) -> usize {
         (self.side() + 2) * (self.side() + 2)
     }
+
+    /// Bytes of the transformed filters of `convolution`.
+    pub fn filter_bytes(self, convolution: &plan::Convolution, precision: Precision) -> usize {
+        let plan::Convolution { in_channels, out_channels, .. } = *convolution;
+        let [stored_in, stored_out] =
+            [in_channels, out_channels].map(|count| count.next_multiple_of(WIDTH));
+        self.positions() * stored_in * stored_out * precision.bytes()
+    }
+
+    /// Bytes that a tile of a convolution of these input and output channels has in memory between
+    /// launches: its transformed inputs or its sums, whichever are more. None in a single launch.
+    pub fn bytes_between(self, channels: [usize; 2]) -> usize {
+        match self {
+            Self::Fused(_) => 0,
+            Self::Phases { .. } => self.bytes_of_tile(channels).into_iter().max().unwrap_or(0),
+        }
+    }
+
+    /// Bytes of the transformed inputs and of the sums of a tile.
+    pub(super) fn bytes_of_tile(self, channels: [usize; 2]) -> [usize; 2] {
+        channels
+            .map(|count| self.positions() * count.next_multiple_of(WIDTH) * Precision::F32.bytes())
+    }
+
+    /// The launches of a convolution of these input and output channels for `tiles` tiles.
+    pub fn launches(self, limits: Limits, tiles: usize, channels: [usize; 2]) -> Vec<Launch> {
+        let vectors = channels.map(|count| count.div_ceil(WIDTH));
+        match self {
+            Self::Fused(tile) => vec![fused(tile, limits, tiles, vectors[1])],
+            Self::Phases { block, .. } => {
+                parts(tiles, self.bytes_between(channels), part_bytes(limits))
+                    .into_iter()
+                    .flat_map(|part| self.phases(block, limits, part.len(), vectors))
+                    .collect()
+            }
+        }
+    }
+
+    /// The three launches for a part of `tiles` tiles.
+    pub(super) fn phases(
+        self,
+        block: Block,
+        limits: Limits,
+        tiles: usize,
+        [in_vectors, out_vectors]: [usize; 2],
+    ) -> [Launch; 3] {
+        let down = self.positions() * out_vectors.div_ceil(block.vectors());
+        [
+            Launch::line(limits, tiles * in_vectors),
+            Launch::grid(limits, tiles.div_ceil(block.pixels()), down, block.units()),
+            Launch::line(limits, tiles * out_vectors),
+        ]
+    }
+}
+
+impl fmt::Display for Work {
+    /// The algorithm's name with its tile: Winograd tiles, or pixels, by channels.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = self.side();
+        write!(formatter, "winograd F({side}x{side}) ")?;
+        match self {
+            Self::Fused(WinogradTile { tiles, lanes, vectors, .. }) => {
+                write!(formatter, "{tiles}x{}", WIDTH * lanes * vectors)
+            }
+            Self::Phases { block, .. } => write!(formatter, "in phases {block}"),
+        }
+    }
+}
+
+/// The launch of a convolution that takes only one.
+pub(super) fn fused(
+    tile: WinogradTile,
+    limits: Limits,
+    tiles: usize,
+    out_vectors: usize,
+) -> Launch {
+    let down = out_vectors.div_ceil(tile.lanes * tile.vectors);
+    Launch::grid(limits, tiles.div_ceil(tile.tiles), down, tile.units())
 }
 
 #[cfg(test)]
@@ -95,14 +181,14 @@ mod tests {
     #[test]
     fn large_batches_are_divided_into_parts_that_fit_a_buffer() {
         assert_eq!(
-            parts(1000, 1 << 20),
+            parts(1000, 1 << 20, PART_BYTES),
             [0..64, 64..128]
                 .into_iter()
                 .chain((2..15).map(|at| at * 64..at * 64 + 64))
                 .chain(std::iter::once(960..1000))
                 .collect::<Vec<_>>()
         );
-        assert_eq!(parts(2, PART_BYTES + 1), [0..1, 1..2]);
+        assert_eq!(parts(2, PART_BYTES + 1, PART_BYTES), [0..1, 1..2]);
         let of = |tiles| PhaseBytes { inputs: 0, sums: 0, bias: 0, tiles, all: 3 };
         let shares = [of(0..1).share(100), of(1..2).share(100), of(2..3).share(100)];
         assert_eq!(shares.iter().sum::<usize>(), 100);
