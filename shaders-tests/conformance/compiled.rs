@@ -63,6 +63,31 @@ fn agrees(weights: &Path, reference: &str) {
     }
 }
 
+/// Runs both networks on small photos with the kernels for a GPU, within the client's limits.
+///
+/// # Panics
+/// If they disagree with PyTorch.
+pub fn agrees_on(client: &GpuClient, f16: bool, case: &str) {
+    let networks = [
+        (fixture("narrow.pth"), "narrow_reference.safetensors"),
+        (
+            committed("weights/efficientnet-lite0.safetensors"),
+            "efficientnet_lite0_reference.safetensors",
+        ),
+    ];
+    for (weights, reference) in networks {
+        let reference = read_numbers(&fixture(reference));
+        let (photos, expected) = (&reference["square"], &reference["square.features"]);
+        let f16 = f16.then_some((Precision::F16, F16_TOLERANCE));
+        for (precision, tolerance) in std::iter::once((Precision::F32, TOLERANCE)).chain(f16) {
+            let how = (precision, Hardware::Gpu);
+            let error = error(&weights, client, photos, expected, how);
+            println!("{} {precision} within {case}: off by {error:.1e}", weights.display());
+            assert!(error < tolerance, "{} {precision} within {case}: {error}", weights.display());
+        }
+    }
+}
+
 /// The largest difference from `expected`, relative to its largest value.
 fn error(
     weights: &Path,

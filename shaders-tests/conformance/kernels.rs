@@ -8,8 +8,8 @@ use kindling::kernels::conformance::{self, Algorithm, Finding};
 use kindling::kernels::{Hardware, MaxPool};
 use kindling::plan::{Operation, Plan, Planned, Value};
 
-use shaders_tests::batches;
 use shaders_tests::adapter::{TestAdapter, adapters, fully_tested};
+use shaders_tests::batches;
 use shaders_tests::table::Table;
 
 fn plans() -> [Plan; 2] {

@@ -2,6 +2,7 @@
 
 use crate::errors::assert_error;
 use crate::fixtures::{CPU, json, kindling, narrow, photos, run_in, stdout};
+use crate::reference::fixture;
 
 #[test]
 fn devices_tells_whose_kernels_run() {
@@ -50,6 +51,42 @@ fn devices_test_trusts_every_kernel_of_this_machine() {
         }
         assert!(kernels.iter().all(|kernel| kernel["trusted"] == true), "{report:#}");
     }
+}
+
+/// `kindling`, with every adapter opened with the limits of another one.
+fn within(limits: &str, args: &[&str]) -> std::process::Output {
+    let folder = photos(2);
+    let mut command = kindling();
+    command.current_dir(folder.path()).env("KINDLING_ADAPTER_LIMITS", limits).args(args);
+    command.output().unwrap()
+}
+
+#[test]
+fn adapters_are_opened_with_published_limits_that_an_environment_variable_names() {
+    let unknown = within("voodoo-2", &["devices"]);
+    assert_error(&unknown, &["KINDLING_ADAPTER_LIMITS", "`voodoo-2`", "apple-m1", "mali"]);
+    for (limits, kernels) in [("apple-m1", true), ("vulkan", false)] {
+        for device in json(&within(limits, &["devices", "--json"])).as_array().unwrap() {
+            if device["backend"] == "wgpu" {
+                let name = device["name"].as_str().unwrap();
+                assert!(name.ends_with(&format!(" with the limits of {limits}")), "{name}");
+                assert_eq!(device["kernels"], kernels, "{device}");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(not(feature = "burn-wgpu"))]
+fn an_adapter_whose_limits_are_too_low_is_refused_with_the_limit() {
+    if json(&within("vulkan", &["devices", "--json"])).as_array().unwrap()[0]["backend"] != "wgpu" {
+        return;
+    }
+    let weights = fixture("narrow.pth");
+    let weights = weights.to_str().unwrap();
+    let args = ["embed", weights, "photos", "--device", "wgpu", "--out", "features.npy"];
+    let refused = within("vulkan", &args);
+    assert_error(&refused, &["wgpu:0", "fewer than the 6 buffers", "--device"]);
 }
 
 #[test]
