@@ -16,6 +16,9 @@
 //! | `failure` | device errors as one-line messages |
 //! | `reference` | expected values in f64, with error bounds |
 //! | `conformance` | each kernel checked against the reference on an adapter |
+//! | `samples` | how long work takes on an adapter |
+//! | `layer_speed` | the speed of each kernel at a layer of the networks |
+//! | `roofline` | upper bounds for an adapter's speed, measured |
 //!
 //! Dense convolutions have two sets of kernels, for GPUs and for drivers that run on the processor
 //! ([`Hardware`]); [`Kind::hardware`](crate::device::Kind::hardware) chooses between them.
@@ -32,10 +35,13 @@ mod epilogue;
 pub(crate) mod failure;
 mod gpu_client;
 mod launch;
+mod layer_speed;
 mod limits;
 pub mod pool;
 pub mod preprocess;
 pub mod reference;
+mod roofline;
+mod samples;
 mod tile;
 mod window;
 pub mod winograd;
@@ -46,8 +52,11 @@ pub use depthwise::Depthwise;
 pub use device_tensor::{DeviceTensor, Reading};
 pub use gpu_client::GpuClient;
 pub use launch::Launch;
+pub use layer_speed::{LayerSpeed, LayerSpeedError, layer_speeds};
 pub use limits::Limits;
 pub use pool::MaxPool;
+pub use roofline::{Roofline, RooflineError};
+pub use samples::{Effort, Samples};
 pub use tile::{Block, Hardware, Tile, WinogradTile};
 pub use winograd::Winograd;
 

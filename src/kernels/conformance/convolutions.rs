@@ -4,9 +4,7 @@ use cubecl::server::ServerError;
 
 use super::{Algorithm, Finding, rounded, storage_roundings, window};
 use crate::kernels::reference::{Expected, Reference, values};
-use crate::kernels::{
-    Convolution, Depthwise, DeviceTensor, GpuClient, Precision, Winograd, winograd,
-};
+use crate::kernels::{DeviceTensor, GpuClient, Precision, winograd};
 use crate::plan::Folded;
 use crate::plan::{self, Activation};
 
@@ -60,28 +58,8 @@ pub fn convolution(
     );
     let added = rounded(values(photos * out_channels * shape[0] * shape[1], 4), precision);
     let other = shortcut.then(|| DeviceTensor::upload(client, &added, output.shape(), precision));
-    match algorithm {
-        Algorithm::Direct(work) => {
-            Convolution::with_work(client, convolution, &folded, activation, precision, work).run(
-                client,
-                &on_device,
-                other.as_ref(),
-                &output,
-            );
-        }
-        Algorithm::Winograd(work) => {
-            Winograd::with_work(client, convolution, &folded, activation, precision, work).run(
-                client,
-                &on_device,
-                other.as_ref(),
-                &output,
-            );
-        }
-        Algorithm::Depthwise => {
-            Depthwise::new(client, convolution, &folded, precision)
-                .run(client, &on_device, &output);
-        }
-    }
+    let prepared = algorithm.prepare(client, convolution, &folded, precision);
+    prepared.run(client, &on_device, other.as_ref(), &output);
     let actual = output.read(client)?;
 
     let expected =

@@ -20,6 +20,7 @@
 //! Error Analysis*, 2019, whose bound uses the sum of the magnitudes of the terms instead.
 
 mod convolutions;
+mod prepared;
 
 use cubecl::server::ServerError;
 use half::f16;
@@ -114,7 +115,7 @@ impl Algorithm {
         winograd.map(Self::Winograd).or_else(|| direct().map(Self::Direct))
     }
 
-    fn name(self) -> String {
+    pub(in crate::kernels) fn name(self) -> String {
         match self {
             Self::Direct(work) => work.to_string(),
             Self::Winograd(work) => work.to_string(),
