@@ -13,6 +13,7 @@
 //! | `family`, `architecture`, `published`, `naming` | what a family's file states about it |
 //! | `catalogue` | architectures by name, or by a file's tensors |
 //! | `forward`, `network`, `backbone` | what every network can do |
+//! | `random_weights` | weights for tests and measurements |
 
 mod architecture;
 pub mod architectures;
@@ -24,6 +25,7 @@ mod forward;
 mod naming;
 mod network;
 mod published;
+mod random_weights;
 
 pub use architecture::Architecture;
 pub use architectures::Network;
@@ -33,3 +35,4 @@ pub use catalogue::UnknownBackbone;
 pub use forward::{Forward, Tensors};
 pub use naming::{Naming, OtherNaming};
 pub use published::{Digest, PublishedWeights};
+pub use random_weights::random_weights;

@@ -11,10 +11,14 @@ mod passage;
 mod pending_batch;
 mod self_check;
 mod shared_cache;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod speed_test;
 mod table;
 
 pub use batch::{Extraction, FeatureBatch, Stopped};
 pub use extract::Extractor;
 pub use near_duplicates::{MIN_FEATURES, NEAR_DUPLICATE, NearDuplicate, near_duplicates};
 pub use self_check::{SelfCheck, SelfCheckError};
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use speed_test::{ForwardSpeed, SpeedTest, SpeedTestError};
 pub use table::{FeatureTable, TableFormat, TableRow};

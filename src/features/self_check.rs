@@ -64,7 +64,7 @@ const CHECKED_DEPTH: usize = 49;
 /// The largest difference that rounding explains, as a fraction of the largest value. In f32: what
 /// is promised for logits. In f16: 2^-11 per rounding, twice the square root of the number of
 /// layers, and four for the largest of many values.
-fn bound(precision: Precision, depth: usize) -> f32 {
+pub(super) fn bound(precision: Precision, depth: usize) -> f32 {
     match precision {
         Precision::F32 => 1e-4,
         Precision::F16 => 4.0 * 2.0 * (depth.max(CHECKED_DEPTH) as f32).sqrt() / 2048.0,
@@ -154,7 +154,7 @@ fn batch(photo: &[u8], count: usize) -> Vec<u8> {
 }
 
 /// The largest difference as a fraction of the largest expected value. NaN differs from everything.
-fn difference(actual: &[f32], expected: &[f32]) -> f32 {
+pub(super) fn difference(actual: &[f32], expected: &[f32]) -> f32 {
     let larger = |largest: f32, value: f32| match value > largest || value.is_nan() {
         true => value,
         false => largest,
