@@ -95,8 +95,9 @@ pub fn photos(hardware: Hardware) -> usize {
     }
 }
 
-/// Measures every kernel, with every tile that the adapter allows, and passes each kernel's name (in
-/// the words of [`Finding`](super::conformance::Finding)) and speed to `observe`, or why it has none.
+/// Measures every kernel, with every tile that the adapter allows. Passes each kernel's name, which
+/// is that of its [`Finding`](super::conformance::Finding), and its speed to `observe`, or why it
+/// has none.
 pub fn layer_speeds(
     client: &GpuClient,
     precision: Precision,
