@@ -1,15 +1,21 @@
 //! `kindling devices`
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod forwards;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod report;
 mod test;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueHint};
 use kindling::device::{self, Backend, DeviceInfo};
 use kindling::engine;
+use kindling::output::OutputFile;
 
-use super::terminal::{counted, table};
+use super::terminal::{counted, one_line, printed_afterwards, table, text};
 
 /// List the devices that this build can use on this machine
 #[derive(Args)]
@@ -18,6 +24,8 @@ Examples:
   kindling devices
   kindling devices --json
   kindling devices --test                test the kernels on every GPU
+  kindling devices --test --report a.json
+                                         measure them too, for docs/gpus.md
   kindling train photos --device wgpu:1  train on the second GPU of the list")]
 pub struct DevicesArgs {
     /// Print a JSON array
@@ -32,6 +40,16 @@ pub struct DevicesArgs {
     /// processor takes a minute or two.
     #[arg(long)]
     test: bool,
+
+    /// With --test: measure the kernels and both networks too, and write FILE (JSON)
+    ///
+    /// The file has each adapter's name, driver and limits, each kernel's error and speed, photos
+    /// per second of resnet18 and efficientnet-lite0, and the adapter's bandwidth and multiply
+    /// rate. It has no name of a user, a machine or a path. An existing FILE is replaced when all
+    /// is measured. A GPU takes about a minute, a driver that runs on the processor several.
+    /// docs/gpus.md shows the files that people sent, and how to send one.
+    #[arg(long, value_name = "FILE", requires = "test", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
 }
 
 pub fn run(args: &DevicesArgs) -> Result<()> {
@@ -39,7 +57,11 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
     let devices = device::list();
     let mut out = io::stdout().lock();
     if args.test {
-        let wrong = test::run(&mut out, &devices, args.json)?;
+        let file = args.report.as_deref().map(|file| OutputFile::reserve(file, true));
+        let wrong = test::run(&mut out, &devices, args.json, file.transpose()?)?;
+        if let (Some(file), false) = (&args.report, args.json) {
+            printed_afterwards(writeln!(out, "report    {}", one_line(&text(file))));
+        }
         return match wrong {
             0 => Ok(()),
             _ => bail!(

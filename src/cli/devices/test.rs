@@ -4,47 +4,75 @@ use std::io::Write;
 
 use anyhow::Result;
 use kindling::device::DeviceInfo;
+use kindling::output::OutputFile;
 
-/// Tests Kindling's kernels on every GPU of `devices`, prints the results, and returns the number
-/// of wrong kernels.
+/// Tests Kindling's kernels on every adapter of `devices` that is a GPU or presents itself as one,
+/// prints the results, measures speeds for `file` if there is one, and returns the number of wrong
+/// results.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-pub fn run(out: &mut impl Write, devices: &[DeviceInfo], json: bool) -> Result<usize> {
-    let tested = devices.iter().filter(|info| info.kind.is_gpu() && info.kernels);
-    let reports: Vec<Report> = tested.map(Report::of).collect::<Result<_>>()?;
-    if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;
-    } else {
-        for (at, report) in reports.iter().enumerate() {
-            if at > 0 {
+pub fn run(
+    out: &mut impl Write,
+    devices: &[DeviceInfo],
+    json: bool,
+    file: Option<OutputFile>,
+) -> Result<usize> {
+    let adapters = || devices.iter().filter(|info| info.backend.is_for_gpus());
+    let (mut reports, mut measured, mut wrong) = (Vec::new(), Vec::new(), 0);
+    for info in adapters().filter(|info| info.kernels) {
+        let report = Report::of(info)?;
+        wrong += report.kernels.iter().filter(|kernel| !kernel.trusted).count();
+        if !json {
+            if !reports.is_empty() {
                 writeln!(out)?;
             }
             report.print(out)?;
         }
-        for info in devices.iter().filter(|info| info.kind.is_gpu() && !info.kernels) {
-            let others = match info.is_usable() {
-                true => "it runs Burn's, which are not tested",
-                false => "Burn's are not in this build (cargo feature `burn-wgpu`)",
-            };
+        if file.is_some() {
+            let adapter = Adapter::measured(info, &report.kernels);
+            wrong += adapter.wrong_networks();
+            if !json {
+                adapter.print(out)?;
+            }
+            measured.push(adapter);
+        }
+        reports.push(report);
+    }
+    for info in adapters().filter(|info| !info.kernels) {
+        if file.is_some() {
+            measured.push(Adapter::measured(info, &[]));
+        }
+        let others = match info.is_usable() {
+            true => "it runs Burn's, which are not tested",
+            false => "Burn's are not in this build (cargo feature `burn-wgpu`)",
+        };
+        if !json {
             writeln!(out, "{info}: its limits do not allow Kindling's kernels; {others}")?;
         }
-        if reports.is_empty() {
-            writeln!(out, "there is no GPU or graphics driver to test")?;
-        }
     }
-    Ok(reports.iter().flat_map(|report| &report.kernels).filter(|kernel| !kernel.trusted).count())
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&reports)?)?;
+    } else if reports.is_empty() {
+        writeln!(out, "there is no GPU or graphics driver to test")?;
+    }
+    if let Some(file) = file {
+        super::report::write(file, measured)?;
+    }
+    Ok(wrong)
 }
 
 /// Reports that this build has no kernels.
 #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-pub fn run(_: &mut impl Write, _: &[DeviceInfo], _: bool) -> Result<usize> {
+pub fn run(_: &mut impl Write, _: &[DeviceInfo], _: bool, _: Option<OutputFile>) -> Result<usize> {
     anyhow::bail!("this build reaches no GPU: build it with `--features wgpu`")
 }
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-use report::Report;
+use super::report::Adapter;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+pub use kernels::{Kernel, Report, precisions};
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod report {
+mod kernels {
     use std::collections::BTreeMap;
     use std::io::Write;
 
@@ -64,10 +92,10 @@ mod report {
     }
 
     /// A kernel's results.
-    #[derive(Serialize)]
+    #[derive(Clone, Serialize)]
     pub struct Kernel {
-        kernel: String,
-        precision: String,
+        pub kernel: String,
+        pub precision: String,
         shapes: usize,
         /// The largest error as a fraction of its bound. `None` if a value is NaN or missing.
         worst: Option<f64>,
@@ -76,15 +104,18 @@ mod report {
         pub trusted: bool,
     }
 
+    /// How values are stored in the tests of a device.
+    pub fn precisions(info: &DeviceInfo) -> &'static [Precision] {
+        if info.f16 { &[Precision::F32, Precision::F16] } else { &[Precision::F32] }
+    }
+
     impl<'a> Report<'a> {
         pub fn of(info: &'a DeviceInfo) -> Result<Self> {
             device::open(info)?;
             let client =
                 device::client(info).ok_or_else(|| anyhow!("{info} is no longer there"))?;
             let mut findings: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
-            let precisions: &[Precision] =
-                if info.f16 { &[Precision::F32, Precision::F16] } else { &[Precision::F32] };
-            for precision in precisions {
+            for precision in precisions(info) {
                 conformance::quick_suite(&client, *precision, |finding| {
                     let key = (finding.kernel.clone(), precision.to_string());
                     findings.entry(key).or_default().push(finding);
