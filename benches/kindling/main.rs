@@ -4,10 +4,14 @@
 //! names. With `--worker WEIGHTS BATCH DEVICE` the program measures one forward pass per line of
 //! input, and with `--decode-worker FOLDER [bytes|tensor]` one pass over a folder's photos, so that
 //! `compare/compare.py` can alternate it with other programs.
+//!
+//! `cargo bench -- gpu` measures every GPU, and software drivers too, which all others skip.
 
 mod backbone;
 mod decode_worker;
 mod end_to_end;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
 mod head;
 mod photos;
 mod preprocess;
@@ -33,6 +37,15 @@ fn main() {
             std::process::exit(1);
         }
         None => {}
+    }
+    #[cfg(any(feature = "wgpu", feature = "cuda"))]
+    match gpu::run(&words) {
+        Ok(gpu::Next::End) => return,
+        Ok(gpu::Next::OtherBenchmarks) => {}
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
     }
     // Only 10 samples, because a forward of 32 photos takes a second on a slow backend.
     let mut criterion = Criterion::default()
