@@ -12,6 +12,7 @@ mod errors;
 mod exports;
 mod figures;
 mod fixtures;
+mod gpus_table;
 mod habits;
 mod heads;
 mod interrupts;
