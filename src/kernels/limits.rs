@@ -37,7 +37,7 @@ impl Limits {
 
     /// The largest alignment of a part of a buffer that an API may ask for:
     /// `minStorageBufferOffsetAlignment` of WebGPU and Vulkan is at most 256.
-    const ALIGNMENT: usize = 256;
+    pub const ALIGNMENT: usize = 256;
 
     /// The limits of the client's adapter.
     pub fn of(client: &Client) -> Self {

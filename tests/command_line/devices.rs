@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::errors::assert_error;
 use crate::fixtures::{CPU, json, kindling, narrow, photos, run_in, stderr, stdout};
-use crate::reference::fixture;
 
 #[test]
 fn devices_tells_whose_kernels_run() {
@@ -195,7 +194,7 @@ fn an_adapter_whose_limits_are_too_low_is_refused_with_the_limit() {
     if json(&within("vulkan", &["devices", "--json"])).as_array().unwrap()[0]["backend"] != "wgpu" {
         return;
     }
-    let weights = fixture("narrow.pth");
+    let weights = crate::reference::fixture("narrow.pth");
     let weights = weights.to_str().unwrap();
     let args = ["embed", weights, "photos", "--device", "wgpu", "--out", "features.npy"];
     let refused = within("vulkan", &args);
