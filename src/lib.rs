@@ -89,6 +89,7 @@ pub mod kernels;
 mod leftovers;
 pub mod neighbours;
 pub mod output;
+mod panics;
 pub mod photos;
 pub mod plan;
 mod precision;

@@ -136,6 +136,11 @@ pub fn advised(error: EngineError, extractor: &Extractor) -> anyhow::Error {
         EngineError::NotFinite if extractor.precision() == Precision::F16 => {
             anyhow!("{error}: omit --precision f16, whose largest number is 65504")
         }
+        EngineError::WrongNumbers { .. } => anyhow!(
+            "{error}; its features since the last check are not cached; use --device cpu, or another \
+             driver (`kindling devices --test` tests it)"
+        ),
+        EngineError::Timeout(_) => error.into(),
         _ if extractor.is_on_gpu() => anyhow!("{error}{kept}; try again, or use --device cpu"),
         _ => error.into(),
     }

@@ -134,27 +134,47 @@ pub fn unsupported_networks(device: &Device) -> Vec<(Architecture, Unsupported)>
         .collect()
 }
 
-/// The features of `pixels` computed on the processor, `[photos, features]`: by the CPU engine, or
-/// by Burn's operations if it cannot run the network. A GPU's features are compared with them.
-///
-/// # Errors
-/// If the device does not return the weights, or the build has no CPU backend.
-pub fn features_on_processor(
-    backbone: &Backbone,
-    preprocessing: &Preprocessing,
-    pixels: &[u8],
-) -> Result<Vec<f32>, EngineError> {
-    let side = preprocessing.crop as usize;
-    let compiled = NetworkSpec::of(backbone)
-        .and_then(|spec| Ok(CpuNetwork::of(&spec, [side; 2], Tuning::for_one_photo())?));
-    match compiled {
-        Ok(network) => Ok(network.features(Photos::Bytes(pixels, &preprocessing.normalised()))),
-        Err(EngineError::Unsupported(unsupported)) => {
-            let device = crate::device::processor().ok_or(unsupported)?;
-            let network =
-                backbone.loaded().map_err(EngineError::Weights)?.clone().to_device(&device);
-            read(network.forward(normalised(pixels, preprocessing, &device)))
+/// A network on the processor, with whose features a GPU's are compared: compiled for the CPU
+/// engine, or run with Burn's operations if that engine cannot run it.
+pub struct ProcessorNetwork<'a> {
+    backbone: &'a Backbone,
+    preprocessing: Preprocessing,
+    /// `None` if the CPU engine cannot run it.
+    compiled: Option<CpuNetwork>,
+}
+
+impl<'a> ProcessorNetwork<'a> {
+    /// Compiles `backbone` for single photos.
+    ///
+    /// # Errors
+    /// If the device does not return the weights.
+    pub fn of(backbone: &'a Backbone, preprocessing: Preprocessing) -> Result<Self, EngineError> {
+        let side = preprocessing.crop as usize;
+        let compiled = NetworkSpec::of(backbone)
+            .and_then(|spec| Ok(CpuNetwork::of(&spec, [side; 2], Tuning::for_one_photo())?));
+        let compiled = match compiled {
+            Ok(network) => Some(network),
+            Err(EngineError::Unsupported(unsupported)) => {
+                // Burn's operations need a CPU backend.
+                crate::device::processor().ok_or(unsupported)?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { backbone, preprocessing, compiled })
+    }
+
+    /// The features of preprocessed photos, `[photos, crop, crop, 3]`: `[photos, features]`.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn features(&self, pixels: &[u8]) -> Result<Vec<f32>, EngineError> {
+        let Self { backbone, preprocessing, compiled } = self;
+        if let Some(network) = compiled {
+            return Ok(network.features(Photos::Bytes(pixels, &preprocessing.normalised())));
         }
-        Err(error) => Err(error),
+        let device = crate::device::processor().expect("`of` has found one");
+        let network = backbone.loaded().map_err(EngineError::Weights)?.clone().to_device(&device);
+        read(network.forward(normalised(pixels, preprocessing, &device)))
     }
 }

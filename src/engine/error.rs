@@ -17,14 +17,32 @@ pub enum EngineError {
     /// NaN or infinite features.
     #[error("the device computed features that are NaN or infinite")]
     NotFinite,
+    /// A photo's features differ from the processor's: see [`Extractor`](crate::features::Extractor).
+    #[error(
+        "the device computes wrong numbers: a photo's features differ by {error:.1e} of the largest \
+         one from the processor's, and rounding explains at most {bound:.0e}"
+    )]
+    WrongNumbers {
+        /// The difference, as a fraction of the largest feature.
+        error: f32,
+        /// The largest difference that rounding explains.
+        bound: f32,
+    },
     /// Not even one photo at a time fits.
     #[error(
-        "the device's memory is too small for one photo's activations: end other programs that use it"
+        "the device's memory is too small for the network and one photo's activations: end other \
+         programs that use it"
     )]
     OutOfMemory,
     /// The driver does not return.
     #[error("the device has not answered for {0} s: its driver may have hung")]
     Hangs(u64),
+    /// The variable with the driver's time is no number of seconds.
+    #[error(
+        "KINDLING_GPU_TIMEOUT is `{0}`: give it a number of seconds from 1 on, such as 300, or leave \
+         it out"
+    )]
+    Timeout(String),
     /// The engine cannot run the network.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),

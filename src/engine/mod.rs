@@ -20,7 +20,7 @@ mod spec;
 
 pub use self::burn::BurnEngine;
 pub(crate) use self::burn::normalised;
-pub use choice::{Chosen, Target, choose, features_on_processor, plain, unsupported_networks};
+pub use choice::{Chosen, ProcessorNetwork, Target, choose, plain, unsupported_networks};
 pub use cpu::{CpuEngine, CpuNetwork};
 pub use error::{EngineError, PrecisionError};
 pub(crate) use error::{finite, one_line};

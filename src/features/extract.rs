@@ -26,6 +26,7 @@ pub struct Extractor<'a> {
     pub(super) engine: Box<dyn Engine + 'a>,
     unsupported: Option<Unsupported>,
     pub(super) cache: Option<SharedFeatureCache>,
+    pub(super) has_spot_checks: bool,
     averaged_views: usize,
 }
 
@@ -48,7 +49,15 @@ impl<'a> Extractor<'a> {
         assert!(batch_size > 0, "a batch holds at least one photo");
         let target = Target { backbone, preprocessing, device };
         let engine = engine::plain(target);
-        Self { target, batch_size, engine, unsupported: None, cache: None, averaged_views: 1 }
+        Self {
+            target,
+            batch_size,
+            engine,
+            unsupported: None,
+            cache: None,
+            has_spot_checks: true,
+            averaged_views: 1,
+        }
     }
 
     /// The same on the fastest engine for the device that `info` describes, with values stored in
@@ -106,6 +115,14 @@ impl<'a> Extractor<'a> {
     pub fn with_averaged_views(self, views: usize) -> Self {
         assert!((1..=View::ALL.len()).contains(&views), "a photo has 1 to 10 views");
         Self { averaged_views: views, ..self }
+    }
+
+    /// The same without the spot checks of features that a GPU computes: of more than
+    /// [`Workload::FEW`] photos, one is computed on the processor too, at the end and each time
+    /// before features are written to the cache. Without them, whatever a GPU computes is cached.
+    #[must_use]
+    pub fn without_spot_checks(self) -> Self {
+        Self { has_spot_checks: false, ..self }
     }
 
     /// Over how many views the features of a photo are averaged: 1 is the plain view alone.
@@ -175,7 +192,7 @@ impl<'a> Extractor<'a> {
     /// differ by rounding, and are not cached.
     ///
     /// # Errors
-    /// If the device fails, or the first error of `receive`.
+    /// If the device fails or computes wrong numbers, or the first error of `receive`.
     pub fn for_each<P: AsRef<Path> + Sync, E>(
         &self,
         paths: &[P],

@@ -13,6 +13,7 @@ mod self_check;
 mod shared_cache;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod speed_test;
+mod spot_check;
 mod table;
 
 pub use batch::{Extraction, FeatureBatch, Stopped};

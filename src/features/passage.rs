@@ -6,6 +6,8 @@ use std::path::Path;
 use super::batch::{FeatureBatch, Stopped};
 use super::extract::Extractor;
 use super::pending_batch::{FeatureSource, NewFeatures, PendingBatch, PendingPhoto, prepare};
+use super::shared_cache::SharedFeatureCache;
+use super::spot_check::{Sample, SpotCheck};
 use crate::engine::{self, EngineError, Pending, Workload};
 use crate::photos::{View, for_each_file};
 
@@ -40,7 +42,7 @@ impl Extractor<'_> {
             cache.use_views(most);
         }
         let workload = Workload::of(all);
-        let mut rows = Rows { averaged: views.are_averaged, ..Rows::of(self) };
+        let mut rows = Rows::of(self, workload, views.are_averaged);
         let mut launched: Option<Launched> = None;
         let mut pending = PendingBatch::default();
         let result = for_each_file(
@@ -50,7 +52,7 @@ impl Extractor<'_> {
             |index, path| prepare(path, preprocessing, count(index), cache),
             |index, prepared| {
                 pending.push(index, prepared, self.batch_size, |batch| {
-                    let next = self.launch(batch, workload)?;
+                    let next = rows.launch(batch)?;
                     match launched.replace(next) {
                         Some(previous) => rows.deliver(previous, &mut receive),
                         None => Ok(()),
@@ -59,35 +61,28 @@ impl Extractor<'_> {
             },
         )
         .and_then(|()| {
-            let last = self.launch(std::mem::take(&mut pending), workload)?;
+            let last = rows.launch(std::mem::take(&mut pending))?;
             for launched in launched.take().into_iter().chain([last]) {
                 rows.deliver(launched, &mut receive)?;
             }
             Ok(())
         });
         // Whatever happened, the computed features are kept: those of the batch that the device is
-        // computing, too.
-        if let Some(launched) = launched.filter(|_| result.is_err()) {
+        // computing, too, unless it does not answer or computes wrong numbers.
+        let is_answering = !matches!(
+            result,
+            Err(Stopped::Extract(EngineError::Hangs(_) | EngineError::WrongNumbers { .. }))
+        );
+        if let Some(launched) = launched.filter(|_| result.is_err() && is_answering) {
             let _ = rows.read(launched);
         }
+        let checked = rows.check();
         self.engine.rest();
         if let Some(cache) = cache {
             cache.flush();
         }
+        checked?;
         result
-    }
-
-    fn launch(
-        &self,
-        mut batch: PendingBatch,
-        workload: Workload,
-    ) -> Result<Launched<'_>, EngineError> {
-        let pixels = std::mem::take(&mut batch.pixels);
-        let features = match pixels.is_empty() {
-            true => Pending::ready(Vec::new()),
-            false => self.engine.launch(pixels, workload)?,
-        };
-        Ok(Launched { batch, features })
     }
 }
 
@@ -95,21 +90,57 @@ impl Extractor<'_> {
 struct Launched<'a> {
     batch: PendingBatch,
     features: Pending<'a>,
+    /// A photo for a spot check.
+    sample: Option<Sample>,
 }
 
-/// Puts the rows of each photo's views together.
+/// Launches batches, and puts the rows of each photo's views together.
 struct Rows<'a> {
     extractor: &'a Extractor<'a>,
+    workload: Workload,
     width: usize,
     averaged: bool,
     /// The rows of a photo whose other views are in the next batch.
     begun: Vec<f32>,
+    /// `None` if the features are the processor's own, or are not to be checked.
+    spot_check: Option<SpotCheck<'a>>,
+    /// `None` if there is no cache, or the features are not to be kept.
+    cache: Option<&'a SharedFeatureCache>,
 }
 
 impl<'a> Rows<'a> {
-    fn of(extractor: &'a Extractor<'a>) -> Self {
+    fn of(extractor: &'a Extractor<'a>, workload: Workload, averaged: bool) -> Self {
         let width = extractor.width();
-        Self { extractor, width, averaged: false, begun: Vec::new() }
+        let is_checked = extractor.is_on_gpu() && extractor.has_spot_checks;
+        // The processor would take longer for its check than a GPU for a few photos. What is not
+        // checked is not kept.
+        let has_few = workload == Workload::Few;
+        let spot_check = (is_checked && !has_few).then(|| SpotCheck::of(extractor));
+        let cache = extractor.cache.as_ref().filter(|_| !(is_checked && has_few));
+        Self { extractor, workload, width, averaged, begun: Vec::new(), spot_check, cache }
+    }
+
+    fn launch(&mut self, mut batch: PendingBatch) -> Result<Launched<'a>, EngineError> {
+        let pixels = std::mem::take(&mut batch.pixels);
+        let sample = self.spot_check.as_mut().and_then(|check| check.sample(&pixels));
+        let features = match pixels.is_empty() {
+            true => Pending::ready(Vec::new()),
+            false => self.extractor.engine.launch(pixels, self.workload)?,
+        };
+        Ok(Launched { batch, features, sample })
+    }
+
+    /// Checks the features since the last check, as far as they are not written yet.
+    ///
+    /// # Errors
+    /// If the device computes wrong numbers. None of these features are kept then.
+    fn check(&mut self) -> Result<(), EngineError> {
+        let Some(spot_check) = &mut self.spot_check else { return Ok(()) };
+        spot_check.check().inspect_err(|_| {
+            if let Some(cache) = self.cache {
+                cache.discard();
+            }
+        })
     }
 
     /// Reads a batch and hands the photos that are complete to `receive`.
@@ -127,9 +158,13 @@ impl<'a> Rows<'a> {
 
     /// Reads a batch's features back, and adds them to the cache.
     fn read(&mut self, launched: Launched) -> Result<FeatureBatch, EngineError> {
-        let Launched { batch: PendingBatch { sources, photos, failed, .. }, features } = launched;
-        let cache = self.extractor.cache.as_ref().filter(|_| features.is_cacheable);
+        let Launched { batch, features, sample } = launched;
+        let PendingBatch { sources, photos, failed, .. } = batch;
+        let cache = self.cache.filter(|_| features.is_cacheable);
         let computed = engine::finite(features.wait()?)?;
+        if let Some(spot_check) = &mut self.spot_check {
+            spot_check.computed(sample, &computed, self.width);
+        }
         let mut new = computed.chunks_exact(self.width);
         for source in sources {
             match source {
@@ -143,6 +178,10 @@ impl<'a> Rows<'a> {
                     self.begun.extend(row);
                 }
             }
+        }
+        if let Some(cache) = cache.filter(|cache| cache.is_due()) {
+            self.check()?;
+            cache.flush();
         }
         let mut batch = FeatureBatch { failed, ..FeatureBatch::default() };
         let mut at = 0;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::Extractor;
 use crate::engine::{
-    EngineError, NetworkSpec, StepValues, Target, Workload, features_on_processor, normalised,
+    EngineError, NetworkSpec, ProcessorNetwork, StepValues, Target, Workload, normalised,
 };
 use crate::plan::Planned;
 use crate::precision::Precision;
@@ -59,7 +59,7 @@ fn location(layer: &Option<String>) -> String {
 
 /// The depth of EfficientNet-Lite0, the deepest network that the bound in f16 was checked on:
 /// shallower ones get its bound too.
-const CHECKED_DEPTH: usize = 49;
+pub(super) const CHECKED_DEPTH: usize = 49;
 
 /// The largest difference that rounding explains, as a fraction of the largest value. In f32: what
 /// is promised for logits. In f16: 2^-11 per rounding, twice the square root of the number of
@@ -85,7 +85,7 @@ impl Extractor<'_> {
         let Target { backbone, preprocessing, .. } = &self.target;
         let photos = batch(photo, self.batch_size);
         let ends = [&photos[..photo.len()], &photos[photos.len() - photo.len()..]].concat();
-        let expected = features_on_processor(backbone, preprocessing, &ends)?;
+        let expected = ProcessorNetwork::of(backbone, *preprocessing)?.features(&ends)?;
         let precision = self.precision();
         let actual = self.engine.launch(photos.clone(), Workload::Many)?.wait()?;
         let width = backbone.architecture().features();

@@ -90,20 +90,27 @@ impl SharedFeatureCache {
         found
     }
 
-    /// Adds the features of a photo's view, an index into [`View::ALL`].
+    /// Adds the features of a photo's view, an index into [`View::ALL`]. The next
+    /// [`flush`](Self::flush) writes them.
     pub fn insert(&self, photo: PhotoDigest, view: usize, size: (u32, u32), row: &[f32]) {
         self.added().insert(photo);
-        let is_full = {
-            let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(caches) = caches.as_mut() else { return };
-            let Some(cache) = caches.get_mut(view) else { return };
+        let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cache) = caches.as_mut().and_then(|caches| caches.get_mut(view)) {
             cache.insert(photo, size, row);
-            caches.iter().map(FeatureCache::pending).sum::<usize>() >= WRITE_AFTER
-                || self.written().elapsed() >= WRITE_EVERY
-        };
-        if is_full {
-            self.flush();
         }
+    }
+
+    /// Whether the added features should be written now.
+    pub fn is_due(&self) -> bool {
+        let caches = self.caches.read().unwrap_or_else(PoisonError::into_inner);
+        let pending: usize = caches.iter().flatten().map(FeatureCache::pending).sum();
+        pending >= WRITE_AFTER || pending > 0 && self.written().elapsed() >= WRITE_EVERY
+    }
+
+    /// Forgets the added features that are not written yet.
+    pub fn discard(&self) {
+        let mut caches = self.caches.write().unwrap_or_else(PoisonError::into_inner);
+        caches.iter_mut().flatten().for_each(FeatureCache::discard);
     }
 
     /// Writes the added features to the disk.

@@ -7,6 +7,11 @@ pub fn reason(error: &ServerError) -> String {
     match error {
         ServerError::Unwritten { root, .. } => reason(root),
         ServerError::Several { errors, .. } if !errors.is_empty() => reason(&errors[0]),
+        ServerError::DevicePoisoned(lost) => {
+            // wgpu gives no reason of its own (`Unknown`), and its error.
+            let error = lost.reason.strip_prefix("Unknown: ").unwrap_or(&lost.reason);
+            format!("its driver lost it ({error})")
+        }
         _ => {
             let text = error.to_string();
             let message = text.split("Backtrace").next().unwrap_or(&text);

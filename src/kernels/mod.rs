@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `device_tensor` | activations in device memory |
 //! | `gpu_client` | the connection to a GPU, with its limits |
+//! | `driver_reports` | errors that a driver reports beside the call that failed |
 //! | `limits` | what an adapter allows a kernel |
 //! | `tile` | the work of a work-group, chosen for the hardware and within the adapter's limits |
 //! | `window` | sizes and padding of a sliding window |
@@ -31,6 +32,7 @@ pub mod conformance;
 pub mod convolution;
 pub mod depthwise;
 mod device_tensor;
+mod driver_reports;
 mod epilogue;
 pub(crate) mod failure;
 mod gpu_client;
@@ -50,6 +52,7 @@ pub use crate::precision::Precision;
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use device_tensor::{DeviceTensor, Reading};
+pub use driver_reports::{DriverReport, DriverReports};
 pub use gpu_client::GpuClient;
 pub use launch::Launch;
 pub use layer_speed::{LayerSpeed, LayerSpeedError, layer_speeds};

@@ -10,6 +10,8 @@ mod demo;
 mod devices;
 mod errors;
 mod exports;
+#[cfg(all(target_os = "linux", feature = "wgpu", feature = "flex"))]
+mod faults;
 mod figures;
 mod fixtures;
 mod gpus_table;

@@ -75,10 +75,14 @@ pub use kernels::{Kernel, Report, precisions};
 mod kernels {
     use std::collections::BTreeMap;
     use std::io::Write;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
 
-    use anyhow::{Result, anyhow};
+    use anyhow::{Result, anyhow, bail};
     use kindling::Precision;
     use kindling::device::{self, DeviceInfo};
+    use kindling::engine::EngineError;
+    use kindling::engine::gpu::first_patience;
     use kindling::kernels::conformance::{self, Finding};
     use serde::Serialize;
 
@@ -115,11 +119,32 @@ mod kernels {
             let client =
                 device::client(info).ok_or_else(|| anyhow!("{info} is no longer there"))?;
             let mut findings: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
-            for precision in precisions(info) {
-                conformance::quick_suite(&client, *precision, |finding| {
-                    let key = (finding.kernel.clone(), precision.to_string());
-                    findings.entry(key).or_default().push(finding);
-                });
+            let precisions = precisions(info);
+            // The thread that waits for the driver may wait for ever.
+            let patience = first_patience(info.kind)?;
+            let (found, received) = channel();
+            let suites = move || {
+                for precision in precisions {
+                    conformance::quick_suite(&client, *precision, |finding| {
+                        // A send fails only if nobody waits any more.
+                        let _ = found.send((*precision, finding));
+                    });
+                }
+            };
+            let thread = thread::spawn(suites);
+            loop {
+                let (precision, finding) = match received.recv_timeout(patience) {
+                    Ok(result) => result,
+                    Err(RecvTimeoutError::Timeout) => {
+                        bail!("{info}: {}", EngineError::Hangs(patience.as_secs()))
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+                let key = (finding.kernel.clone(), precision.to_string());
+                findings.entry(key).or_default().push(finding);
+            }
+            if thread.join().is_err() {
+                bail!("{info}: its driver or a kernel panicked: update the driver");
             }
             Ok(Self { device: info, kernels: findings.into_iter().map(Kernel::of).collect() })
         }

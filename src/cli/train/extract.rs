@@ -38,6 +38,10 @@ pub fn extract<'a, L: Clone>(
     let architecture = backbone.architecture();
     let preprocessing = args.preprocessing.of(architecture.preprocessing());
     let extractor = extractor(backbone, preprocessing, (info, device), &args.features)?;
+    let extractor = match args.no_self_check {
+        true => extractor.without_spot_checks(),
+        false => extractor,
+    };
     let photos: Vec<&LabelledPhoto<L>> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
     let self_check = match args.no_self_check {

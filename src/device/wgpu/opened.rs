@@ -3,7 +3,8 @@
 //! CubeCL can select an adapter itself, but only one software driver, and never with lower limits
 //! than the adapter's.
 
-use std::sync::{Mutex, PoisonError};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
 use cubecl::device::WgpuDevice;
@@ -14,7 +15,8 @@ use futures_lite::future::block_on;
 use super::{Adapter, find, kernel_limits};
 use crate::device::published::PublishedLimits;
 use crate::device::{DeviceError, DeviceInfo};
-use crate::kernels::GpuClient;
+use crate::kernels::{DriverReport, DriverReports, GpuClient};
+use crate::panics;
 
 /// An open adapter.
 struct Opened {
@@ -77,8 +79,19 @@ fn opened<T>(info: &DeviceInfo, get: impl Fn(&Opened) -> T) -> Result<T, DeviceE
     Ok(value)
 }
 
-/// Opens a device on `adapter` and registers it with CubeCL.
+/// Opens a device on `adapter` and registers it with CubeCL. A panic of wgpu, such as the one after
+/// a driver that refuses wgpu's own shaders, is an error too.
 fn start(
+    adapter: &Adapter,
+    within: Option<&PublishedLimits>,
+) -> Result<(WgpuDevice, GpuClient), String> {
+    panics::caught(|| started(adapter, within)).unwrap_or_else(|panicked| {
+        let message = panicked.message().unwrap_or_else(|| "no reason is known".into());
+        Err(format!("its driver failed: {message}"))
+    })
+}
+
+fn started(
     adapter: &Adapter,
     within: Option<&PublishedLimits>,
 ) -> Result<(WgpuDevice, GpuClient), String> {
@@ -95,6 +108,7 @@ fn start(
     };
     let (device, queue) =
         block_on(adapter.adapter.request_device(&descriptor)).map_err(|error| error.to_string())?;
+    let opened = device.clone();
     let setup = WgpuSetup {
         instance: adapter.instance.clone(),
         adapter: adapter.adapter.clone(),
@@ -106,7 +120,30 @@ fn start(
         .and_then(|options| try_init_device(setup, options))
         .map_err(|error| error.to_string())?;
     let client = cubecl::Device::Wgpu(device.clone()).client();
-    Ok((device, GpuClient::within(client, kernels)))
+    let reports = DriverReports::default();
+    report_errors(&opened, reports.clone());
+    Ok((device, GpuClient::within(client, kernels).with_reports(reports)))
+}
+
+/// Reports errors that wgpu returns from no call, in place of CubeCL's handler, which panics with a
+/// text for programmers. As it does, this one ends the work: CubeCL catches that on the device's
+/// thread, and the buffers that the work should have written carry an error from then on.
+///
+/// An object is invalid after an error that was reported before, or when the device is lost. CubeCL
+/// notices the loss itself, and no call after it does anything.
+fn report_errors(device: &wgpu::Device, reports: DriverReports) {
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        log::debug!("{text}");
+        if matches!(error, wgpu::Error::Validation { .. }) && text.ends_with("is invalid") {
+            return;
+        }
+        reports.add(match error {
+            wgpu::Error::OutOfMemory { .. } => DriverReport::OutOfMemory,
+            _ => DriverReport::Other(text.clone()),
+        });
+        resume_unwind(Box::new(text));
+    }));
 }
 
 fn gone(info: &DeviceInfo) -> DeviceError {

@@ -1,8 +1,8 @@
 //! The GPU engine.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
+use super::patience::patience;
 use super::request::GpuJob;
 use super::thread::GpuThread;
 use crate::backbone::Backbone;
@@ -44,12 +44,6 @@ impl<'a> GpuEngine<'a> {
         Self { backbone, preprocessing, info, precision, client, max_batch, thread }
     }
 
-    /// How long a driver may take for a batch: a GPU takes seconds, a driver on the processor
-    /// minutes.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(if self.info.kind.is_gpu() { 120 } else { 1200 })
-    }
-
     /// Its thread, started when it is first needed.
     fn thread(&self) -> Result<&GpuThread, EngineError> {
         let start = || {
@@ -63,7 +57,7 @@ impl<'a> GpuEngine<'a> {
                 precision: self.precision,
                 hardware: self.info.kind.hardware(),
             };
-            Ok(GpuThread::start(job, self.patience()))
+            Ok(GpuThread::start(job, patience(self.info.kind)?))
         };
         self.thread.get_or_init(start).as_ref().map_err(Clone::clone)
     }

@@ -8,11 +8,12 @@
 //! | `forward_cost` | launches, bytes and multiplications of a forward pass |
 //! | `step_times` | the time of each step |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
-//! | `thread`, `request`, `worker` | the thread that calls the driver |
+//! | `thread`, `request`, `worker`, `patience` | the thread that calls the driver |
 
 mod engine;
 mod forward_cost;
 mod network;
+mod patience;
 mod request;
 mod schedule;
 mod step;
@@ -23,5 +24,6 @@ mod worker;
 pub use engine::GpuEngine;
 pub use forward_cost::{ForwardCost, Launch};
 pub use network::GpuNetwork;
+pub use patience::first_patience;
 pub use schedule::{GpuSchedule, ScheduledKernel, ScheduledStep};
 pub use step_times::GpuStepTime;

@@ -4,16 +4,17 @@
 //! the launches of its batch, so that the GPU waits neither for the copy nor for the program.
 //! If the GPU's memory is too small for a batch, the batch is divided.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::patience::COMPILING;
 use super::request::{Answer, GpuJob, Reply, Request};
 use super::worker::Worker;
 use crate::engine::{EngineError, FeatureMap, StepValues};
+use crate::panics;
 
 /// The thread that computes on a GPU.
 pub struct GpuThread {
@@ -27,8 +28,6 @@ pub struct GpuThread {
     max_batch: Arc<AtomicUsize>,
 }
 
-/// The first answer may take this many times as long, because every kernel is compiled.
-const COMPILING: u32 = 5;
 /// How long a thread that panicked may take to end, for its message to be read.
 const UNWINDING: Duration = Duration::from_secs(1);
 
@@ -50,7 +49,11 @@ impl GpuThread {
         max_batch: Arc<AtomicUsize>,
     ) -> Self {
         let (requests, received) = channel();
-        let thread = thread::spawn(move || work(received));
+        let thread = thread::spawn(move || {
+            // `panic_message` reports them.
+            panics::quietly();
+            work(received);
+        });
         Self {
             requests,
             thread: Mutex::new(Some(thread)),
@@ -116,7 +119,7 @@ impl GpuThread {
             thread.is_finished()
         };
         let message = match thread.filter(ended).map(JoinHandle::join) {
-            Some(Err(payload)) => text_of(&*payload),
+            Some(Err(payload)) => panics::message(&*payload),
             _ => None,
         };
         match message {
@@ -124,16 +127,6 @@ impl GpuThread {
             None => "its driver or a kernel panicked".into(),
         }
     }
-}
-
-/// A panic's message on one line.
-fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())?;
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(line.chars().take(160).collect())
 }
 
 /// Answers every request with the reason why the worker could not start.

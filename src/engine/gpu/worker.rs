@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -13,7 +14,7 @@ use super::request::{GpuJob, Reply, Request};
 use crate::engine::{EngineError, FeatureMap, StepValues};
 use crate::kernels::failure::{is_out_of_memory, reason};
 use crate::kernels::preprocess::Preprocess;
-use crate::kernels::{DeviceTensor, Reading};
+use crate::kernels::{DeviceTensor, DriverReport, GpuClient, Reading};
 
 /// The compiled network and its input.
 pub struct Worker {
@@ -33,16 +34,24 @@ struct Launched<'a> {
 }
 
 impl Worker {
-    /// Compiles the network.
+    /// Compiles the network, and waits until there is memory for its weights.
     ///
     /// # Errors
-    /// If the kernels do not run the network, or the adapter's limits do not allow them.
+    /// If the kernels do not run the network, the adapter's limits do not allow them, or the device
+    /// has no memory for the weights.
     pub fn new(job: GpuJob, memory_batch: Arc<AtomicUsize>) -> Result<Self, EngineError> {
         let GpuJob { client, network, preprocessing, precision, hardware } = job;
         let crop = preprocessing.crop as usize;
         let network = GpuNetwork::compile(&client, &network, [crop; 2], precision, hardware)?;
         let preprocess = network.preprocess(&preprocessing.normalised());
-        Ok(Self { network, preprocess, crop, memory_batch })
+        // A buffer of weights that could not be allocated fails each batch. Halving does not help.
+        // This waits for the allocations alone: CubeCL's `sync` waits for ever if the device is lost.
+        let uploaded = guarded(&client, || client.flush())?;
+        uploaded.map_err(|error| failed(&client, &error))?;
+        match client.reports().take() {
+            Some(report) => Err(reported(report)),
+            None => Ok(Self { network, preprocess, crop, memory_batch }),
+        }
     }
 
     /// Answers requests until the sender is dropped.
@@ -95,13 +104,22 @@ impl Worker {
 
     fn launch(&self, reply: Reply<Vec<f32>>, pixels: Vec<u8>) -> Launched<'_> {
         let fits = pixels.len() / self.photo() <= self.max_batch();
-        let features = fits.then(|| self.start(&pixels));
+        let features = if fits { self.start(&pixels).ok() } else { None };
         Launched { reply, pixels, features }
     }
 
     /// Launches every kernel for some photos, and requests their features.
-    fn start(&self, pixels: &[u8]) -> Reading<'_> {
-        self.network.read_later(&self.network.features(self.upload(pixels)))
+    ///
+    /// # Errors
+    /// If the memory is known to be too small; other errors come from reading the features.
+    fn start(&self, pixels: &[u8]) -> Result<Reading<'_>, EngineError> {
+        guarded(self.client(), || {
+            self.network.read_later(&self.network.features(self.upload(pixels)))
+        })
+    }
+
+    fn client(&self) -> &GpuClient {
+        self.network.client()
     }
 
     fn read<'a>(
@@ -114,19 +132,27 @@ impl Worker {
         let allowed = self.max_batch();
         let mut max_batch = allowed;
         if let Some(features) = features {
-            let whole = features.wait().map_err(|error| failed(&error));
+            let whole = self.waited(features);
             if !matches!(whole, Err(EngineError::OutOfMemory)) || photos == 1 {
                 return whole;
             }
             max_batch = photos / 2;
         }
-        // No other batch may hold memory now.
-        let waiting: Vec<(Reply<Vec<f32>>, Vec<u8>)> =
-            others.drain(..).map(|other| (other.reply, other.pixels)).collect();
+        // No other batch may hold memory now. A copy that is dropped before it is complete would
+        // leave CubeCL's staging buffer mapped, and the next copy into it would fail.
+        let mut waiting = Vec::new();
+        for Launched { reply, pixels, features } in others.drain(..) {
+            match features.map(|features| self.waited(features)) {
+                Some(Ok(values)) => drop(reply.send(Ok(values))),
+                _ => waiting.push((reply, pixels)),
+            }
+        }
         let values = in_parts(photos, &mut max_batch, |part| {
-            let _ = self.network.client().memory_cleanup();
+            let _ = guarded(self.client(), || self.client().memory_cleanup());
+            // What failed before does not explain what fails from now on.
+            self.client().reports().take();
             let pixels = &pixels[part.start * self.photo()..part.end * self.photo()];
-            self.start(pixels).wait().map_err(|error| failed(&error))
+            self.waited(self.start(pixels)?)
         });
         if max_batch < allowed {
             self.memory_batch.store(max_batch, Ordering::Relaxed);
@@ -138,7 +164,8 @@ impl Worker {
     fn feature_map(&self, pixels: &[u8]) -> Result<FeatureMap, EngineError> {
         let mut maps: Option<FeatureMap> = None;
         for part in pixels.chunks(self.max_batch() * self.photo()) {
-            let map = self.network.feature_map(self.upload(part), |_, _| ());
+            let map =
+                guarded(self.client(), || self.network.feature_map(self.upload(part), |_, _| ()))?;
             let [channels, height, width] = map.shape();
             let values = self.values(&map)?;
             match &mut maps {
@@ -187,15 +214,47 @@ impl Worker {
     }
 
     fn values(&self, map: &DeviceTensor) -> Result<Vec<f32>, EngineError> {
-        self.network.read(map).map_err(|error| failed(&error))
+        guarded(self.client(), || self.network.read(map))?
+            .map_err(|error| failed(self.client(), &error))
+    }
+
+    fn waited(&self, features: Reading) -> Result<Vec<f32>, EngineError> {
+        guarded(self.client(), || features.wait())?.map_err(|error| failed(self.client(), &error))
     }
 }
 
-fn failed(error: &ServerError) -> EngineError {
-    match is_out_of_memory(error) {
-        true => EngineError::OutOfMemory,
-        false => EngineError::Device(reason(error)),
+/// Why work failed. What the driver reported is the reason, and `error` what followed.
+fn failed(client: &GpuClient, error: &ServerError) -> EngineError {
+    log::debug!("{error}");
+    match client.reports().take() {
+        Some(report) if !error.is_device_poisoned() => reported(report),
+        _ if is_out_of_memory(error) => EngineError::OutOfMemory,
+        _ => EngineError::Device(cut(&reason(error))),
     }
+}
+
+fn reported(report: DriverReport) -> EngineError {
+    match report {
+        DriverReport::OutOfMemory => EngineError::OutOfMemory,
+        DriverReport::Other(text) => EngineError::Device(cut(&text)),
+    }
+}
+
+/// A driver's text, which may be long.
+fn cut(text: &str) -> String {
+    text.chars().take(140).collect()
+}
+
+/// Runs work that panics if the device has no memory for a copy. Other panics end the thread, which
+/// reports them.
+///
+/// # Errors
+/// If the device has no memory.
+fn guarded<T>(client: &GpuClient, work: impl FnOnce() -> T) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| match client.reports().take() {
+        Some(DriverReport::OutOfMemory) => EngineError::OutOfMemory,
+        _ => resume_unwind(panic),
+    })
 }
 
 /// Computes `count` photos in even parts of at most `max_batch`, and halves it whenever memory is

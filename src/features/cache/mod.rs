@@ -159,6 +159,11 @@ impl FeatureCache {
         self.pending.len()
     }
 
+    /// Forgets the inserted photos that are not written yet.
+    pub fn discard(&mut self) {
+        self.pending.clear();
+    }
+
     /// Writes the inserted features to disk and marks the files that were read as used. If anything
     /// was written, also removes what interrupted programs left behind, deletes the least recently
     /// used files beyond the limit and merges small files.

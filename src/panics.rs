@@ -1,0 +1,98 @@
+//! Panics of code that is not ours become errors, and print nothing.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+use std::thread;
+
+thread_local! {
+    /// Whether a panic of this thread becomes an error.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a panic said.
+pub(crate) struct Panicked(Box<dyn Any + Send>);
+
+impl Panicked {
+    /// Its message on one line, cut after 160 characters. `None` if it is no text.
+    pub fn message(&self) -> Option<String> {
+        message(&*self.0)
+    }
+}
+
+/// A panic's message on one line, cut after 160 characters. `None` if it is no text.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> Option<String> {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())?;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(line.chars().take(160).collect())
+}
+
+/// Runs `work`. If it panics, the panic hook of the program is not called for it.
+///
+/// # Errors
+/// If it panics.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    let outer = quietly();
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    IS_CAUGHT.set(outer);
+    result.map_err(Panicked)
+}
+
+/// From now on the panic hook of the program is not called for panics of this thread, which the
+/// caller reports. Returns whether that was so before.
+pub(crate) fn quietly() -> bool {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| match IS_CAUGHT.get() || is_of_a_driver(info) {
+            true => log::debug!("{info}"),
+            false => previous(info),
+        }));
+    });
+    IS_CAUGHT.replace(true)
+}
+
+/// Whether a panic is one of the graphics libraries on a thread that they started. They report it
+/// to the call that waits for the thread's work.
+fn is_of_a_driver(info: &PanicHookInfo) -> bool {
+    let thread = thread::current();
+    match thread.name() {
+        // CubeCL's thread for a device, which catches every panic.
+        Some(name) => name.starts_with("DSD-"),
+        // Its thread that waits for a device. wgpu panics there if the device is lost, and the
+        // next use of the device says so.
+        None => info.location().is_some_and(|location| is_of_graphics(location.file())),
+    }
+}
+
+/// Whether a source file belongs to a crate of the graphics stack.
+fn is_of_graphics(file: &str) -> bool {
+    let crates = ["wgpu", "cubecl", "gpu-allocator"];
+    file.split(['/', '\\']).any(|part| crates.iter().any(|name| part.starts_with(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caught_panic_is_a_message_on_one_line() {
+        let panicked = caught(|| panic!("no such\n  {}", "instruction")).err().unwrap();
+        assert_eq!(panicked.message().unwrap(), "no such instruction");
+        assert!(caught(|| panic::panic_any(7)).err().unwrap().message().is_none());
+        assert_eq!(caught(|| 7).ok(), Some(7));
+        assert!(!IS_CAUGHT.get());
+    }
+
+    #[test]
+    fn only_panics_of_graphics_crates_are_theirs() {
+        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        assert!(is_of_graphics(&format!("{registry}/wgpu-30.0.1/src/backend/wgpu_core.rs")));
+        assert!(is_of_graphics("C:\\crates\\wgpu-core-30.0.1\\src\\device\\mod.rs"));
+        assert!(!is_of_graphics("src/engine/gpu/thread.rs"));
+    }
+}

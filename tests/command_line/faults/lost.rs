@@ -1,0 +1,64 @@
+//! Devices that are lost, gone, or refuse.
+
+use super::driver::{FaultyDriver, cache, each};
+use crate::fixtures::stderr;
+
+const REMEDY: &str = "--device cpu";
+
+#[test]
+fn without_a_fault_the_layer_changes_nothing() {
+    let Some(driver) = FaultyDriver::of_this_machine() else { return };
+    let layered = driver.embed("");
+    let plain = driver.embed_with("", |command| command.env("FAULTY_VULKAN_LOG", "elsewhere.log"));
+    assert!(!layered.is_faulty());
+    assert_eq!(layered.features(), plain.features());
+}
+
+#[test]
+fn a_device_that_is_lost_is_told_in_one_line_at_every_launch() {
+    let Some(driver) = FaultyDriver::of_this_machine() else { return };
+    let healthy = driver.embed("");
+    let right = healthy.features();
+    for at in each(healthy.events("submit")) {
+        let run = driver.embed_with(&format!("device-lost@submit:{at}"), cache);
+        assert!(run.is_faulty(), "{}", run.log);
+        run.assert_error(&["lost", REMEDY]);
+        driver.assert_cache_is_right(right);
+    }
+    // How often the driver's threads wait differs from run to run.
+    let mut lost = 0;
+    for at in [1, 2, 4] {
+        let run = driver.embed_with(&format!("device-lost@wait:{at}"), cache);
+        if run.is_faulty() {
+            lost += 1;
+            run.assert_right_or_error(right, &["lost", REMEDY]);
+        }
+        driver.assert_cache_is_right(right);
+    }
+    assert!(lost > 0);
+}
+
+#[test]
+fn a_device_that_is_gone_or_refuses_to_open_is_told_by_name() {
+    let Some(driver) = FaultyDriver::of_this_machine() else { return };
+    driver.embed("gone@instance:1..").assert_error(&["there is no wgpu device", "cpu"]);
+    driver.embed("refused@device:1").assert_error(&["wgpu:0", "cannot be opened", "--device"]);
+    // The first shader that wgpu compiles for itself, and the first buffer.
+    driver.embed("refused@pipeline:1").assert_error(&["wgpu:0", "cannot be opened", "--device"]);
+    driver.embed("out-of-memory@buffer:1").assert_error(&["cannot be opened", "memory"]);
+}
+
+#[test]
+fn a_kernel_that_the_driver_does_not_compile_ends_the_command_with_an_error() {
+    let Some(driver) = FaultyDriver::of_this_machine() else { return };
+    let healthy = driver.embed("");
+    for (fault, word) in [("refused", "lost"), ("out-of-memory", "memory")] {
+        for at in each(healthy.events("pipeline")) {
+            let run = driver.embed_with(&format!("{fault}@pipeline:{at}"), cache);
+            assert!(run.is_faulty(), "{}", run.log);
+            let is_open = !stderr(&run.output).contains("cannot be opened");
+            run.assert_error(&[if is_open { word } else { "cannot be opened" }, "--device"]);
+            driver.assert_cache_is_right(healthy.features());
+        }
+    }
+}
