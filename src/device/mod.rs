@@ -104,7 +104,7 @@ fn best(devices: Vec<DeviceInfo>) -> Option<DeviceInfo> {
 pub fn open(info: &DeviceInfo) -> Result<Device, DeviceError> {
     match info.backend {
         #[cfg(feature = "cuda")]
-        Backend::Cuda => Ok(Device::cuda(info.index)),
+        Backend::Cuda => cuda::open(info),
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => wgpu::open(info),
         #[cfg(any(feature = "flex", feature = "ndarray"))]

@@ -115,7 +115,8 @@ impl Algorithm {
         winograd.map(Self::Winograd).or_else(|| direct().map(Self::Direct))
     }
 
-    pub(in crate::kernels) fn name(self) -> String {
+    /// The kernel with its tile, as tables name it.
+    pub fn name(self) -> String {
         match self {
             Self::Direct(work) => work.to_string(),
             Self::Winograd(work) => work.to_string(),
