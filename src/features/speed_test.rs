@@ -8,7 +8,7 @@ use crate::backbone::{Architecture, Backbone, random_weights};
 use crate::device::{self, DeviceError, DeviceInfo, Kind};
 use crate::engine::gpu::ForwardCost;
 use crate::engine::{
-    EngineError, GpuNetwork, NetworkSpec, Target, Workload, features_on_processor, plain,
+    EngineError, GpuNetwork, NetworkSpec, ProcessorNetwork, Target, Workload, plain,
 };
 use crate::kernels::failure::{is_out_of_memory, reason};
 use crate::kernels::{Effort, GpuClient, Roofline, Samples};
@@ -108,7 +108,7 @@ impl SpeedTest {
         // Knuth's multiplicative hash, so that neighbouring bytes differ.
         let byte = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
         let pixels: Vec<u8> = (0..largest * preprocessing.values()).map(byte).collect();
-        let expected = features_on_processor(&backbone, &preprocessing, &pixels)?;
+        let expected = ProcessorNetwork::of(&backbone, preprocessing)?.features(&pixels)?;
         Ok(Self { info: info.clone(), client, device, backbone, preprocessing, pixels, expected })
     }
 
