@@ -19,23 +19,28 @@ fn a_device_that_is_lost_is_told_in_one_line_at_every_launch() {
     let Some(driver) = FaultyDriver::of_this_machine() else { return };
     let healthy = driver.embed("");
     let right = healthy.features();
-    for at in each(healthy.events("submit")) {
-        let run = driver.embed_with(&format!("device-lost@submit:{at}"), cache);
-        assert!(run.is_faulty(), "{}", run.log);
-        run.assert_error(&["lost", REMEDY]);
-        driver.assert_cache_is_right(right);
-    }
-    // How often the driver's threads wait differs from run to run.
-    let mut lost = 0;
-    for at in [1, 2, 4] {
-        let run = driver.embed_with(&format!("device-lost@wait:{at}"), cache);
-        if run.is_faulty() {
-            lost += 1;
-            run.assert_right_or_error(right, &["lost", REMEDY]);
+    let lost = |fault: String| {
+        let run = driver.embed_with(&fault, |it| cache(it).env("KINDLING_GPU_TIMEOUT", "4"));
+        if run.is_faulty() && !run.output.status.success() {
+            // If the loss comes while CubeCL's own thread waits, that thread may end without
+            // answering: the driver then seems to hang.
+            let hangs = stderr(&run.output).contains("has not answered");
+            run.assert_error(&[if hangs { "may have hung" } else { "lost" }, REMEDY]);
         }
         driver.assert_cache_is_right(right);
+        run
+    };
+    // The last submission is not in every run.
+    for at in each(healthy.events("submit") - 1) {
+        let run = lost(format!("device-lost@submit:{at}"));
+        assert!(run.is_faulty() && !run.output.status.success(), "{}", run.log);
     }
-    assert!(lost > 0);
+    // How often the driver's threads wait differs from run to run.
+    let waits = [1, 2, 4].map(|at| lost(format!("device-lost@wait:{at}")));
+    assert!(waits.iter().any(|run| run.is_faulty()));
+    for run in waits.iter().filter(|run| run.output.status.success()) {
+        assert!(run.features() == right, "{}", run.log);
+    }
 }
 
 #[test]
