@@ -84,25 +84,6 @@ impl Table {
         self.rows.iter().filter(wrong).map(|row| row.kernel.as_str()).collect()
     }
 
-    /// The number of results.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is no result.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// The largest error of all results, as a share of its bound.
-    pub fn worst(&self) -> f64 {
-        let shares = self.rows.iter().filter_map(|row| match &row.outcome {
-            Outcome::Ran(worst) => Some(worst.share()),
-            _ => None,
-        });
-        shares.fold(0.0, |largest, share| if share > largest { share } else { largest })
-    }
-
     /// Prints the table: first the kernels that ran, then the others with the reason.
     ///
     /// # Panics
