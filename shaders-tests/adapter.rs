@@ -1,8 +1,8 @@
 //! The adapters under test: all that the machine has.
 //!
-//! `KINDLING_ADAPTERS=llvmpipe,SwiftShader` names those to test, by a part of their names; the tests
-//! then fail if one of them is missing. The first adapter is tested at every shape. Others run
-//! whole networks and the self-check, and `kindling devices --test` runs their kernels.
+//! `KINDLING_ADAPTERS=llvmpipe,SwiftShader` names those to test, by a part of their names; the
+//! tests then fail if one of them is missing. The first adapter is tested at every shape. Others
+//! run whole networks and the self-check, and `kindling devices --test` runs their kernels.
 
 use std::sync::OnceLock;
 

@@ -14,8 +14,8 @@ pub mod table;
 /// The batch sizes at which every operation is tested.
 pub const BATCHES: [usize; 3] = [1, 3, 8];
 
-/// The batch sizes at which each kernel is tested at every layer of the networks: all of [`BATCHES`]
-/// on a GPU. Software drivers skip batch size 8, which differs from 3 only in the
+/// The batch sizes at which each kernel is tested at every layer of the networks: all of
+/// [`BATCHES`] on a GPU. Software drivers skip batch size 8, which differs from 3 only in the
 /// number of rows; the awkward shapes include numbers of rows that tiles divide and numbers that
 /// they do not.
 pub fn batches() -> &'static [usize] {

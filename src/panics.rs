@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn only_panics_of_graphics_crates_are_theirs() {
-        let registry = "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
+        let registry = "/home/me/.cargo/registry/src/index";
         assert!(is_of_graphics(&format!("{registry}/wgpu-30.0.1/src/backend/wgpu_core.rs")));
         assert!(is_of_graphics("C:\\crates\\wgpu-core-30.0.1\\src\\device\\mod.rs"));
         assert!(!is_of_graphics("src/engine/gpu/thread.rs"));

@@ -17,7 +17,8 @@ pub enum EngineError {
     /// NaN or infinite features.
     #[error("the device computed features that are NaN or infinite")]
     NotFinite,
-    /// A photo's features differ from the processor's: see [`Extractor`](crate::features::Extractor).
+    /// A photo's features differ from the processor's: see
+    /// [`Extractor`](crate::features::Extractor).
     #[error(
         "the device computes wrong numbers: a photo's features differ by {error:.1e} of the largest \
          one from the processor's, and rounding explains at most {bound:.0e}"

@@ -22,8 +22,8 @@ impl GpuClient {
         Self { client, limits, reports: DriverReports::default() }
     }
 
-    /// A client whose kernels stay within `limits` as well. The limits that CubeCL reports are those
-    /// of the adapter; a device can be opened with lower ones.
+    /// A client whose kernels stay within `limits` as well. The limits that CubeCL reports are
+    /// those of the adapter; a device can be opened with lower ones.
     pub fn within(client: Client, limits: Limits) -> Self {
         let limits = limits.lowest(Limits::of(&client));
         Self { client, limits, reports: DriverReports::default() }

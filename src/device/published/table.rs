@@ -2,11 +2,12 @@
 //!
 //! A driver's limits are those of a report to <https://vulkan.gpuinfo.org>. The source is a copy of
 //! that report: `VkPhysicalDeviceLimits`, `maxMemoryAllocationSize` for the largest buffer, and
-//! `shaderFloat16` with the 16-bit storage that wgpu needs for the `f16` of WGSL. A binding is never
-//! larger than the largest buffer. What a source does not say is what its API guarantees, and the
-//! row's source says so. The sub-groups and f16 of Intel's GPUs are those of `min_desktop_intel.as`
-//! in the same place; the f16 of AMD's and NVIDIA's GPUs is that of Mesa's drivers, which have it
-//! from GCN 5 (`has_packed_math_16bit` in RADV) and from Turing on (`sm >= 70` in NVK).
+//! `shaderFloat16` with the 16-bit storage that wgpu needs for the `f16` of WGSL. A binding is
+//! never larger than the largest buffer. What a source does not say is what its API guarantees, and
+//! the row's source says so. The sub-groups and f16 of Intel's GPUs are those of
+//! `min_desktop_intel.as` in the same place; the f16 of AMD's and NVIDIA's GPUs is that of Mesa's
+//! drivers, which have it from GCN 5 (`has_packed_math_16bit` in RADV) and from Turing on (`sm >=
+//! 70` in NVK).
 
 use super::PublishedLimits;
 use crate::kernels::Limits;

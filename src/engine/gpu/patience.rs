@@ -11,8 +11,9 @@ const TIMEOUT: &str = "KINDLING_GPU_TIMEOUT";
 /// The first answer may take this many times as long, because every kernel is compiled.
 pub(super) const COMPILING: u32 = 5;
 
-/// How long a driver for hardware of this kind may take for a batch: `KINDLING_GPU_TIMEOUT` seconds,
-/// or two minutes on a GPU, which takes seconds, and twenty on the processor, which takes minutes.
+/// How long a driver for hardware of this kind may take for a batch: `KINDLING_GPU_TIMEOUT`
+/// seconds, or two minutes on a GPU, which takes seconds, and twenty on the processor, which takes
+/// minutes.
 ///
 /// # Errors
 /// If the variable is no number of seconds.

@@ -45,7 +45,8 @@ impl Worker {
         let network = GpuNetwork::compile(&client, &network, [crop; 2], precision, hardware)?;
         let preprocess = network.preprocess(&preprocessing.normalised());
         // A buffer of weights that could not be allocated fails each batch. Halving does not help.
-        // This waits for the allocations alone: CubeCL's `sync` waits for ever if the device is lost.
+        // This waits for the allocations alone: CubeCL's `sync` waits for ever if the device is
+        // lost.
         let uploaded = guarded(&client, || client.flush())?;
         uploaded.map_err(|error| failed(&client, &error))?;
         match client.reports().take() {

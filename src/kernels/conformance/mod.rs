@@ -7,10 +7,11 @@
 //! truncate instead of round: another 16384 roundings of f32. Winograd filters are rounded on the
 //! host after their transform, which is half as much again.
 //!
-//! No bound depends on the order of additions, on fused multiplication and addition, or on subnormal
-//! numbers, which an adapter may flush to zero: no input, weight or product is one. A result may be
-//! one in f16; it is then less than `2^-14`, and the bound is larger wherever the magnitude of the
-//! terms is `2^-4` or more, as it is in all but very unlikely sums of nine products and a bias.
+//! No bound depends on the order of additions, on fused multiplication and addition, or on
+//! subnormal numbers, which an adapter may flush to zero: no input, weight or product is one. A
+//! result may be one in f16; it is then less than `2^-14`, and the bound is larger wherever the
+//! magnitude of the terms is `2^-4` or more, as it is in all but very unlikely sums of nine
+//! products and a bias.
 //!
 //! The worst case of Winograd's transforms is far larger than any real case: a bound for it would
 //! miss errors as large as a whole channel. The generated values have random signs, so that sums

@@ -1,10 +1,10 @@
 //! A Vulkan layer that makes the faults which drivers make: it stands between a program and the
 //! real driver, so that wgpu, CubeCL and Kindling meet each fault exactly as from a driver.
 //!
-//! The Vulkan loader opens this library if a manifest of the layer [`NAME`] is in one of the folders
-//! of `VK_LAYER_PATH` and `VK_INSTANCE_LAYERS` has its name. `FAULTY_VULKAN` says what goes wrong
-//! and when (see [`faults`]); `FAULTY_VULKAN_LOG` names a file that gets a line for each event and
-//! each fault, so that a test can tell that its fault has happened.
+//! The Vulkan loader opens this library if a manifest of the layer [`NAME`] is in one of the
+//! folders of `VK_LAYER_PATH` and `VK_INSTANCE_LAYERS` has its name. `FAULTY_VULKAN` says what goes
+//! wrong and when (see [`faults`]); `FAULTY_VULKAN_LOG` names a file that gets a line for each
+//! event and each fault, so that a test can tell that its fault has happened.
 //!
 //! | file | |
 //! | --- | --- |
