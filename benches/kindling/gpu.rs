@@ -136,7 +136,7 @@ fn slowest(
         "\nslowest steps, {clock:<32}{:>10}{:>10}{:>11}{:>10}  kernels",
         "ms", "of time", "bandwidth", "products"
     );
-    steps.sort_by(|one, other| other.time.cmp(&one.time));
+    steps.sort_by_key(|step| std::cmp::Reverse(step.time));
     for step in steps.iter().take(STEPS) {
         let time = seconds(step) / FORWARDS as f64;
         let sum = |count: fn(&Launch) -> usize| step.launches.iter().map(count).sum::<usize>();
