@@ -26,10 +26,11 @@ pub fn patience(kind: Kind) -> Result<Duration, EngineError> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// How long a driver may take for its first answer.
+/// How long a driver for hardware of this kind may take for its first answer, for which it compiles
+/// every kernel: five times as long as for others.
 ///
 /// # Errors
-/// As [`patience`].
+/// If `KINDLING_GPU_TIMEOUT` is no number of seconds.
 pub fn first_patience(kind: Kind) -> Result<Duration, EngineError> {
     Ok(COMPILING * patience(kind)?)
 }
