@@ -12,8 +12,16 @@ thread_local! {
 }
 
 /// What a panic said.
+#[cfg_attr(
+    not(feature = "wgpu"),
+    allow(dead_code, reason = "only what opens a graphics adapter reports it")
+)]
 pub(crate) struct Panicked(Box<dyn Any + Send>);
 
+#[cfg_attr(
+    not(feature = "wgpu"),
+    allow(dead_code, reason = "only what opens a graphics adapter reports it")
+)]
 impl Panicked {
     /// Its message on one line, cut after 160 characters. `None` if it is no text.
     pub fn message(&self) -> Option<String> {
@@ -22,6 +30,10 @@ impl Panicked {
 }
 
 /// A panic's message on one line, cut after 160 characters. `None` if it is no text.
+#[cfg_attr(
+    not(any(feature = "wgpu", feature = "cuda")),
+    allow(dead_code, reason = "only what computes on a GPU reports it")
+)]
 pub(crate) fn message(payload: &(dyn Any + Send)) -> Option<String> {
     let text = payload
         .downcast_ref::<String>()

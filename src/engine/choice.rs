@@ -50,6 +50,10 @@ pub fn choose<'a>(
     }
     #[cfg(any(feature = "wgpu", feature = "cuda"))]
     let client = is_gpu.then(|| crate::device::client(info)).flatten();
+    #[cfg_attr(
+        not(any(feature = "wgpu", feature = "cuda")),
+        allow(unused_variables, reason = "only a GPU's kernels are chosen by the plan here")
+    )]
     let compiled = supported(target).and_then(|plan| match info.backend {
         Backend::Cpu => Ok(Some(usize::MAX)),
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
