@@ -12,9 +12,7 @@ use kindling::backbone::Architecture;
 use kindling::device::{self, Backend, Choice};
 use kindling::engine::{GpuNetwork, NetworkSpec};
 use kindling::kernels::conformance::{self, Algorithm, Finding};
-use kindling::kernels::{
-    Convolution, Depthwise, DeviceTensor, GpuClient, Hardware, MaxPool, Winograd,
-};
+use kindling::kernels::{DeviceTensor, GpuClient, Hardware, MaxPool};
 use kindling::plan::{self, Folded, FusedOperation, FusedPlan};
 
 /// `[height, width]` of both networks' photos.
@@ -123,24 +121,8 @@ impl Cases {
         let empty = |shape| DeviceTensor::empty(client, 1, shape, precision);
         let (photos, added, result) =
             (empty(input), shortcut.then(|| empty(output)), empty(output));
-        match algorithm {
-            Algorithm::Direct(work) => {
-                Convolution::with_work(client, convolution, &folded, activation, precision, work)
-                    .run(client, &photos, added.as_ref(), &result);
-            }
-            Algorithm::Winograd(work) => {
-                Winograd::with_work(client, convolution, &folded, activation, precision, work).run(
-                    client,
-                    &photos,
-                    added.as_ref(),
-                    &result,
-                );
-            }
-            Algorithm::Depthwise => {
-                Depthwise::new(client, convolution, &folded, precision)
-                    .run(client, &photos, &result);
-            }
-        }
+        let prepared = algorithm.prepare(client, convolution, &folded, precision);
+        prepared.run(client, &photos, added.as_ref(), &result);
         let mut operation = format!("{kernel}x{kernel}/{stride} {activation:?}").to_lowercase();
         if shortcut {
             operation.write_str(" + shortcut").map_err(|error| error.to_string())?;

@@ -38,7 +38,7 @@ pub enum EngineError {
     /// The driver does not return.
     #[error("the device has not answered for {0} s: its driver may have hung")]
     Hangs(u64),
-    /// The variable with the driver's time is no number of seconds.
+    /// `KINDLING_GPU_TIMEOUT` is not a number of seconds.
     #[error(
         "KINDLING_GPU_TIMEOUT is `{0}`: give it a number of seconds from 1 on, such as 300, or leave \
          it out"

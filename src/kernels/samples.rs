@@ -37,8 +37,9 @@ impl Effort {
         }
     }
 
-    /// Measures `work`, which does the work as often as it is told and returns when the adapter has
-    /// finished. It is called once before, because drivers compile a kernel when it first runs.
+    /// Measures `work`, which repeats the work as often as its argument says and returns when the
+    /// adapter has finished. It is called once before, because drivers compile a kernel when it
+    /// first runs.
     ///
     /// # Errors
     /// If `work` fails.

@@ -20,12 +20,10 @@ use kindling::kernels::{GpuClient, Hardware, Limits, MaxPool, Tile, WinogradTile
 use kindling::plan::{FusedOperation, FusedPlan};
 use serde_json::{Value, json};
 
-use shaders_tests::adapter::client;
+use shaders_tests::adapter::{all_shapes, client};
 
 /// Where the process that collects the shaders writes them.
 const COLLECT_TO: &str = "KINDLING_COLLECT_SHADERS";
-/// If set, as before a release, photos of 224 pixels too: the shaders must be the same.
-const ALL_SHAPES: &str = "KINDLING_ALL_SHAPES";
 const NETWORKS: [&str; 2] = ["resnet18", "efficientnet-lite0"];
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::F16];
 /// The sides of small photos. Sizes are arguments of the shaders, not part of their text.
@@ -204,7 +202,7 @@ fn collects_every_shader() {
     for precision in PRECISIONS {
         collect_operations(&client, &networks, precision, &mut collection);
     }
-    let sides: &[usize] = if env::var_os(ALL_SHAPES).is_some() { &[SMALL, 224] } else { &[SMALL] };
+    let sides: &[usize] = if all_shapes() { &[SMALL, 224] } else { &[SMALL] };
     for side in sides {
         for (name, spec) in &networks {
             for precision in PRECISIONS {

@@ -21,6 +21,7 @@ use std::{env, fs};
 use kindling::Precision;
 use kindling::kernels::Limits;
 use serde_json::{Value, json};
+use shaders_tests::adapter::all_shapes;
 
 use dump::Shader;
 use findings::{Finding, KNOWN, complaints};
@@ -30,8 +31,7 @@ use translate::{MSL, Parsed, SPIR_V, shader_models};
 
 /// The folder to which the shaders and their translations are written, for a look at them.
 const DUMP_TO: &str = "KINDLING_DUMP_SHADERS";
-/// If set, as before a release, SwiftShader compiles the shaders of more lines than these too.
-const ALL_SHAPES: &str = "KINDLING_ALL_SHAPES";
+/// SwiftShader compiles the shaders of more lines than these only before a release.
 const SHORT: usize = 600;
 
 #[test]
@@ -52,7 +52,7 @@ fn every_shader_compiles_in_every_language() {
     if let Some(folder) = &dump {
         write_manifest(Path::new(folder), &shaders, &parsed);
     }
-    let all = env::var_os(ALL_SHAPES).is_some();
+    let all = all_shapes();
     let asked: Vec<_> = shaders
         .iter()
         .zip(&parsed)

@@ -169,26 +169,18 @@ fn compiled(
     let ScheduledStep { name, kernel, input, shortcut, output, .. } = scheduled;
     let kernel = match kernel {
         ScheduledKernel::Direct(convolution, work) => {
-            let (folded, activation) = (network.folded(&convolution), convolution.activation);
+            let folded = network.folded(&convolution);
             Kernel::Convolution(Convolution::with_work(
                 client,
                 &convolution,
                 &folded,
-                activation,
                 precision,
                 work,
             ))
         }
         ScheduledKernel::Winograd(convolution, work) => {
-            let (folded, activation) = (network.folded(&convolution), convolution.activation);
-            Kernel::Winograd(Winograd::with_work(
-                client,
-                &convolution,
-                &folded,
-                activation,
-                precision,
-                work,
-            ))
+            let folded = network.folded(&convolution);
+            Kernel::Winograd(Winograd::with_work(client, &convolution, &folded, precision, work))
         }
         ScheduledKernel::Depthwise(convolution) => {
             let folded = network.folded(&convolution);

@@ -16,7 +16,7 @@ pub(super) const COMPILING: u32 = 5;
 /// minutes.
 ///
 /// # Errors
-/// If the variable is no number of seconds.
+/// If the variable is not a number of seconds.
 pub fn patience(kind: Kind) -> Result<Duration, EngineError> {
     let usual = if kind.is_gpu() { 120 } else { 1200 };
     let seconds = match std::env::var_os(TIMEOUT) {
@@ -30,7 +30,7 @@ pub fn patience(kind: Kind) -> Result<Duration, EngineError> {
 /// every kernel: five times as long as for others.
 ///
 /// # Errors
-/// If `KINDLING_GPU_TIMEOUT` is no number of seconds.
+/// If `KINDLING_GPU_TIMEOUT` is not a number of seconds.
 pub fn first_patience(kind: Kind) -> Result<Duration, EngineError> {
     Ok(COMPILING * patience(kind)?)
 }

@@ -33,6 +33,7 @@ use super::tile::{Block, Hardware, Tile, WinogradTile};
 use super::{DeviceTensor, GpuClient, MaxPool, Precision, Winograd, convolution, pool, winograd};
 use crate::plan::{self, Activation, Norm, Padding};
 pub use convolutions::convolution;
+pub use prepared::Prepared;
 
 /// The result of a kernel at a shape.
 #[derive(Clone, Debug)]

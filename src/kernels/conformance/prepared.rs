@@ -5,9 +5,12 @@ use crate::kernels::{Convolution, Depthwise, DeviceTensor, GpuClient, Precision,
 use crate::plan::{self, Folded};
 
 /// A convolution with its weights on the device.
-pub(in crate::kernels) enum Prepared {
+pub enum Prepared {
+    /// A direct kernel.
     Direct(Convolution),
+    /// The Winograd kernels.
     Winograd(Winograd),
+    /// The kernel for depthwise convolutions.
     Depthwise(Depthwise),
 }
 
@@ -16,20 +19,18 @@ impl Algorithm {
     ///
     /// # Panics
     /// If the algorithm cannot compute it.
-    pub(in crate::kernels) fn prepare(
+    pub fn prepare(
         self,
         client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
         precision: Precision,
     ) -> Prepared {
-        let activation = convolution.activation;
         match self {
             Self::Direct(work) => Prepared::Direct(Convolution::with_work(
                 client,
                 convolution,
                 folded,
-                activation,
                 precision,
                 work,
             )),
@@ -37,7 +38,6 @@ impl Algorithm {
                 client,
                 convolution,
                 folded,
-                activation,
                 precision,
                 work,
             )),

@@ -105,7 +105,7 @@ impl fmt::Display for Work {
 }
 
 impl Convolution {
-    /// Uploads the weights of `convolution`. `activation` is applied last, after the shortcut if
+    /// Uploads the weights of `convolution`. Its activation is applied last, after the shortcut if
     /// there is one. [`Work::chosen`] gives the kernel and its tile.
     ///
     /// # Panics
@@ -114,12 +114,18 @@ impl Convolution {
         client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
-        activation: Activation,
         precision: Precision,
         work: Work,
     ) -> Self {
         let plan::Convolution {
-            in_channels, out_channels, kernel, stride, padding, groups, ..
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            groups,
+            activation,
+            ..
         } = *convolution;
         assert_eq!(groups, 1, "the convolution must not be grouped");
         let [stored_in, stored_out] =

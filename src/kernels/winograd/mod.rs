@@ -71,7 +71,7 @@ impl Winograd {
         }
     }
 
-    /// Transforms the filters of `convolution` and uploads them. `activation` is applied last,
+    /// Transforms the filters of `convolution` and uploads them. Its activation is applied last,
     /// after the shortcut if there is one.
     ///
     /// [`Work::chosen`] gives the launches and the tile: in f32 tiles are 4x4, and 2x2 if the
@@ -84,12 +84,11 @@ impl Winograd {
         client: &GpuClient,
         convolution: &plan::Convolution,
         folded: &Folded,
-        activation: Activation,
         precision: Precision,
         work: Work,
     ) -> Self {
         assert!(Self::computes(convolution), "a 3x3 convolution of stride 1");
-        let plan::Convolution { in_channels, out_channels, .. } = *convolution;
+        let plan::Convolution { in_channels, out_channels, activation, .. } = *convolution;
         let (positions, stored_out) = (work.positions(), out_channels.next_multiple_of(WIDTH));
         let mut filters = vec![0.0; in_channels.next_multiple_of(WIDTH) * positions * stored_out];
         for (pair, kernel) in folded.weight.chunks_exact(9).enumerate() {
