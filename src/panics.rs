@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 thread_local! {
@@ -60,25 +61,44 @@ pub(crate) fn quietly() -> bool {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| match IS_CAUGHT.get() || is_of_a_driver(info) {
-            true => log::debug!("{info}"),
-            false => previous(info),
+        panic::set_hook(Box::new(move |info| {
+            if IS_CAUGHT.get() || is_reported() {
+                log::debug!("{info}");
+            } else if ends_waiting(info) {
+                ENDED_WAITING.fetch_add(1, Ordering::Relaxed);
+                log::debug!("{info}");
+            } else {
+                previous(info);
+            }
         }));
     });
     IS_CAUGHT.replace(true)
 }
 
-/// Whether a panic is one of the graphics libraries on a thread that they started. They report it
-/// to the call that waits for the thread's work.
-fn is_of_a_driver(info: &PanicHookInfo) -> bool {
-    let thread = thread::current();
-    match thread.name() {
-        // CubeCL's thread for a device, which catches every panic.
-        Some(name) => name.starts_with("DSD-"),
-        // Its thread that waits for a device. wgpu panics there if the device is lost, and the
-        // next use of the device says so.
-        None => info.location().is_some_and(|location| is_of_graphics(location.file())),
-    }
+/// How many threads that waited for a device have panicked since the first call of [`quietly`]. An
+/// answer that such a thread waited for may never come.
+#[cfg_attr(
+    not(any(feature = "wgpu", feature = "cuda")),
+    allow(dead_code, reason = "only what computes on a GPU asks")
+)]
+pub(crate) fn ended_waiting() -> usize {
+    ENDED_WAITING.load(Ordering::Relaxed)
+}
+
+static ENDED_WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this is CubeCL's thread for a device, which catches every panic and reports it to the
+/// call that waits for its work.
+fn is_reported() -> bool {
+    thread::current().name().is_some_and(|name| name.starts_with("DSD-"))
+}
+
+/// Whether a panic is one of the graphics libraries on a thread without a name: CubeCL's thread
+/// that waits for a device. wgpu panics there if the device is lost, and the next use of the device
+/// says so.
+fn ends_waiting(info: &PanicHookInfo) -> bool {
+    let is_of_graphics = || info.location().is_some_and(|it| is_of_graphics(it.file()));
+    thread::current().name().is_none() && is_of_graphics()
 }
 
 /// Whether a source file belongs to a crate of the graphics stack.

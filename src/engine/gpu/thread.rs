@@ -22,6 +22,8 @@ pub struct GpuThread {
     /// `None` once it has panicked and its message was read.
     thread: Mutex<Option<JoinHandle<()>>>,
     patience: Duration,
+    /// What [`panics::ended_waiting`] returned when it started.
+    ended_before: usize,
     /// Whether it has answered yet. Before its first answer, the driver compiles every kernel.
     answered: AtomicBool,
     /// Maximum number of photos that the network computes at a time.
@@ -30,6 +32,8 @@ pub struct GpuThread {
 
 /// How long a thread that panicked may take to end, for its message to be read.
 const UNWINDING: Duration = Duration::from_secs(1);
+/// How long the answer of a device that is known to be lost is awaited. It gives the reason.
+const LOST: Duration = Duration::from_secs(2);
 
 impl GpuThread {
     /// Starts the thread. If it does not answer within `patience`, the driver counts as hung.
@@ -58,6 +62,7 @@ impl GpuThread {
             requests,
             thread: Mutex::new(Some(thread)),
             patience,
+            ended_before: panics::ended_waiting(),
             answered: AtomicBool::new(false),
             max_batch,
         }
@@ -97,13 +102,28 @@ impl GpuThread {
     pub fn wait<T>(&self, answer: &Answer<T>) -> Result<T, EngineError> {
         let factor = if self.answered.load(Ordering::Relaxed) { 1 } else { COMPILING };
         let patience = factor * self.patience;
-        match answer.recv_timeout(patience) {
-            Ok(answer) => {
-                self.answered.store(true, Ordering::Relaxed);
-                answer
+        let deadline = Instant::now() + patience;
+        let mut was_lost = false;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match answer.recv_timeout(left.min(LOST)) {
+                Ok(answer) => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    return answer;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(EngineError::Device(self.panic_message()));
+                }
+                Err(RecvTimeoutError::Timeout) if was_lost => {
+                    return Err(EngineError::Device("its driver lost it".into()));
+                }
+                Err(RecvTimeoutError::Timeout) if left <= LOST => {
+                    return Err(EngineError::Hangs(patience.as_secs()));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    was_lost = panics::ended_waiting() != self.ended_before;
+                }
             }
-            Err(RecvTimeoutError::Timeout) => Err(EngineError::Hangs(patience.as_secs())),
-            Err(RecvTimeoutError::Disconnected) => Err(EngineError::Device(self.panic_message())),
         }
     }
 
@@ -166,6 +186,20 @@ mod tests {
         });
         let error = panicking.wait(&panicking.features(vec![0])).unwrap_err().to_string();
         assert!(error.ends_with("a kernel panicked: no such instruction"), "{error}");
+    }
+
+    #[test]
+    fn a_lost_device_that_does_not_answer_is_reported_before_the_time_is_over() {
+        let silent = |requests: Receiver<Request>| {
+            let _kept = requests.recv();
+            thread::sleep(Duration::from_secs(30));
+        };
+        let max_batch = Arc::new(AtomicUsize::new(usize::MAX));
+        let mut thread = GpuThread::running(silent, Duration::from_secs(60), max_batch);
+        // As if a thread had panicked since.
+        thread.ended_before = usize::MAX;
+        let error = thread.wait(&thread.features(vec![0])).unwrap_err().to_string();
+        assert!(error.ends_with("lost it"), "{error}");
     }
 
     #[test]

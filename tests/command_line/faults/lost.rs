@@ -15,17 +15,16 @@ fn without_a_fault_the_layer_changes_nothing() {
 }
 
 #[test]
-fn a_device_that_is_lost_is_told_in_one_line_at_every_launch() {
+fn a_lost_device_is_an_error_of_one_line_at_every_launch() {
     let Some(driver) = FaultyDriver::of_this_machine() else { return };
     let healthy = driver.embed("");
     let right = healthy.features();
     let lost = |fault: String| {
-        let run = driver.embed_with(&fault, |it| cache(it).env("KINDLING_GPU_TIMEOUT", "4"));
+        // If CubeCL's own thread meets the loss first, it ends without answering. Without the
+        // driver's report of the loss, the program would wait longer than this test.
+        let run = driver.embed_with(&fault, |it| cache(it).env("KINDLING_GPU_TIMEOUT", "60"));
         if run.is_faulty() && !run.output.status.success() {
-            // If the loss comes while CubeCL's own thread waits, that thread may end without
-            // answering: the driver then seems to hang.
-            let hangs = stderr(&run.output).contains("has not answered");
-            run.assert_error(&[if hangs { "may have hung" } else { "lost" }, REMEDY]);
+            run.assert_error(&["lost", REMEDY]);
         }
         driver.assert_cache_is_right(right);
         run
@@ -44,7 +43,7 @@ fn a_device_that_is_lost_is_told_in_one_line_at_every_launch() {
 }
 
 #[test]
-fn a_device_that_is_gone_or_refuses_to_open_is_told_by_name() {
+fn a_device_that_is_gone_or_refuses_to_open_is_named() {
     let Some(driver) = FaultyDriver::of_this_machine() else { return };
     driver.embed("gone@instance:1..").assert_error(&["there is no wgpu device", "cpu"]);
     driver.embed("refused@device:1").assert_error(&["wgpu:0", "cannot be opened", "--device"]);
