@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kindling::Precision;
 use kindling::backbone::Architecture;
-use kindling::kernels::conformance::{self, Algorithm, Finding};
-use kindling::kernels::{Hardware, MaxPool};
+use kindling::kernels::conformance::{self, Finding};
+use kindling::kernels::{Algorithm, Hardware, MaxPool};
 use kindling::plan::{Operation, Plan, Planned, Value};
 
 use shaders_tests::adapter::{TestAdapter, fully_tested};
@@ -100,7 +100,7 @@ fn convolutions(adapter: &TestAdapter) {
                 // also do so at 8.
                 let chosen =
                     [Hardware::Gpu, Hardware::Processor].into_iter().filter_map(|hardware| {
-                        Algorithm::chosen(client, &convolution, *precision, hardware)
+                        Algorithm::chosen(hardware, client.limits(), &convolution, *precision).ok()
                     });
                 let algorithms = match adapter.is_software() && photos > 1 {
                     true => {
@@ -108,7 +108,7 @@ fn convolutions(adapter: &TestAdapter) {
                         chosen.dedup();
                         chosen
                     }
-                    false => Algorithm::all(client, &convolution, *precision),
+                    false => Algorithm::all(client.limits(), &convolution, *precision),
                 };
                 for algorithm in algorithms {
                     let finding = conformance::convolution(

@@ -4,7 +4,7 @@ use std::fs;
 
 use kindling::device::published::{PUBLISHED, PublishedLimits};
 use kindling::engine::gpu::{GpuSchedule, ScheduledKernel};
-use kindling::kernels::{Hardware, Precision};
+use kindling::kernels::{Algorithm, Hardware, Precision};
 use kindling::plan::Plan;
 
 use crate::reference::committed;
@@ -85,8 +85,12 @@ fn kernels_row(published: &PublishedLimits, plans: &[(&'static str, Plan); 2]) -
         Ok(schedules) => schedules,
         Err(reason) => return format!("| `{name}` | none: {reason} | | | | |"),
     };
-    let is_winograd = |kernel: &ScheduledKernel| matches!(kernel, ScheduledKernel::Winograd(..));
-    let is_direct = |kernel: &ScheduledKernel| matches!(kernel, ScheduledKernel::Direct(..));
+    let is_winograd = |kernel: &ScheduledKernel| {
+        matches!(kernel, ScheduledKernel::Convolution(_, Algorithm::Winograd(_)))
+    };
+    let is_direct = |kernel: &ScheduledKernel| {
+        matches!(kernel, ScheduledKernel::Convolution(_, Algorithm::Direct(_)))
+    };
     let has_f16 = precisions(published).contains(&Precision::F16);
     let halves = has_f16.then(|| of(Precision::F16).expect("halves need no more than f32"));
     let photos = |network: usize| match &halves {

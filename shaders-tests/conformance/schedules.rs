@@ -4,7 +4,9 @@
 use kindling::backbone::Architecture;
 use kindling::device::published::{PUBLISHED, PublishedLimits};
 use kindling::engine::gpu::{GpuSchedule, ScheduledKernel};
-use kindling::kernels::{DeviceTensor, Hardware, Limits, Precision, convolution, winograd};
+use kindling::kernels::{
+    Algorithm, DeviceTensor, Hardware, Limits, Precision, convolution, winograd,
+};
 use kindling::plan::{Plan, Planned};
 
 const BATCHES: [usize; 8] = [1, 2, 3, 8, 32, 100, 1000, 1024];
@@ -53,17 +55,16 @@ fn every_published_adapter_gets_own_kernels_within_its_limits_or_a_reason() {
 /// Every tile is within the limits, and one photo more would not be.
 fn fits(schedule: &GpuSchedule, limits: Limits, precision: Precision, case: &str) {
     for step in &schedule.steps {
-        let is_within = match &step.kernel {
-            ScheduledKernel::Direct(_, convolution::Work::Staged(tile)) => tile.fits(limits),
-            ScheduledKernel::Direct(_, convolution::Work::Registers(block)) => {
-                block.units() <= limits.units
-            }
-            ScheduledKernel::Winograd(_, winograd::Work::Fused(tile)) => tile.fits(limits),
-            ScheduledKernel::Winograd(convolution, work @ winograd::Work::Phases { block, .. }) => {
+        let ScheduledKernel::Convolution(convolution, algorithm) = &step.kernel else { continue };
+        let is_within = match algorithm {
+            Algorithm::Direct(convolution::Work::Staged(tile)) => tile.fits(limits),
+            Algorithm::Direct(convolution::Work::Registers(block)) => block.units() <= limits.units,
+            Algorithm::Winograd(winograd::Work::Fused(tile)) => tile.fits(limits),
+            Algorithm::Winograd(work @ winograd::Work::Phases { block, .. }) => {
                 let channels = [convolution.in_channels, convolution.out_channels];
                 block.units() <= limits.units && work.bytes_between(channels) <= limits.buffer()
             }
-            ScheduledKernel::Depthwise(_) | ScheduledKernel::MaxPool(_) => true,
+            Algorithm::Depthwise => true,
         };
         assert!(is_within, "{case}: {} by {}", step.name, step.kernel);
     }
@@ -105,7 +106,9 @@ fn is_planned(
         let [channels, height, width] = step.shape;
         let (pixels, vectors) = (photos * height * width, channels.div_ceil(4));
         assert!(u32::try_from(pixels * vectors).is_ok(), "{case}: {}", step.name);
-        let ScheduledKernel::Direct(_, convolution::Work::Staged(tile)) = step.kernel else {
+        let ScheduledKernel::Convolution(_, Algorithm::Direct(convolution::Work::Staged(tile))) =
+            step.kernel
+        else {
             continue;
         };
         let (_, launch) = launches.iter().find(|(name, _)| *name == step.name).unwrap();
@@ -177,9 +180,13 @@ fn transformed_filters_that_exceed_a_buffer_are_left_untransformed() {
     // 36 MiB transformed, 9 MiB as they are.
     let limits = Limits { buffer_bytes: 16 << 20, ..Limits::WEBGPU };
     let schedule = GpuSchedule::of(&resnet, PHOTO, Precision::F32, Hardware::Gpu, limits).unwrap();
-    let kernel = |name: &str| {
-        &schedule.steps.iter().find(|step| step.name.starts_with(name)).unwrap().kernel
+    let algorithm = |name: &str| {
+        let step = schedule.steps.iter().find(|step| step.name.starts_with(name)).unwrap();
+        match step.kernel {
+            ScheduledKernel::Convolution(_, algorithm) => algorithm,
+            ScheduledKernel::MaxPool(_) => panic!("{name} is no convolution"),
+        }
     };
-    assert!(matches!(kernel("layer4.0.conv2"), ScheduledKernel::Direct(..)));
-    assert!(matches!(kernel("layer1.0.conv1"), ScheduledKernel::Winograd(..)));
+    assert!(matches!(algorithm("layer4.0.conv2"), Algorithm::Direct(_)));
+    assert!(matches!(algorithm("layer1.0.conv1"), Algorithm::Winograd(_)));
 }

@@ -11,8 +11,8 @@ use kindling::Precision;
 use kindling::backbone::Architecture;
 use kindling::device::{self, Backend, Choice};
 use kindling::engine::{GpuNetwork, NetworkSpec};
-use kindling::kernels::conformance::{self, Algorithm, Finding};
-use kindling::kernels::{DeviceTensor, GpuClient, Hardware, MaxPool};
+use kindling::kernels::conformance::{self, Finding};
+use kindling::kernels::{Algorithm, DeviceTensor, GpuClient, Hardware, MaxPool};
 use kindling::plan::{self, Folded, FusedOperation, FusedPlan};
 
 /// `[height, width]` of both networks' photos.
@@ -79,7 +79,9 @@ impl Cases {
                     let key =
                         (shapes, kernel, stride, shortcut, format!("{padding:?}{activation:?}"));
                     if seen.insert(key) {
-                        for algorithm in Algorithm::all(&self.client, convolution, precision) {
+                        for algorithm in
+                            Algorithm::all(self.client.limits(), convolution, precision)
+                        {
                             self.convolution(convolution, algorithm, shapes, shortcut, precision)?;
                         }
                     }
@@ -127,7 +129,7 @@ impl Cases {
         if shortcut {
             operation.write_str(" + shortcut").map_err(|error| error.to_string())?;
         }
-        self.case(&algorithm.name(), &operation, precision, result.read(&self.client))
+        self.case(&algorithm.to_string(), &operation, precision, result.read(&self.client))
     }
 
     /// A whole network, compiled as the engine compiles it.

@@ -1,16 +1,14 @@
 //! The speed of a whole network on an adapter: photos of bytes in, features out.
 
 use burn::tensor::Device;
-use cubecl::server::ServerError;
 
 use super::self_check::{bound, difference};
 use crate::backbone::{Architecture, Backbone, random_weights};
 use crate::device::{self, DeviceError, DeviceInfo, Kind};
-use crate::engine::gpu::ForwardCost;
+use crate::engine::gpu::{ForwardCost, failed};
 use crate::engine::{
     EngineError, GpuNetwork, NetworkSpec, ProcessorNetwork, Target, Workload, plain,
 };
-use crate::kernels::failure::{is_out_of_memory, reason};
 use crate::kernels::{Effort, GpuClient, Roofline, Samples};
 use crate::photos::Preprocessing;
 use crate::plan::Planned;
@@ -149,7 +147,9 @@ impl SpeedTest {
         let pixels = self.pixels(photos);
         let forward = || {
             let photos = preprocess.run(network.client(), pixels, network.photo());
-            network.read(&network.features(photos)).map_err(|error| failed(&error))
+            network
+                .read(&network.features(photos))
+                .map_err(|error| failed(network.client(), &error))
         };
         let cost = Some(network.forward_cost(photos));
         Ok(self.measured(photos, network.precision(), cost, forward)?)
@@ -210,13 +210,6 @@ impl SpeedTest {
 
     fn pixels(&self, photos: usize) -> &[u8] {
         &self.pixels[..photos * self.preprocessing.values()]
-    }
-}
-
-fn failed(error: &ServerError) -> EngineError {
-    match is_out_of_memory(error) {
-        true => EngineError::OutOfMemory,
-        false => EngineError::Device(reason(error)),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use cubecl::server::ServerError;
 
-use super::conformance::{Algorithm, example_convolution};
+use super::conformance::example_convolution;
 use super::failure::reason;
 use super::preprocess::Preprocess;
 use super::reference::values;
 use super::samples::{Effort, Samples};
-use super::{DeviceTensor, GpuClient, Hardware, MaxPool, Precision, pool};
+use super::{Algorithm, DeviceTensor, GpuClient, Hardware, MaxPool, Precision, pool};
 use crate::plan::{self, Activation, Folded, Padding};
 
 /// The speed of a kernel at a layer.
@@ -107,13 +107,13 @@ pub fn layer_speeds(
     let bench = Bench { client, precision, effort: Effort::on(hardware), photos: photos(hardware) };
     let [strided, winograd, depthwise] = layers();
     for layer in [strided, winograd, depthwise] {
-        for algorithm in Algorithm::all(client, &layer.convolution, precision) {
+        for algorithm in Algorithm::all(client.limits(), &layer.convolution, precision) {
             // Any direct kernel computes Winograd's layer too, but it was measured already.
             let is_direct = matches!(algorithm, Algorithm::Direct(_));
             if is_direct && layer.convolution.stride == 1 {
                 continue;
             }
-            observe(&algorithm.name(), bench.convolution(&layer, algorithm));
+            observe(&algorithm.to_string(), bench.convolution(&layer, algorithm));
         }
     }
     let others = [

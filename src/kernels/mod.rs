@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! | --- | --- |
+//! | `algorithm`, `prepared_convolution` | how a convolution is computed, and with which tile |
 //! | `device_tensor` | activations in device memory |
 //! | `gpu_client` | the connection to a GPU, with its limits |
 //! | `driver_reports` | errors that a driver reports beside the call that failed |
@@ -28,6 +29,7 @@
 //! its buffers, and nothing else does: CubeCL's checked mode is on, but adds no checks in version
 //! 0.11.3, and asks wgpu for none. `docs/shaders.md` says how this is tested.
 
+mod algorithm;
 pub mod conformance;
 pub mod convolution;
 pub mod depthwise;
@@ -40,6 +42,7 @@ mod launch;
 mod layer_speed;
 mod limits;
 pub mod pool;
+mod prepared_convolution;
 pub mod preprocess;
 pub mod reference;
 mod roofline;
@@ -49,6 +52,7 @@ mod window;
 pub mod winograd;
 
 pub use crate::precision::Precision;
+pub use algorithm::Algorithm;
 pub use convolution::Convolution;
 pub use depthwise::Depthwise;
 pub use device_tensor::{DeviceTensor, Reading};
@@ -58,6 +62,7 @@ pub use launch::Launch;
 pub use layer_speed::{LayerSpeed, LayerSpeedError, layer_speeds};
 pub use limits::Limits;
 pub use pool::MaxPool;
+pub use prepared_convolution::PreparedConvolution;
 pub use roofline::{Roofline, RooflineError};
 pub use samples::{Effort, Samples};
 pub use tile::{Block, Hardware, Tile, WinogradTile};

@@ -13,10 +13,10 @@ use burn::tensor::Device;
 use kindling::Precision;
 use kindling::backbone::Architecture;
 use kindling::engine::{GpuNetwork, NetworkSpec};
-use kindling::kernels::conformance::{self, Algorithm, Finding};
+use kindling::kernels::conformance::{self, Finding};
 use kindling::kernels::convolution;
 use kindling::kernels::winograd;
-use kindling::kernels::{GpuClient, Hardware, Limits, MaxPool, Tile, WinogradTile};
+use kindling::kernels::{Algorithm, GpuClient, Hardware, Limits, MaxPool, Tile, WinogradTile};
 use kindling::plan::{FusedOperation, FusedPlan};
 use serde_json::{Value, json};
 
@@ -255,7 +255,7 @@ fn collect_operations(
             if !seen.insert(kind) {
                 continue;
             }
-            for algorithm in Algorithm::all(client, convolution, precision) {
+            for algorithm in Algorithm::all(client.limits(), convolution, precision) {
                 let shortcut = step.shortcut.is_some();
                 let at = (1, [input[1], input[2]]);
                 let finding = conformance::convolution(

@@ -9,8 +9,10 @@
 //! | `step_times` | the time of each step |
 //! | `engine` | the [`Engine`](crate::engine::Engine) |
 //! | `thread`, `request`, `worker`, `patience` | the thread that calls the driver |
+//! | `failure` | why work failed |
 
 mod engine;
+mod failure;
 mod forward_cost;
 mod network;
 mod patience;
@@ -22,6 +24,7 @@ mod thread;
 mod worker;
 
 pub use engine::GpuEngine;
+pub(crate) use failure::failed;
 pub use forward_cost::{ForwardCost, Launch};
 pub use network::GpuNetwork;
 pub use patience::first_patience;

@@ -10,9 +10,7 @@ use super::schedule::{GpuSchedule, ScheduledKernel, ScheduledStep};
 use super::step::{Kernel, Step};
 use crate::engine::NetworkSpec;
 use crate::kernels::preprocess::Preprocess;
-use crate::kernels::{
-    Convolution, Depthwise, DeviceTensor, GpuClient, Hardware, Precision, Reading, Winograd, pool,
-};
+use crate::kernels::{DeviceTensor, GpuClient, Hardware, Precision, Reading, pool};
 use crate::plan::Unsupported;
 
 /// A network compiled for a GPU, for photos of one size.
@@ -168,23 +166,9 @@ fn compiled(
 ) -> Step {
     let ScheduledStep { name, kernel, input, shortcut, output, .. } = scheduled;
     let kernel = match kernel {
-        ScheduledKernel::Direct(convolution, work) => {
+        ScheduledKernel::Convolution(convolution, algorithm) => {
             let folded = network.folded(&convolution);
-            Kernel::Convolution(Convolution::with_work(
-                client,
-                &convolution,
-                &folded,
-                precision,
-                work,
-            ))
-        }
-        ScheduledKernel::Winograd(convolution, work) => {
-            let folded = network.folded(&convolution);
-            Kernel::Winograd(Winograd::with_work(client, &convolution, &folded, precision, work))
-        }
-        ScheduledKernel::Depthwise(convolution) => {
-            let folded = network.folded(&convolution);
-            Kernel::Depthwise(Depthwise::new(client, &convolution, &folded, precision))
+            Kernel::Convolution(algorithm.prepare(client, &convolution, &folded, precision))
         }
         ScheduledKernel::MaxPool(pool) => Kernel::MaxPool(pool),
     };

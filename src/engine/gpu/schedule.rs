@@ -6,8 +6,7 @@
 use std::fmt;
 
 use crate::kernels::{
-    DeviceTensor, Hardware, Launch, Limits, MaxPool, Precision, WIDTH, Winograd, convolution,
-    depthwise, pool, preprocess, winograd,
+    Algorithm, DeviceTensor, Hardware, Launch, Limits, MaxPool, Precision, pool, preprocess,
 };
 use crate::plan::{self, FusedOperation, FusedPlan, FusedStep, Plan, Unsupported};
 
@@ -44,12 +43,8 @@ pub struct ScheduledStep {
 /// What a step computes, and the work of its work-groups.
 #[derive(Clone, Debug)]
 pub enum ScheduledKernel {
-    /// A convolution of all channels.
-    Direct(plan::Convolution, convolution::Work),
-    /// A 3x3 convolution of all channels with stride 1.
-    Winograd(plan::Convolution, winograd::Work),
-    /// A depthwise convolution.
-    Depthwise(plan::Convolution),
+    /// A convolution.
+    Convolution(plan::Convolution, Algorithm),
     /// A max-pooling.
     MaxPool(MaxPool),
 }
@@ -123,21 +118,13 @@ impl GpuSchedule {
         let [height, width] = self.photo;
         let mut launches = vec![("photos", preprocess::launch(limits, photos * height * width))];
         for ScheduledStep { name, kernel, shape, .. } in &self.steps {
-            let [channels, height, width] = *shape;
-            let mut add = |launch| launches.push((name.as_str(), launch));
-            match kernel {
-                ScheduledKernel::Direct(_, work) => {
-                    add(work.launch(limits, photos * height * width, channels.div_ceil(WIDTH)));
+            let of_step = match kernel {
+                ScheduledKernel::Convolution(convolution, algorithm) => {
+                    algorithm.launches(limits, convolution, photos, *shape)
                 }
-                ScheduledKernel::Winograd(convolution, work) => {
-                    let [_, down, right] = winograd::tiles(*shape, work.side());
-                    let channels = [convolution.in_channels, channels];
-                    let tiles = photos * down * right;
-                    work.launches(limits, tiles, channels).into_iter().for_each(add);
-                }
-                ScheduledKernel::Depthwise(_) => add(depthwise::launch(limits, photos, *shape)),
-                ScheduledKernel::MaxPool(_) => add(pool::launch(limits, photos, *shape)),
-            }
+                ScheduledKernel::MaxPool(_) => vec![pool::launch(limits, photos, *shape)],
+            };
+            launches.extend(of_step.into_iter().map(|launch| (name.as_str(), launch)));
         }
         launches.push(("avgpool", pool::launch(limits, photos, [self.channels(), 1, 1])));
         launches
@@ -152,8 +139,6 @@ impl GpuSchedule {
 
 const TOO_LARGE: &str = "one photo's values are larger than the adapter's largest buffer: choose a \
                          smaller --image-size";
-const TOO_HEAVY: &str = "its weights are larger than the adapter's largest buffer";
-const NO_TILE: &str = "the adapter's limits do not allow its kernel";
 
 impl ScheduledKernel {
     /// The kernel of `operation`, or why the limits allow none.
@@ -164,39 +149,13 @@ impl ScheduledKernel {
         limits: Limits,
     ) -> Result<Self, &'static str> {
         match operation {
-            FusedOperation::Convolution(convolution) => {
-                Self::dense(convolution, precision, hardware, limits)
+            FusedOperation::Convolution(convolution) | FusedOperation::Depthwise(convolution) => {
+                let algorithm = Algorithm::chosen(hardware, limits, &convolution, precision)?;
+                Ok(Self::Convolution(convolution, algorithm))
             }
-            FusedOperation::Depthwise(convolution) => Ok(Self::Depthwise(convolution)),
             FusedOperation::MaxPool { kernel, stride, padding } => {
                 Ok(Self::MaxPool(MaxPool { kernel, stride, padding }))
             }
-        }
-    }
-
-    /// The kernel of a convolution of all channels: Winograd's if it can compute it.
-    fn dense(
-        convolution: plan::Convolution,
-        precision: Precision,
-        hardware: Hardware,
-        limits: Limits,
-    ) -> Result<Self, &'static str> {
-        let plan::Convolution { in_channels, out_channels, .. } = convolution;
-        let fits = |bytes: usize| bytes <= limits.buffer();
-        let winograd = Winograd::computes(&convolution)
-            .then(|| winograd::Work::chosen(hardware, limits, out_channels, precision))
-            .flatten()
-            .filter(|work| {
-                fits(work.filter_bytes(&convolution, precision))
-                    && fits(work.bytes_between([in_channels, out_channels]))
-            });
-        if let Some(work) = winograd {
-            return Ok(Self::Winograd(convolution, work));
-        }
-        let work = convolution::Work::chosen(hardware, limits, out_channels).ok_or(NO_TILE)?;
-        match fits(convolution::Work::weight_bytes(&convolution, precision)) {
-            true => Ok(Self::Direct(convolution, work)),
-            false => Err(TOO_HEAVY),
         }
     }
 }
@@ -205,9 +164,7 @@ impl fmt::Display for ScheduledKernel {
     /// Its name, with the tile if it has one.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Direct(_, work) => work.fmt(formatter),
-            Self::Winograd(_, work) => work.fmt(formatter),
-            Self::Depthwise(_) => formatter.write_str("depthwise"),
+            Self::Convolution(_, algorithm) => algorithm.fmt(formatter),
             Self::MaxPool(_) => formatter.write_str("max-pool"),
         }
     }

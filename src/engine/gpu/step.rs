@@ -1,7 +1,7 @@
 //! One step of a compiled network.
 
 use crate::kernels::winograd::PhaseBytes;
-use crate::kernels::{Convolution, Depthwise, DeviceTensor, GpuClient, MaxPool, Winograd};
+use crate::kernels::{DeviceTensor, GpuClient, MaxPool, PreparedConvolution};
 
 /// One launch, or the three of a convolution in phases: reads one or two values and writes one.
 pub(super) struct Step {
@@ -18,9 +18,7 @@ pub(super) struct Step {
 
 /// A kernel with its weights.
 pub(super) enum Kernel {
-    Convolution(Convolution),
-    Winograd(Winograd),
-    Depthwise(Depthwise),
+    Convolution(PreparedConvolution),
     MaxPool(MaxPool),
 }
 
@@ -28,10 +26,7 @@ impl Kernel {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Convolution(_) => "convolution",
-            Self::Winograd(winograd) if winograd.work().side() == 4 => "winograd F(4x4,3x3)",
-            Self::Winograd(_) => "winograd F(2x2,3x3)",
-            Self::Depthwise(_) => "depthwise",
+            Self::Convolution(convolution) => convolution.name(),
             Self::MaxPool(_) => "max-pool",
         }
     }
@@ -40,8 +35,6 @@ impl Kernel {
     pub fn output(&self, shape: [usize; 3]) -> [usize; 3] {
         match self {
             Self::Convolution(convolution) => convolution.output(shape),
-            Self::Winograd(winograd) => winograd.output(shape),
-            Self::Depthwise(depthwise) => depthwise.output(shape),
             Self::MaxPool(pool) => pool.output(shape),
         }
     }
@@ -56,8 +49,6 @@ impl Kernel {
     ) {
         match self {
             Self::Convolution(convolution) => convolution.run(client, input, shortcut, output),
-            Self::Winograd(winograd) => winograd.run(client, input, shortcut, output),
-            Self::Depthwise(depthwise) => depthwise.run(client, input, output),
             Self::MaxPool(pool) => pool.run(client, input, output),
         }
     }
@@ -66,8 +57,6 @@ impl Kernel {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Convolution(convolution) => convolution.bytes(),
-            Self::Winograd(winograd) => winograd.bytes(),
-            Self::Depthwise(depthwise) => depthwise.bytes(),
             Self::MaxPool(_) => 0,
         }
     }
@@ -76,18 +65,15 @@ impl Kernel {
     /// only one.
     pub fn phases(&self, photos: usize, output: [usize; 3]) -> Vec<PhaseBytes> {
         match self {
-            Self::Winograd(winograd) => winograd.phases(photos, output),
-            Self::Convolution(_) | Self::Depthwise(_) | Self::MaxPool(_) => Vec::new(),
+            Self::Convolution(convolution) => convolution.phases(photos, output),
+            Self::MaxPool(_) => Vec::new(),
         }
     }
 
     /// Multiplications of activations by weights.
     pub fn multiplications(&self, photos: usize, output: [usize; 3]) -> usize {
-        let pixels = photos * output[1] * output[2];
         match self {
-            Self::Convolution(convolution) => convolution.multiplications(pixels),
-            Self::Winograd(winograd) => winograd.multiplications(photos, output),
-            Self::Depthwise(depthwise) => depthwise.multiplications(pixels),
+            Self::Convolution(convolution) => convolution.multiplications(photos, output),
             Self::MaxPool(_) => 0,
         }
     }

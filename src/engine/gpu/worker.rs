@@ -7,12 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 
-use cubecl::server::ServerError;
-
+use super::failure::{failed, reported};
 use super::network::GpuNetwork;
 use super::request::{GpuJob, Reply, Request};
 use crate::engine::{EngineError, FeatureMap, StepValues};
-use crate::kernels::failure::{is_out_of_memory, reason};
 use crate::kernels::preprocess::Preprocess;
 use crate::kernels::{DeviceTensor, DriverReport, GpuClient, Reading};
 
@@ -222,28 +220,6 @@ impl Worker {
     fn waited(&self, features: Reading) -> Result<Vec<f32>, EngineError> {
         guarded(self.client(), || features.wait())?.map_err(|error| failed(self.client(), &error))
     }
-}
-
-/// Why work failed. What the driver reported is the reason, and `error` what followed.
-fn failed(client: &GpuClient, error: &ServerError) -> EngineError {
-    log::debug!("{error}");
-    match client.reports().take() {
-        Some(report) if !error.is_device_poisoned() => reported(report),
-        _ if is_out_of_memory(error) => EngineError::OutOfMemory,
-        _ => EngineError::Device(cut(&reason(error))),
-    }
-}
-
-fn reported(report: DriverReport) -> EngineError {
-    match report {
-        DriverReport::OutOfMemory => EngineError::OutOfMemory,
-        DriverReport::Other(text) => EngineError::Device(cut(&text)),
-    }
-}
-
-/// A driver's text, which may be long.
-fn cut(text: &str) -> String {
-    text.chars().take(140).collect()
 }
 
 /// Runs work that panics if the device has no memory for a copy. Other panics end the thread, which

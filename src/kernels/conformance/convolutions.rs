@@ -2,9 +2,9 @@
 
 use cubecl::server::ServerError;
 
-use super::{Algorithm, Finding, rounded, storage_roundings, window};
+use super::{Finding, rounded, storage_roundings, window};
 use crate::kernels::reference::{Expected, Reference, values};
-use crate::kernels::{DeviceTensor, GpuClient, Precision, winograd};
+use crate::kernels::{Algorithm, DeviceTensor, GpuClient, Precision, winograd};
 use crate::plan::Folded;
 use crate::plan::{self, Activation};
 
@@ -109,7 +109,7 @@ pub fn convolution(
     let suffix = if shortcut { " + shortcut" } else { "" };
     let depthwise = if groups > 1 { " depthwise" } else { "" };
     Ok(Finding {
-        kernel: algorithm.name(),
+        kernel: algorithm.to_string(),
         op: format!("{kernel}x{kernel}/{stride}{depthwise}{suffix}"),
         shape: format!("{photos}x{in_channels}x{height}x{width} to {out_channels}"),
         precision,

@@ -21,7 +21,6 @@
 //! Error Analysis*, 2019, whose bound uses the sum of the magnitudes of the terms instead.
 
 mod convolutions;
-mod prepared;
 
 use cubecl::server::ServerError;
 use half::f16;
@@ -29,11 +28,9 @@ use half::f16;
 use super::failure::reason;
 use super::preprocess::Preprocess;
 use super::reference::{Expected, Reference, Worst, values};
-use super::tile::{Block, Hardware, Tile, WinogradTile};
-use super::{DeviceTensor, GpuClient, MaxPool, Precision, Winograd, convolution, pool, winograd};
+use super::{Algorithm, DeviceTensor, GpuClient, Hardware, MaxPool, Precision, pool};
 use crate::plan::{self, Activation, Norm, Padding};
 pub use convolutions::convolution;
-pub use prepared::Prepared;
 
 /// The result of a kernel at a shape.
 #[derive(Clone, Debug)]
@@ -56,74 +53,6 @@ impl Finding {
     /// Whether the kernel ran and every value is within its bound.
     pub fn is_right(&self) -> bool {
         self.refused.is_none() && self.worst.is_within()
-    }
-}
-
-/// The algorithm that computes a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// A direct kernel for dense convolutions, with its tile.
-    Direct(convolution::Work),
-    /// The Winograd kernels, with their tile.
-    Winograd(winograd::Work),
-    /// The kernel for depthwise convolutions.
-    Depthwise,
-}
-
-impl Algorithm {
-    /// Every algorithm and tile that can compute `convolution` in this precision within the
-    /// adapter's limits.
-    pub fn all(
-        client: &GpuClient,
-        convolution: &plan::Convolution,
-        precision: Precision,
-    ) -> Vec<Self> {
-        let limits = client.limits();
-        if convolution.groups > 1 {
-            return vec![Self::Depthwise];
-        }
-        let tiles = Tile::CHOICES.into_iter().filter(|tile| tile.fits(limits));
-        let direct = tiles
-            .map(convolution::Work::Staged)
-            .chain(Block::CHOICES.map(convolution::Work::Registers))
-            .map(Self::Direct);
-        let sides = Winograd::sides(precision);
-        let tiles = WinogradTile::CHOICES.into_iter().filter(|tile| tile.fits(limits));
-        let fused = tiles.filter(|tile| sides.contains(&tile.side)).map(winograd::Work::Fused);
-        let phases = sides.iter().flat_map(|side| {
-            Block::CHOICES.map(|block| winograd::Work::Phases { side: *side, block })
-        });
-        let winograd =
-            fused.chain(phases).filter(|_| Winograd::computes(convolution)).map(Self::Winograd);
-        direct.chain(winograd).collect()
-    }
-
-    /// The algorithm that the engine chooses, or `None` if none fits the adapter's limits.
-    pub fn chosen(
-        client: &GpuClient,
-        convolution: &plan::Convolution,
-        precision: Precision,
-        hardware: Hardware,
-    ) -> Option<Self> {
-        let limits = client.limits();
-        let plan::Convolution { groups, out_channels, .. } = *convolution;
-        if groups > 1 {
-            return Some(Self::Depthwise);
-        }
-        let winograd = Winograd::computes(convolution)
-            .then(|| winograd::Work::chosen(hardware, limits, out_channels, precision))
-            .flatten();
-        let direct = || convolution::Work::chosen(hardware, limits, out_channels);
-        winograd.map(Self::Winograd).or_else(|| direct().map(Self::Direct))
-    }
-
-    /// The kernel with its tile, as tables name it.
-    pub fn name(self) -> String {
-        match self {
-            Self::Direct(work) => work.to_string(),
-            Self::Winograd(work) => work.to_string(),
-            Self::Depthwise => "depthwise".into(),
-        }
     }
 }
 
@@ -304,7 +233,7 @@ pub fn example_convolution(
 /// The quick suite: every kernel with every tile, at small shapes that tiles do not divide evenly.
 /// Kernels that the driver refuses are passed to `observe` too.
 pub fn quick_suite(client: &GpuClient, precision: Precision, observe: impl FnMut(Finding)) {
-    let all = |case: &plan::Convolution| Algorithm::all(client, case, precision);
+    let all = |case: &plan::Convolution| Algorithm::all(client.limits(), case, precision);
     suite(client, precision, all, observe);
 }
 
@@ -317,7 +246,8 @@ pub fn chosen_suite(
     observe: impl FnMut(Finding),
 ) {
     let chosen = |case: &plan::Convolution| {
-        Vec::from_iter(Algorithm::chosen(client, case, precision, hardware))
+        let chosen = Algorithm::chosen(hardware, client.limits(), case, precision);
+        Vec::from_iter(chosen.ok())
     };
     suite(client, precision, chosen, observe);
 }
@@ -351,7 +281,7 @@ fn suite(
     for (case, shortcut, shape) in convolutions {
         for algorithm in algorithms(&case) {
             let finding = convolution(client, &case, shortcut, shape, precision, algorithm);
-            observe(finding.unwrap_or_else(|error| refused(algorithm.name(), error)));
+            observe(finding.unwrap_or_else(|error| refused(algorithm.to_string(), error)));
         }
     }
     let pool = MaxPool { kernel: 3, stride: 2, padding: Padding::Each(1) };
