@@ -74,6 +74,11 @@ impl FeaturesArg {
         }
     }
 
+    /// The same without the user's cache; a folder that was named is used.
+    pub fn without_default_cache(&self) -> Self {
+        Self { no_cache: self.no_cache || self.cache.is_none(), ..self.clone() }
+    }
+
     /// The cache of packed weights, if one is used.
     pub fn packed(&self) -> Option<PackedCache> {
         self.folder().map(|folder| PackedCache::beside(&folder))

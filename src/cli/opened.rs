@@ -31,7 +31,7 @@ pub fn put_back(path: &Path) {
 }
 
 /// The options of every command that runs an existing model.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct ComputeArgs {
     #[command(flatten)]
     device: DeviceArg,
@@ -54,6 +54,13 @@ impl ComputeArgs {
         self.open(|device, reading| {
             Ok(calibration.of(self.network.model(path, quiet, device, reading)?))
         })
+    }
+
+    /// The same without the user's feature cache; a folder that was named is used. Features that
+    /// are written in many files need none.
+    #[must_use]
+    pub fn without_default_cache(&self) -> Self {
+        Self { features: self.features.without_default_cache(), ..self.clone() }
     }
 
     /// Opens the device, and loads the backbone of that model, which needs no fc layer, onto it.

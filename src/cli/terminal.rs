@@ -1,5 +1,6 @@
 //! Terminal output shared by the commands.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,7 +16,7 @@ use kindling::printable::{PathText, printable};
 
 /// A progress bar on stderr, with photos per second and the time left. Hidden if `quiet` is set or
 /// stdout is not a terminal.
-pub fn photo_bar(photos: usize, what: &'static str, quiet: bool) -> ProgressBar {
+pub fn photo_bar(photos: usize, what: impl Into<Cow<'static, str>>, quiet: bool) -> ProgressBar {
     item_bar(photos, "photos", what, quiet)
 }
 
@@ -24,7 +25,12 @@ pub fn view_bar(views: usize, what: &'static str, quiet: bool) -> ProgressBar {
     item_bar(views, "views", what, quiet)
 }
 
-fn item_bar(items: usize, unit: &'static str, what: &'static str, quiet: bool) -> ProgressBar {
+fn item_bar(
+    items: usize,
+    unit: &'static str,
+    what: impl Into<Cow<'static, str>>,
+    quiet: bool,
+) -> ProgressBar {
     let rate = move |state: &ProgressState, out: &mut dyn fmt::Write| {
         let _ = write!(out, "{:.1} {unit}/s", state.per_sec());
     };

@@ -16,7 +16,7 @@ use crate::engine::Workload;
 use crate::engine::{
     self, Chosen, Engine, EngineError, FeatureMap, PackedCache, PrecisionError, Target, Unsupported,
 };
-use crate::photos::{Fit, Preprocessing, View};
+use crate::photos::{Fit, PhotoSource, Preprocessing, View};
 use crate::precision::Precision;
 
 /// Turns photos into features.
@@ -88,11 +88,8 @@ impl<'a> Extractor<'a> {
     /// If the cache cannot be opened, or the device does not return the weights, which are part of
     /// the cache's key.
     pub fn with_cache(self, folder: &Path) -> Result<Self, CacheError> {
+        let space = self.space(&self.engine.fingerprint())?;
         let Target { backbone, preprocessing, .. } = self.target;
-        let weights =
-            backbone.sha256().map_err(|error| CacheError::Weights(engine::one_line(&error)))?;
-        let width = backbone.architecture().features();
-        let space = Space::new(&weights, &preprocessing, width, &self.engine.fingerprint());
         let architecture = backbone.architecture();
         let mut label = format!("{architecture} ({})", self.engine.fingerprint());
         // People who try several sizes see which is which.
@@ -123,6 +120,38 @@ impl<'a> Extractor<'a> {
     #[must_use]
     pub fn without_spot_checks(self) -> Self {
         Self { has_spot_checks: false, ..self }
+    }
+
+    /// The space of the features of plain views, computed by the device of this name.
+    fn space(&self, computed_by: &str) -> Result<Space, CacheError> {
+        let Target { backbone, preprocessing, .. } = self.target;
+        let weights =
+            backbone.sha256().map_err(|error| CacheError::Weights(engine::one_line(&error)))?;
+        Ok(Space::new(&weights, &preprocessing, self.width(), computed_by))
+    }
+
+    /// Identifies what the features mean: the weights, the preprocessing, the decoders of photos
+    /// and the averaged views, but not the device. Features with different fingerprints cannot be
+    /// compared.
+    ///
+    /// # Errors
+    /// If the device does not return the weights.
+    pub fn model_fingerprint(&self) -> Result<String, CacheError> {
+        let name = self.space("")?.name();
+        Ok(match self.averaged_views {
+            1 => name,
+            views => format!("{name}-{views}"),
+        })
+    }
+
+    /// Identifies the device and the kernels, on which the features' rounding depends.
+    pub fn engine_fingerprint(&self) -> String {
+        self.engine.fingerprint()
+    }
+
+    /// The name of the backbone's architecture.
+    pub fn backbone_name(&self) -> String {
+        self.target.backbone.architecture().to_string()
     }
 
     /// Over how many views the features of a photo are averaged: 1 is the plain view alone.
@@ -193,7 +222,7 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// If the device fails or computes wrong numbers, or the first error of `receive`.
-    pub fn for_each<P: AsRef<Path> + Sync, E>(
+    pub fn for_each<P: PhotoSource, E>(
         &self,
         paths: &[P],
         receive: impl FnMut(FeatureBatch) -> Result<(), E>,
@@ -207,7 +236,7 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn all<P: AsRef<Path> + Sync>(
+    pub fn all<P: PhotoSource>(
         &self,
         paths: &[P],
         mut progress: impl FnMut(usize),
@@ -226,7 +255,7 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// If the device fails, or the first error of `progress`.
-    pub fn all_unless<P: AsRef<Path> + Sync, E>(
+    pub fn all_unless<P: PhotoSource, E>(
         &self,
         paths: &[P],
         mut progress: impl FnMut(usize) -> Result<(), E>,
@@ -241,7 +270,7 @@ impl<'a> Extractor<'a> {
     ///
     /// # Errors
     /// If the device fails, or the first error of `progress`.
-    pub fn views_unless<P: AsRef<Path> + Sync, E>(
+    pub fn views_unless<P: PhotoSource, E>(
         &self,
         paths: &[P],
         views: impl Fn(usize) -> usize + Sync,
@@ -250,7 +279,7 @@ impl<'a> Extractor<'a> {
         self.collect(paths, Views { of: &views, are_averaged: false }, &mut progress)
     }
 
-    fn collect<P: AsRef<Path> + Sync, E>(
+    fn collect<P: PhotoSource, E>(
         &self,
         paths: &[P],
         views: Views,

@@ -10,6 +10,8 @@ mod near_duplicates;
 mod passage;
 mod pending_batch;
 mod self_check;
+#[cfg(feature = "parquet")]
+pub mod shards;
 mod shared_cache;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod speed_test;

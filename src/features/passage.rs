@@ -1,15 +1,13 @@
 //! One passage of a list of photos through the backbone: reading ahead, launching batches, reading
 //! them back, and putting the views of a photo together.
 
-use std::path::Path;
-
 use super::batch::{FeatureBatch, Stopped};
 use super::extract::Extractor;
 use super::pending_batch::{FeatureSource, NewFeatures, PendingBatch, PendingPhoto, prepare};
 use super::shared_cache::SharedFeatureCache;
 use super::spot_check::{Sample, SpotCheck};
 use crate::engine::{self, EngineError, Pending, Workload};
-use crate::photos::{View, for_each_file};
+use crate::photos::{PhotoSource, View, for_each_item};
 
 /// Which views of each photo go through the network, and what becomes of them.
 #[derive(Clone, Copy)]
@@ -25,7 +23,7 @@ impl Extractor<'_> {
     ///
     /// A batch is read back only after the next one was launched, so that a GPU never waits for the
     /// reading.
-    pub(super) fn pass<P: AsRef<Path> + Sync, E>(
+    pub(super) fn pass<P: PhotoSource, E>(
         &self,
         paths: &[P],
         views: Views,
@@ -45,11 +43,11 @@ impl Extractor<'_> {
         let mut rows = Rows::of(self, workload, views.are_averaged);
         let mut launched: Option<Launched> = None;
         let mut pending = PendingBatch::default();
-        let result = for_each_file(
+        let result = for_each_item(
             paths,
             // The views of two batches wait at most, and always those of two photos.
             (2 * self.batch_size).div_ceil(most).max(2),
-            |index, path| prepare(path, preprocessing, count(index), cache),
+            |index, source| prepare(source.place(), preprocessing, count(index), cache),
             |index, prepared| {
                 pending.push(index, prepared, self.batch_size, |batch| {
                     let next = rows.launch(batch)?;

@@ -1,20 +1,18 @@
 //! A batch of cached and new views of photos.
 
-use std::path::Path;
-
 use super::cache::PhotoDigest;
 use super::shared_cache::SharedFeatureCache;
-use crate::photos::{DecodeError, DecodeWarning, PhotoFile, Preprocessing, View};
+use crate::photos::{DecodeError, DecodeWarning, PhotoFile, PhotoPlace, Preprocessing, View};
 
 /// Looks the first `views` views of a file up in the cache. If some are not there, decodes the
 /// photo, once, and prepares them.
 pub fn prepare(
-    path: &Path,
+    place: PhotoPlace,
     preprocessing: &Preprocessing,
     views: usize,
     cache: Option<&SharedFeatureCache>,
 ) -> Result<Prepared, DecodeError> {
-    let file = PhotoFile::read(path)?;
+    let file = PhotoFile::read(place)?;
     let digest = cache.map(|_| PhotoDigest::of(file.bytes()));
     let mut cached = match (cache, &digest) {
         (Some(cache), Some(digest)) => cache.get(digest, views),

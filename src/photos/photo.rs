@@ -1,14 +1,13 @@
 //! A photo's file and its pixels in memory, each with its share of the decoding memory.
 
-use std::fs;
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::RgbImage;
 
 use super::decode::{DecodeError, DecodeWarning, Decoded, decode_bytes, footprint};
 use super::memory::{self, Exceeded, Share};
-use crate::regular_file;
+use super::place::{PhotoPlace, PhotoSource};
 
 /// Decoded pixels. Their memory counts as decoding memory until they are dropped: see
 /// [`set_decode_memory`](super::set_decode_memory).
@@ -55,29 +54,26 @@ impl DerefMut for Photo {
 /// If the file cannot be read, has an unknown format or is damaged, or if decoding it needs more
 /// memory than [`set_decode_memory`](super::set_decode_memory) allows.
 pub fn decode(path: &Path) -> Result<Photo, DecodeError> {
-    PhotoFile::read(path)?.decode()
+    PhotoFile::read(path.place())?.decode()
 }
 
 /// The bytes of an image file.
 pub(crate) struct PhotoFile {
-    path: PathBuf,
+    place: PhotoPlace,
     bytes: Vec<u8>,
     share: Share,
 }
 
 impl PhotoFile {
-    /// Reads a file.
+    /// Reads the bytes of a photo.
     ///
     /// # Errors
-    /// If the file cannot be read, is not a regular file or is too large.
-    pub(crate) fn read(path: &Path) -> Result<Self, DecodeError> {
-        let metadata = fs::metadata(path).map_err(DecodeError::Read)?;
-        if !metadata.is_file() {
-            return Err(DecodeError::NotAFile);
-        }
-        let share = memory::take(metadata.len())?;
-        let bytes = regular_file::read(path, metadata.len()).map_err(DecodeError::Read)?;
-        Ok(Self { path: path.to_owned(), bytes, share })
+    /// If they cannot be read, are not in a regular file or are too many.
+    pub(crate) fn read(place: PhotoPlace) -> Result<Self, DecodeError> {
+        let length = place.length()?;
+        let share = memory::take(length)?;
+        let bytes = place.read(length).map_err(DecodeError::Read)?;
+        Ok(Self { place, bytes, share })
     }
 
     /// The content of the file.
@@ -90,14 +86,14 @@ impl PhotoFile {
     /// # Errors
     /// If the file has an unknown format, is damaged or needs too much memory.
     pub(crate) fn decode(self) -> Result<Photo, DecodeError> {
-        let Self { path, mut bytes, mut share } = self;
+        let Self { place, mut bytes, mut share } = self;
         let mut needed = self::needed(&bytes);
         if !share.try_grow(needed) {
             // Other photos take the memory. Waiting for them while the file is in memory could
             // block all threads, so the file is read again afterwards.
             drop((bytes, share));
             share = memory::take(needed)?;
-            bytes = regular_file::read(&path, needed).map_err(DecodeError::Read)?;
+            bytes = place.read(needed).map_err(DecodeError::Read)?;
             let now = self::needed(&bytes);
             if now > needed && !share.try_grow(now) {
                 return Err(DecodeError::Changed);

@@ -147,22 +147,22 @@ where
     P: AsRef<Path> + Sync,
     T: Send,
 {
-    for_each_file(paths, ahead, |_, path| decode(path).map(&prepare), consume)
+    for_each_item(paths, ahead, |_, path| decode(path.as_ref()).map(&prepare), consume)
 }
 
-/// Applies `read` to each of `paths`, with its index, on all cores, and passes the results to
+/// Applies `read` to each of `items`, such as paths, with its index, on all cores, and passes the results to
 /// `consume` in order, with the index too. At most `ahead` results wait for `consume`.
 ///
 /// # Errors
 /// Returns the first error of `consume`, and stops reading.
-pub fn for_each_file<P, T, E>(
-    paths: &[P],
+pub fn for_each_item<I, T, E>(
+    items: &[I],
     ahead: usize,
-    read: impl Fn(usize, &Path) -> Result<T, DecodeError> + Sync,
+    read: impl Fn(usize, &I) -> Result<T, DecodeError> + Sync,
     mut consume: impl FnMut(usize, Result<T, DecodeError>) -> Result<(), E>,
 ) -> Result<(), E>
 where
-    P: AsRef<Path> + Sync,
+    I: Sync,
     T: Send,
 {
     let (ready, wake_at) = (BTreeMap::new(), usize::MAX);
@@ -173,12 +173,12 @@ where
     };
     let ahead = ahead.max(1);
     let next = AtomicUsize::new(0);
-    let decoders = thread::available_parallelism().map_or(1, usize::from).min(paths.len());
+    let decoders = thread::available_parallelism().map_or(1, usize::from).min(items.len());
 
     let decode_until_done = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(index) else { return };
+            let Some(item) = items.get(index) else { return };
             if !window.wait_for_room(index, ahead) {
                 return;
             }
@@ -187,7 +187,7 @@ where
             //
             // Decoders read arbitrary bytes. A panic must not end the run, and the consumer waits
             // for every photo, so a panic becomes an error.
-            let prepared = catch_unwind(AssertUnwindSafe(|| read(index, path.as_ref())))
+            let prepared = catch_unwind(AssertUnwindSafe(|| read(index, item)))
                 .unwrap_or(Err(DecodeError::Panic));
             window.add(index, prepared);
         }
@@ -198,7 +198,7 @@ where
         for _ in 0..decoders {
             scope.spawn(decode_until_done);
         }
-        for index in 0..paths.len() {
+        for index in 0..items.len() {
             consume(index, window.take(index))?;
         }
         Ok(())
@@ -268,13 +268,13 @@ mod tests {
         for (ahead, slow_reader) in (0..6).chain([64]).flat_map(|it| [(it, false), (it, true)]) {
             let (reading, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let mut seen = Vec::new();
-            let read = |index: usize, _: &Path| {
+            let read = |index: usize, _: &PathBuf| {
                 pause(slow_reader);
                 let waiting = reading.fetch_add(1, Ordering::SeqCst) + 1;
                 most.fetch_max(waiting, Ordering::SeqCst);
                 Ok(index)
             };
-            for_each_file(&paths, ahead, read, |index, result| {
+            for_each_item(&paths, ahead, read, |index, result| {
                 assert_eq!(result.unwrap(), index);
                 pause(!slow_reader);
                 reading.fetch_sub(1, Ordering::SeqCst);

@@ -37,6 +37,8 @@ mod robustness;
 #[path = "../library/server.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod server;
+#[cfg(feature = "parquet")]
+mod shards;
 mod shared;
 mod strangers;
 mod tables;

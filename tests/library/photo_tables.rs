@@ -282,6 +282,7 @@ fn a_parquet_file_that_embed_wrote_is_a_table() {
             row("a.jpg", Some(0), "train"),
         ],
         features: vec![0.5; 6],
+        ..FeatureTable::default()
     };
     let mut bytes = Vec::new();
     written.write(TableFormat::Parquet, &mut bytes).unwrap();

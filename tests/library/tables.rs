@@ -26,6 +26,7 @@ pub fn table(labelled: bool) -> FeatureTable {
             row("c", 1, "val"),
         ],
         features: (0..12).map(|index| index as f32 * 0.1 - 0.5).collect(),
+        ..FeatureTable::default()
     }
 }
 

@@ -1,61 +1,22 @@
-//! `kindling embed`
+//! The features of a folder, a photo or a table of photos: one file.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::Args;
 use kindling::features::{FeatureTable, TableFormat, TableRow};
 use kindling::output::OutputFile;
 use kindling::photos::{Listing, Part, every_photo};
 use kindling::printable::PathText;
 
-use super::extraction::{any_decoded, extract};
-use super::opened::ComputeArgs;
-use super::table::TableArgs;
-use super::terminal::{bytes, counted, one_line, printed_afterwards, text, warn};
+use super::EmbedArgs;
+use crate::cli::extraction::{any_decoded, extract};
+use crate::cli::terminal::{bytes, counted, one_line, printed_afterwards, text, warn};
 
-/// Write the features of every photo, for search or clustering
-///
-/// MODEL is a run folder, a weights file (an fc layer is not needed), or a name from
-/// `kindling weights list`. DATA is a photo or a folder, with train and val folders, class folders,
-/// files named <class>.<anything>.jpg, or photos without labels; or a table. The paths in the
-/// output start with DATA as you typed it.
-///
-/// A .safetensors file holds the tensors `features` and `labels`, with `paths`, `classes` and
-/// `parts` in its metadata. A .npy file holds only the features, and a .csv file beside it the
-/// rest. A .parquet file has the columns `path`, `label`, `part` and `features`.
-#[derive(Args)]
-#[command(after_help = "\
-Examples:
-  kindling embed efficientnet-lite0 photos --out features.safetensors
-  kindling embed runs/first photos --out features.npy
-  kindling embed weights/resnet18.pth holiday/ --out holiday.safetensors")]
-pub struct EmbedArgs {
-    /// Run folder, weights file, or the name of a published network
-    model: PathBuf,
-
-    /// Photo, folder of photos, or table of them: .csv, .tsv or .parquet
-    data: PathBuf,
-
-    /// Output file: .safetensors, .npy (writes a .csv too) or .parquet (cargo feature `parquet`)
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-
-    /// Replace existing files
-    #[arg(long)]
-    force: bool,
-
-    #[command(flatten)]
-    table: TableArgs,
-
-    #[command(flatten)]
-    compute: ComputeArgs,
-}
-
-pub fn run(args: &EmbedArgs) -> Result<()> {
-    let Some(format) = TableFormat::of_file(&args.out) else {
-        bail!("`{}` has no known extension: use .safetensors, .npy or .parquet", args.out.shown());
+/// Embeds the photos of `data` into the file `out`.
+pub fn run(args: &EmbedArgs, model: &Path, data: &Path, out: &Path) -> Result<()> {
+    let Some(format) = TableFormat::of_file(out) else {
+        bail!("`{}` has no known extension: use .safetensors, .npy or .parquet", out.shown());
     };
     if !format.is_compiled_in() {
         bail!(
@@ -63,15 +24,15 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
              .safetensors or .npy"
         );
     }
-    let output = OutputFile::reserve(&args.out, args.force)?;
-    let csv = args.out.with_extension("csv");
+    let output = OutputFile::reserve(out, args.force)?;
+    let csv = out.with_extension("csv");
     let csv_output = match format {
         TableFormat::Npy => Some(OutputFile::reserve(&csv, args.force)?),
         _ => None,
     };
-    let listing = match args.table.unlabelled_table(&args.data)? {
+    let listing = match args.table.unlabelled_table(data)? {
         Some(table) => Listing::of_table(&table),
-        None => every_photo(&args.data)?,
+        None => every_photo(data)?,
     };
     // The paths go into the safetensors header, of which readers accept at most 100 MB.
     let header: usize = listing.photos.iter().map(|photo| text(&photo.path).len() + 8).sum();
@@ -81,12 +42,12 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
             counted(listing.photos.len(), "photo")
         );
     }
-    let opened = args.compute.backbone(&args.model, false)?;
+    let opened = args.compute.backbone(model, false)?;
     let architecture = opened.model.backbone.architecture();
     let extractor = opened.extractor()?;
     let paths: Vec<&Path> = listing.photos.iter().map(|photo| photo.path.as_path()).collect();
     let (extraction, skipped) = extract(&paths, &listing.passed_over, &extractor, "embed", false)?;
-    any_decoded(&extraction, &args.data)?;
+    any_decoded(&extraction, data)?;
     let lossy = extraction.photos.iter().filter(|index| paths[**index].to_str().is_none()).count();
     if lossy > 0 {
         warn(&format!(
@@ -107,6 +68,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
             .collect(),
         classes: listing.classes,
         features: extraction.rows,
+        ..FeatureTable::default()
     };
     // Both files are on disk before the first is renamed into place.
     let staged = output.stage(|out| table.write(format, out))?;
@@ -130,12 +92,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
                 count => format!(", {} skipped", counted(count, "file")),
             }
         )),
-        Some(format!(
-            "features  {} ({} each, {})",
-            one_line(&text(&args.out)),
-            table.width,
-            bytes(size)
-        )),
+        Some(format!("features  {} ({} each, {})", one_line(&text(out)), table.width, bytes(size))),
         (format == TableFormat::Npy).then(|| format!("paths     {}", one_line(&text(&csv)))),
     ];
     let lines: Vec<String> = lines.into_iter().flatten().collect();

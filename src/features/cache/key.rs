@@ -109,8 +109,8 @@ impl Space {
         Self { digest: hasher.finalize(), width: self.width }
     }
 
-    /// Name of the space's folder.
-    pub(super) fn name(&self) -> String {
+    /// Name of the space's folder: 64 hexadecimal digits.
+    pub(in crate::features) fn name(&self) -> String {
         hexadecimal(&self.digest)
     }
 }

@@ -5,6 +5,7 @@ mod npy;
 mod parquet;
 mod safetensors;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
@@ -22,6 +23,8 @@ pub struct FeatureTable {
     pub photos: Vec<TableRow>,
     /// The features, `[photos, width]`.
     pub features: Vec<f32>,
+    /// Further entries of the metadata of Parquet and safetensors files.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// A row of a [`FeatureTable`], without the features.

@@ -16,7 +16,7 @@ use super::{FeatureTable, TableRow};
 /// Features per row group: 16 MiB, which the writer holds in memory.
 const GROUP_FEATURES: usize = 1 << 22;
 
-/// Writes the whole table, with the backbone and the width in the footer's metadata.
+/// Writes the whole table, with the backbone, the width and further entries in the footer's metadata.
 pub(super) fn write(table: &FeatureTable, out: &mut (impl Write + Send)) -> io::Result<()> {
     write_groups(table, out).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {
@@ -39,12 +39,13 @@ fn write_groups(table: &FeatureTable, out: &mut (impl Write + Send)) -> Result<(
     );
     let schema = Arc::new(parse_message_type(&schema)?);
     let entry = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+    let known =
+        [entry("backbone", table.backbone.clone()), entry("width", table.width.to_string())];
+    let further = table.metadata.iter().map(|(key, value)| entry(key, value.clone()));
+    let entries = known.into_iter().chain(further).collect();
     let properties = WriterProperties::builder()
         .set_created_by(concat!("kindling ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(vec![
-            entry("backbone", table.backbone.clone()),
-            entry("width", table.width.to_string()),
-        ]))
+        .set_key_value_metadata(Some(entries))
         // Features are hardly ever equal, so a dictionary would only cost space.
         .set_column_dictionary_enabled(ColumnPath::from("features.list.element"), false)
         .build();

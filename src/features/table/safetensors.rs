@@ -1,6 +1,5 @@
 //! Safetensors files with features and labels.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use ::safetensors::Dtype;
@@ -16,11 +15,10 @@ pub(super) fn write(table: &FeatureTable, out: &mut impl Write) -> io::Result<()
         tensors.insert(0, ("labels", Dtype::I64, vec![count]));
     }
     let paths: Vec<&str> = table.photos.iter().map(|photo| photo.path.as_str()).collect();
-    let mut metadata = BTreeMap::from([
-        ("backbone".to_owned(), table.backbone.clone()),
-        ("classes".to_owned(), serde_json::to_string(&table.classes)?),
-        ("paths".to_owned(), serde_json::to_string(&paths)?),
-    ]);
+    let mut metadata = table.metadata.clone();
+    metadata.insert("backbone".to_owned(), table.backbone.clone());
+    metadata.insert("classes".to_owned(), serde_json::to_string(&table.classes)?);
+    metadata.insert("paths".to_owned(), serde_json::to_string(&paths)?);
     if table.has_parts() {
         let parts: Vec<_> = table.photos.iter().map(|photo| photo.part).collect();
         metadata.insert("parts".to_owned(), serde_json::to_string(&parts)?);

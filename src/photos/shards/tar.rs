@@ -1,0 +1,93 @@
+//! Members of a tar archive: <https://www.gnu.org/software/tar/manual/html_node/Standard.html>.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use tar::{Archive, Entry};
+
+use super::samples::{LabelFile, MemberKind, Samples};
+use super::{Shard, ShardError};
+use crate::photos::PhotoPlace;
+use crate::photos::place::ArchiveMember;
+use crate::regular_file;
+
+/// Members start at multiples of this many bytes.
+const BLOCK: u64 = 512;
+
+/// Lists the photos of the archive.
+///
+/// # Errors
+/// If the file cannot be read, is no tar archive, or lacks its end.
+pub(super) fn read(path: &Path) -> Result<Shard, ShardError> {
+    let failed = |error| ShardError::Read(path.to_owned(), error);
+    let damaged = |error: io::Error| ShardError::Damaged(path.to_owned(), error.to_string());
+    let (file, bytes) = regular_file::open(path).map_err(failed)?;
+    let mut archive = Archive::new(file);
+    let shared: Arc<Path> = path.into();
+    let mut samples = Samples::default();
+    let cut_off =
+        |samples: &Samples| ShardError::CutOff { path: path.to_owned(), photos: samples.count() };
+    let mut end = 0;
+    for entry in archive.entries_with_seek().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let stored = stored(&entry).map_err(damaged)?;
+        end = entry.raw_file_position().saturating_add(stored);
+        if end > bytes {
+            return Err(cut_off(&samples));
+        }
+        if entry.header().entry_type().is_file() {
+            add(&mut samples, &mut entry, stored, &shared).map_err(failed)?;
+        }
+    }
+    if !is_ended(archive.into_inner(), end.next_multiple_of(BLOCK)).map_err(failed)? {
+        return Err(cut_off(&samples));
+    }
+    Ok(Shard { path: path.to_owned(), bytes, photos: samples.finish() })
+}
+
+/// The bytes that a member takes. Of a file with holes, its size says how long it is with them.
+fn stored(entry: &Entry<File>) -> io::Result<u64> {
+    match entry.header().entry_type().is_gnu_sparse() {
+        true => entry.header().entry_size(),
+        false => Ok(entry.size()),
+    }
+}
+
+fn add(
+    samples: &mut Samples,
+    entry: &mut Entry<File>,
+    length: u64,
+    archive: &Arc<Path>,
+) -> io::Result<()> {
+    let name = entry.path_bytes().into_owned();
+    match Samples::kind(&name) {
+        MemberKind::Photo => {
+            let member = ArchiveMember {
+                archive: archive.clone(),
+                at: entry.raw_file_position(),
+                stored: length,
+                length,
+                is_deflated: false,
+            };
+            samples.photo(&name, PhotoPlace::Member(member));
+        }
+        MemberKind::Label(file) => {
+            let mut content = Vec::new();
+            entry.take(LabelFile::MAX_BYTES).read_to_end(&mut content)?;
+            samples.label(&name, file, &content);
+        }
+        MemberKind::Other => {}
+    }
+    Ok(())
+}
+
+/// Whether a block of zeros follows the last member, as at the end of every archive. An archive
+/// that was cut off between two members would look whole without this.
+fn is_ended(mut file: File, end: u64) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(end))?;
+    let mut block = Vec::new();
+    file.take(BLOCK).read_to_end(&mut block)?;
+    Ok(block.len() as u64 == BLOCK && block.iter().all(|byte| *byte == 0))
+}
