@@ -60,8 +60,8 @@ pub struct EmbedArgs {
 
     /// Embed part I of N of the shards, from 0 to N - 1; `auto` for a SLURM array, or auto/N
     ///
-    /// Give all shards to each task: part I has the shards I, I + N, I + 2 N and so on. `auto` takes
-    /// I and N from SLURM_ARRAY_TASK_ID, _MIN and _COUNT, and auto/N takes I from
+    /// Give all shards to each task: part I has the shards I, I + N, I + 2 N and so on. `auto`
+    /// takes I and N from SLURM_ARRAY_TASK_ID, _MIN and _COUNT, and auto/N takes I from
     /// SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX (a Kubernetes indexed job).
     #[arg(long, value_name = "I/N", help_heading = "Shards")]
     task: Option<Task>,

@@ -61,7 +61,8 @@ pub fn run(args: &EmbedArgs, model: &Path, out: &Path) -> Result<()> {
     let lines = [
         format!("device    {}", opened.info),
         format!(
-            "shards    {embedded} embedded, {there} were there already, {bad} failed (task {} of {})",
+            "shards    {embedded} embedded, {there} were there already, {bad} failed (task {} of \
+             {})",
             task.index, task.of
         ),
         format!(
@@ -173,15 +174,15 @@ impl Job<'_> {
     fn is_of_this_model(&self, record: &ShardRecord) -> Result<()> {
         if record.model != self.model {
             bail!(
-                "`{}` has features of another model or preprocessing: choose another --out, or pass \
-                 --force to replace them",
+                "`{}` has features of another model or preprocessing: choose another --out, or \
+                 pass --force to replace them",
                 self.folder.output(&record.shard).shown()
             );
         }
         Ok(())
     }
 
-    /// Another shard of this name, or one that was written again, would otherwise pass for this one.
+    /// Another shard of this name, or one that was written again, would pass for this one.
     fn is_of_this_shard(&self, record: &ShardRecord, path: &Path, name: &str) -> Result<()> {
         // A shard that was deleted after it was embedded is done.
         let bytes = std::fs::metadata(path).map_or(record.bytes, |metadata| metadata.len());

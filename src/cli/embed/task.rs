@@ -20,8 +20,8 @@ impl Task {
     }
 }
 
-const WRONG: &str = "expected I/N with I from 0 to N - 1, such as 3/100, or `auto`, which a SLURM array sets, or \
-                     `auto/N`, which takes I from a SLURM array or a Kubernetes indexed job";
+const WRONG: &str = "expected I/N with I from 0 to N - 1, such as 3/100, or `auto` in a SLURM \
+                     array, or auto/N in one or in a Kubernetes indexed job";
 
 impl FromStr for Task {
     type Err = String;
