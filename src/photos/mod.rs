@@ -41,6 +41,8 @@ pub(crate) use photo::PhotoFile;
 pub use photo::{Photo, decode};
 pub use place::{ArchiveMember, PhotoPlace, PhotoSource};
 pub use preprocess::{Filter, Fit, Preprocessing, PreprocessingError, UnknownFit, View};
+#[cfg(feature = "parquet")]
+pub use shards::RowPlace;
 pub use shards::{Shard, ShardError, ShardPhoto, shard_paths};
 pub(crate) use split::older_splits;
 pub use split::{Split, split_of_parts, training_split};

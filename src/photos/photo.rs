@@ -70,6 +70,7 @@ impl PhotoFile {
     /// # Errors
     /// If they cannot be read, are not in a regular file or are too many.
     pub(crate) fn read(place: PhotoPlace) -> Result<Self, DecodeError> {
+        let place = place.loaded()?;
         let length = place.length()?;
         let share = memory::take(length)?;
         let bytes = place.read(length).map_err(DecodeError::Read)?;

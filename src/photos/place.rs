@@ -7,6 +7,8 @@ use std::sync::Arc;
 use flate2::read::DeflateDecoder;
 
 use super::DecodeError;
+#[cfg(feature = "parquet")]
+use super::RowPlace;
 use crate::regular_file;
 
 /// Something that a photo can be read from: a path, or a [`PhotoPlace`].
@@ -28,12 +30,15 @@ impl PhotoSource for PhotoPlace {
 }
 
 /// Where the bytes of a photo are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum PhotoPlace {
     /// A file with this path.
     File(PathBuf),
     /// A part of an archive.
     Member(ArchiveMember),
+    /// In a row of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Row(RowPlace),
     /// In memory: the content of a file.
     Bytes(Arc<[u8]>),
 }
@@ -54,6 +59,18 @@ pub struct ArchiveMember {
 }
 
 impl PhotoPlace {
+    /// The same; of a row, its bytes, because reading a row twice takes long.
+    ///
+    /// # Errors
+    /// If the row cannot be read.
+    pub(super) fn loaded(self) -> Result<Self, DecodeError> {
+        match self {
+            #[cfg(feature = "parquet")]
+            Self::Row(row) => row.read().map(Self::Bytes).map_err(DecodeError::Read),
+            other => Ok(other),
+        }
+    }
+
     /// The number of bytes of the photo's file.
     ///
     /// # Errors
@@ -71,6 +88,9 @@ impl PhotoPlace {
                 true => member.stored,
                 false => 0,
             })),
+            #[cfg(feature = "parquet")]
+            // Not known before it is read.
+            Self::Row(_) => Ok(0),
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
         }
     }
@@ -83,6 +103,8 @@ impl PhotoPlace {
         match self {
             Self::File(path) => regular_file::read(path, limit),
             Self::Member(member) => member.read(),
+            #[cfg(feature = "parquet")]
+            Self::Row(row) => row.read().map(|bytes| bytes.to_vec()),
             Self::Bytes(bytes) => Ok(bytes.to_vec()),
         }
     }

@@ -4,10 +4,17 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::process::Output;
+use std::sync::Arc;
 
 use kindling::features::shards::ShardFolder;
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
+use parquet::schema::parser::parse_message_type;
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -126,7 +133,7 @@ fn tasks_together_give_the_same_bytes_as_one_process() {
     assert_eq!([0, 1, 2].map(is_there), [false, false, true]);
     assert_error(
         &run_in(place, ["embed", "--merge", "slurm"]),
-        &["2 shards have no whole features", "`a-0.tar`", "again"],
+        &["features of 2 shards are missing", "`a-0.tar`", "again"],
     );
     assert!(stdout(&run_in(place, ["embed", "--merge", "whole"])).contains("shards    3 of 3"));
 }
@@ -148,7 +155,7 @@ fn what_is_there_is_passed_over_and_what_was_lost_is_made_again() {
     // A file that is not whole is somebody's: it is named, and not replaced.
     fs::write(&first, &bytes[..bytes.len() / 2]).unwrap();
     let output = run();
-    assert_error(&output, &["1 of 3 shards have no features"]);
+    assert_error(&output, &["1 of 3 shards could not be embedded"]);
     assert!(stderr(&output).contains("`out/a-0.parquet` is not whole"), "{}", stderr(&output));
     assert_eq!(fs::read(&first).unwrap().len(), bytes.len() / 2);
     let merged = run_in(place, ["embed", "--merge", "out"]);
@@ -173,7 +180,7 @@ fn a_bad_photo_is_a_row_of_errors_and_a_bad_shard_fails_alone() {
     fs::write(place.join("a-6.tar"), "no archive, but long enough for a header".repeat(40))
         .unwrap();
     let output = embed(place, &["a-{0..7}.tar", "--out", "out"]);
-    assert_error(&output, &["4 of 8 shards have no features"]);
+    assert_error(&output, &["4 of 8 shards could not be embedded"]);
     let text = stderr(&output);
     for part in [
         "`a-4.tar` is cut off after 0 photos",
@@ -192,7 +199,10 @@ fn a_bad_photo_is_a_row_of_errors_and_a_bad_shard_fails_alone() {
     // The other tasks may still be at work, so the list is complete only after --merge.
     let errors = fs::read_to_string(place.join("out/a-3.errors.csv")).unwrap();
     assert!(errors.starts_with("shard,photo,error\na-3.tar,0.jpg,\"is not a"), "{errors}");
-    assert_error(&run_in(place, ["embed", "--merge", "out"]), &["4 shards have no whole"]);
+    assert_error(
+        &run_in(place, ["embed", "--merge", "out"]),
+        &["features of 4 shards are missing"],
+    );
     assert_eq!(fs::read_to_string(place.join("out/errors.csv")).unwrap(), errors);
 }
 
@@ -258,4 +268,117 @@ fn options_of_shards_are_for_shards() {
     let output = embed(place, &["a-0.tar", "--out", "out", "--task", "2/2"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("from 0 to N - 1"), "{}", stderr(&output));
+}
+
+/// Writes a file as the library `datasets` does: photos with their names, in row groups, and labels
+/// that are numbers with names in the metadata. `None` is a row without a photo.
+fn write_dataset(path: &Path, groups: &[&[(Option<&[u8]>, i64)]], codec: Compression) {
+    let schema = "message schema {
+        optional group image { optional binary bytes; optional binary path (STRING); }
+        optional int64 label;
+    }";
+    let names = r#"{"info": {"features": {"label": {"names": ["checks", "discs"]}}}}"#;
+    let entry = KeyValue::new("huggingface".to_owned(), names.to_owned());
+    let properties = WriterProperties::builder()
+        .set_compression(codec)
+        .set_dictionary_enabled(false)
+        .set_key_value_metadata(Some(vec![entry]))
+        .build();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).unwrap();
+    let mut row = 0;
+    for photos in groups {
+        let mut group = writer.next_row_group().unwrap();
+        let levels: Vec<i16> =
+            photos.iter().map(|(photo, _)| if photo.is_some() { 2 } else { 0 }).collect();
+        let bytes: Vec<ByteArray> =
+            photos.iter().filter_map(|(photo, _)| Some(photo.as_ref()?.to_vec().into())).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&bytes, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        let names: Vec<ByteArray> =
+            (0..bytes.len()).map(|at| format!("{}.png", row + at).as_str().into()).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&names, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        let labels: Vec<i64> = photos.iter().map(|(_, label)| *label).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column
+            .typed::<Int64Type>()
+            .write_batch(&labels, Some(&vec![1; labels.len()]), None)
+            .unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        row += photos.len();
+    }
+    writer.close().unwrap();
+}
+
+#[test]
+fn photos_in_parquet_files_are_embedded_whatever_their_codec() {
+    let folder = shards();
+    let place = folder.path();
+    let photo = |class: &str, index: usize| {
+        fs::read(place.join(format!("photos/train/{class}/00{index}.png"))).unwrap()
+    };
+    let (checks, discs) =
+        ([0, 1, 2].map(|at| photo("checks", at)), [0, 1].map(|at| photo("discs", at)));
+    let first: [(Option<&[u8]>, i64); 4] =
+        [(Some(&checks[0]), 0), (Some(&discs[0]), 1), (None, 1), (Some(b"no photo"), 0)];
+    let second: [(Option<&[u8]>, i64); 3] =
+        [(Some(&checks[1]), 0), (Some(&checks[2]), 7), (Some(&discs[1]), 1)];
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(Default::default()),
+        Compression::GZIP(Default::default()),
+    ];
+    for (number, codec) in codecs.into_iter().enumerate() {
+        let path = place.join(format!("train-{number}.parquet"));
+        write_dataset(&path, &[&first, &[], &second], codec);
+    }
+    stdout(&embed(place, &["train-*.parquet", "--out", "out"]));
+    let of = |path: &str| {
+        stdout(&embed(place, &[path, "--out", "one.parquet", "--force"]));
+        rows(&place.join("one.parquet")).remove(0).2
+    };
+    let expected = [
+        ("0.png", "checks", of("photos/train/checks/000.png")),
+        ("1.png", "discs", of("photos/train/discs/000.png")),
+        ("4.png", "checks", of("photos/train/checks/001.png")),
+        // A label without a name stays a number.
+        ("5.png", "7", of("photos/train/checks/002.png")),
+        ("6.png", "discs", of("photos/train/discs/001.png")),
+    ];
+    for number in 0..5 {
+        let found = rows(&place.join(format!("out/train-{number}.parquet")));
+        let expected = expected.clone().map(|(name, label, features)| {
+            (format!("train-{number}.parquet/{name}"), Some(label.to_owned()), features)
+        });
+        assert_eq!(found, expected);
+    }
+    let errors = fs::read_to_string(place.join("out/train-0.errors.csv")).unwrap();
+    assert!(errors.contains("its row has no photo"), "{errors}");
+    assert_eq!(errors.lines().count(), 3);
+    // Features are not photos: such a file stays a table.
+    assert_error(&embed(place, &["one.parquet", "--out", "out"]), &["`out` has no known"]);
+}
+
+#[test]
+fn a_parquet_file_with_damaged_pages_has_no_features() {
+    let folder = shards();
+    let place = folder.path();
+    let photo = fs::read(place.join("photos/train/discs/000.png")).unwrap();
+    let rows: Vec<(Option<&[u8]>, i64)> = vec![(Some(&photo), 0); 30];
+    write_dataset(&place.join("b.parquet"), &[&rows[..10], &rows[..20]], Compression::SNAPPY);
+    let mut bytes = fs::read(place.join("b.parquet")).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 400].fill(0xff);
+    fs::write(place.join("b.parquet"), bytes).unwrap();
+    let output = embed(place, &["b.parquet", "--out", "out"]);
+    assert_error(&output, &["1 of 1 shard could not be embedded"]);
+    assert!(stderr(&output).contains("`b.parquet` is damaged"), "{}", stderr(&output));
+    assert!(!place.join("out/b.parquet").exists());
 }

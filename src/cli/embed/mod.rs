@@ -26,10 +26,10 @@ use task::Task;
 /// `parts` in its metadata. A .npy file holds only the features, and a .csv file beside it the
 /// rest. A .parquet file has the columns `path`, `label`, `part` and `features`.
 ///
-/// Shards are .tar and .zip files of photos, as webdataset writes them: 000123.jpg with its label
-/// in 000123.cls, .json or .txt. The folder --out gets a .parquet file for each, which appears when
-/// it is complete. The same command goes on where another one ended, and --task divides the shards
-/// among processes.
+/// Shards are .tar and .zip files of photos, as webdataset writes them (000123.jpg with its label
+/// in 000123.cls, .json or .txt), and .parquet files with photos in a column `image`. The folder
+/// --out gets a .parquet file for each, which appears when it is complete. The same command goes on
+/// where another one ended, and --task divides the shards among processes.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +43,7 @@ pub struct EmbedArgs {
     #[arg(required_unless_present = "merge")]
     model: Option<PathBuf>,
 
-    /// Photo, folder of photos, or table of them: .csv, .tsv or .parquet; or shards: .tar or .zip
+    /// Photo, folder of photos, or table of them: .csv, .tsv or .parquet; or shards
     ///
     /// Several shards may be given, and patterns of their names: 'photos-{000..099}.tar' or
     /// 'photos-*.tar'.
@@ -93,7 +93,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let (Some(model), Some(out)) = (&args.model, &args.out) else {
         bail!("this build cannot read .parquet files: build with `--features parquet`");
     };
-    if args.data.iter().all(|path| Shard::is_one(path) && !path.is_dir()) {
+    if args.data.iter().all(|path| Shard::is_one(path)) {
         #[cfg(feature = "parquet")]
         return shards::run(args, model, out);
         #[cfg(not(feature = "parquet"))]
@@ -103,8 +103,12 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         );
     }
     match (args.data.as_slice(), args.task) {
-        (_, Some(_)) => bail!("--task divides shards, and DATA is not .tar or .zip files"),
+        (_, Some(_)) => bail!(
+            "--task divides shards, and DATA is not .tar or .zip files, or .parquet files of photos"
+        ),
         ([data], None) => table::run(args, model, data, out),
-        _ => bail!("several DATA can only be shards: .tar or .zip files"),
+        _ => bail!(
+            "several DATA can only be shards: .tar or .zip files, or .parquet files of photos"
+        ),
     }
 }

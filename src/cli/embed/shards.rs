@@ -47,7 +47,7 @@ pub fn run(args: &EmbedArgs, model: &Path, out: &Path) -> Result<()> {
         match job.shard(path, name, label, &mut tally) {
             Ok(()) => {}
             Err(Failed::Shard(error)) => {
-                warn(&format!("{}: no features", error_text(error.as_ref())));
+                warn(&error_text(error.as_ref()));
                 tally.bad += 1;
             }
             Err(Failed::All(error)) => return Err(error),
@@ -73,7 +73,7 @@ pub fn run(args: &EmbedArgs, model: &Path, out: &Path) -> Result<()> {
     printed_afterwards(writeln!(io::stdout(), "{}", lines.join("\n")));
     match bad {
         0 => Ok(()),
-        bad => bail!("{} of {} have no features", bad, counted(mine.len(), "shard")),
+        bad => bail!("{bad} of {} could not be embedded", counted(mine.len(), "shard")),
     }
 }
 
@@ -126,6 +126,9 @@ impl Job<'_> {
         });
         bar.finish_and_clear();
         let extraction = extraction.map_err(|it| Failed::All(stopped(it, &self.extractor)))?;
+        if let Some(damage) = shard.damage() {
+            return Err(Failed::Shard(damage.into()));
+        }
         let name_of = |index: usize| format!("{name}/{}", shard.photos[index].name);
         let damaged = extraction.warnings.iter();
         warn_damaged(damaged.map(|(index, warning)| (name_of(*index), warning.to_string())));
@@ -238,7 +241,8 @@ pub fn merge(folder: &Path) -> Result<()> {
         .map(|shard| format!("`{shard}`"))
         .collect();
     bail!(
-        "{} have no whole features, such as {}: run the same `kindling embed` again",
+        "the features of {} are missing or damaged, such as {}: run the same `kindling embed` \
+         again",
         counted(merged.missing.len() + merged.damaged.len(), "shard"),
         absent.join(", ")
     )

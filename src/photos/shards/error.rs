@@ -36,6 +36,6 @@ pub enum ShardError {
         photos: usize,
     },
     /// The file is no archive that is read.
-    #[error("`{}` is not a .tar or .zip file", .0.shown())]
+    #[error("`{}` is not a .tar, .zip or .parquet file", .0.shown())]
     Unknown(PathBuf),
 }

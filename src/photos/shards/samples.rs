@@ -10,8 +10,8 @@ use crate::photos::PhotoPlace;
 /// Endings of photos, in lower case.
 const PHOTOS: [&str; 11] =
     ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "jxl"];
-/// The keys under which a JSON object has the label, the first one before the others.
-const KEYS: [&str; 5] = ["label", "class", "cls", "target", "category"];
+/// What fields and columns with the label are called, the first one before the others.
+pub(super) const LABEL_NAMES: [&str; 5] = ["label", "class", "cls", "target", "category"];
 
 /// The files that hold a label, in the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +123,9 @@ fn label_in(file: LabelFile, content: &[u8]) -> Option<String> {
         LabelFile::Json => {
             let value: Value = serde_json::from_str(text).ok()?;
             match &value {
-                Value::Object(fields) => scalar(KEYS.iter().find_map(|key| fields.get(*key))?)?,
+                Value::Object(fields) => {
+                    scalar(LABEL_NAMES.iter().find_map(|key| fields.get(*key))?)?
+                }
                 alone => scalar(alone)?,
             }
         }

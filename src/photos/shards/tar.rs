@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Shard, ShardError> {
     if !is_ended(archive.into_inner(), end.next_multiple_of(BLOCK)).map_err(failed)? {
         return Err(cut_off(&samples));
     }
-    Ok(Shard { path: path.to_owned(), bytes, photos: samples.finish() })
+    Ok(Shard::of_archive(path, bytes, samples.finish()))
 }
 
 /// The bytes that a member takes. Of a file with holes, its size says how long it is with them.

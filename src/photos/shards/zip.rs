@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path) -> Result<Shard, ShardError> {
             MemberKind::Other => {}
         }
     }
-    Ok(Shard { path: path.to_owned(), bytes, photos: samples.finish() })
+    Ok(Shard::of_archive(path, bytes, samples.finish()))
 }
 
 fn place(
