@@ -177,23 +177,25 @@ fn a_bad_photo_is_a_row_of_errors_and_a_bad_shard_fails_alone() {
     fs::write(place.join("a-4.tar"), &whole[..700]).unwrap();
     let end = whole.len() - whole.iter().rev().take_while(|byte| **byte == 0).count();
     fs::write(place.join("a-5.tar"), &whole[..end.next_multiple_of(512)]).unwrap();
+    tar::Builder::new(File::create(place.join("a-8.tar")).unwrap()).finish().unwrap();
     fs::write(place.join("a-6.tar"), "no archive, but long enough for a header".repeat(40))
         .unwrap();
-    let output = embed(place, &["a-{0..7}.tar", "--out", "out"]);
-    assert_error(&output, &["4 of 8 shards could not be embedded"]);
+    let output = embed(place, &["a-{0..8}.tar", "--out", "out"]);
+    assert_error(&output, &["4 of 9 shards could not be embedded"]);
     let text = stderr(&output);
     for part in [
         "`a-4.tar` is cut off after 0 photos",
         "`a-5.tar` is cut off after 6 photos",
         "`a-6.tar` is damaged",
         "`a-7.tar` cannot be read",
+        "`a-8.tar` has no photos",
     ] {
         assert!(text.contains(part), "`{part}` is not in {text}");
     }
     let there = |number: usize| place.join(format!("out/a-{number}.parquet")).exists();
     assert_eq!(
-        (0..8).map(there).collect::<Vec<_>>(),
-        [true, true, true, true, false, false, false, false]
+        (0..9).map(there).collect::<Vec<_>>(),
+        [true, true, true, true, false, false, false, false, true]
     );
     assert_eq!(rows(&place.join("out/a-3.parquet")).len(), 1);
     // The other tasks may still be at work, so the list is complete only after --merge.
@@ -247,6 +249,8 @@ fn features_of_another_model_or_other_shards_are_never_mixed() {
     assert!(stderr(&changed).contains("features of another `a-0.tar`"), "{}", stderr(&changed));
     fs::create_dir(place.join("again")).unwrap();
     fs::copy(place.join("a-0.tar"), place.join("again/a-0.tar")).unwrap();
+    let among = embed(place, &["a-{0..1}.tar", "--out", ".", "--force"]);
+    assert_error(&among, &["`.` has shards in it", "another folder"]);
     let twice = embed(place, &["a-0.tar", "again/a-0.tar", "--out", "two"]);
     assert_error(&twice, &["two shards are called `a-0.tar`"]);
 }

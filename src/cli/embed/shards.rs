@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use kindling::features::shards::{ShardFolder, ShardRecord};
 use kindling::features::{Extractor, FeatureTable, TableRow};
 use kindling::photos::{PhotoPlace, Shard, ShardPhoto, shard_paths};
@@ -112,7 +112,7 @@ impl Job<'_> {
         }
         let shard = Shard::read(path).map_err(|error| Failed::Shard(error.into()))?;
         if shard.photos.is_empty() {
-            return Err(Failed::Shard(anyhow!("`{}` has no photos", path.shown())));
+            warn(&format!("`{}` has no photos", path.shown()));
         }
         let places: Vec<PhotoPlace> =
             shard.photos.iter().map(|photo| photo.place.clone()).collect();

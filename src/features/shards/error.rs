@@ -12,6 +12,13 @@ pub enum ShardFolderError {
     /// The features of two shards would have the same file.
     #[error("two shards are called `{0}`, and so would be their features: rename one of them")]
     SameName(String),
+    /// The features would lie among the shards, where other files may have their names.
+    #[error(
+        "`{}` has shards in it, and their features would lie among them: choose another folder for \
+         --out",
+        .0.shown()
+    )]
+    FolderOfShards(PathBuf),
     /// The folder has features of other shards.
     #[error(
         "`{}` is for {known} shards, of which the first is `{first}`, and not for these: choose \

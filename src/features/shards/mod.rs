@@ -44,9 +44,19 @@ impl ShardFolder {
     /// The folder for the features of `shards`, which is created unless it exists.
     ///
     /// # Errors
-    /// If two shards have the same name, the folder has features of other shards, or it cannot be
-    /// written.
+    /// If two shards have the same name, the folder has one of them or features of others in it, or
+    /// it cannot be written.
     pub fn create(folder: &Path, shards: &[PathBuf]) -> Result<Self, ShardFolderError> {
+        // A shard may be a Parquet file, which its features would replace.
+        let place = folder.canonicalize().ok();
+        let parents: BTreeSet<&Path> = shards.iter().filter_map(|shard| shard.parent()).collect();
+        let is_here = |parent: &&Path| {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            place.is_some() && parent.canonicalize().ok() == place
+        };
+        if parents.iter().any(is_here) {
+            return Err(ShardFolderError::FolderOfShards(folder.to_owned()));
+        }
         let mut outputs = BTreeSet::new();
         let mut names = Vec::with_capacity(shards.len());
         for shard in shards {

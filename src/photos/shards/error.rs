@@ -25,6 +25,9 @@ pub enum ShardError {
     /// The file is no archive, or damaged.
     #[error("`{}` is damaged: {reason}", .0.shown(), reason = .1)]
     Damaged(PathBuf, String),
+    /// The file is of a kind that is not read.
+    #[error("`{}` {reason}", .0.shown(), reason = .1)]
+    NotRead(PathBuf, String),
     /// The archive ends early.
     #[error(
         "`{}` is cut off after {photos} photos: copy it again", .path.shown()

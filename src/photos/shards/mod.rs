@@ -88,9 +88,7 @@ impl Shard {
         #[cfg(feature = "parquet")]
         if let Some(rows) = &self.rows {
             let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
-            return rows
-                .damage()
-                .map(|reason| ShardError::Damaged(self.path.clone(), reason.to_owned()));
+            return rows.damage().map(|reason| parquet::damaged(&self.path, reason));
         }
         None
     }

@@ -41,7 +41,7 @@ pub(super) fn has_photos(path: &Path) -> bool {
 pub(super) fn read(path: &Path) -> std::result::Result<Shard, ShardError> {
     let failed = |error| ShardError::Read(path.to_owned(), error);
     let (file, bytes) = regular_file::open(path).map_err(failed)?;
-    let damaged = |error: ParquetError| ShardError::Damaged(path.to_owned(), error.to_string());
+    let damaged = |error: ParquetError| damaged(path, &error.to_string());
     let (reader, columns, names, labels) = guarded(|| {
         let reader = opened(file)?;
         let columns = Columns::of(reader.metadata())
@@ -72,6 +72,18 @@ pub(super) fn read(path: &Path) -> std::result::Result<Shard, ShardError> {
     };
     let photos = (0..count).map(photo).collect();
     Ok(Shard { path: path.to_owned(), bytes, photos, rows: Some(rows) })
+}
+
+/// The error for what the reader of Parquet files said.
+pub(super) fn damaged(path: &Path, reason: &str) -> ShardError {
+    match reason.split_once("Disabled feature at compile time: ") {
+        Some((_, codec)) => {
+            let reason =
+                format!("is compressed by {codec}, which is not read: use Snappy or Zstandard");
+            ShardError::NotRead(path.to_owned(), reason)
+        }
+        None => ShardError::Damaged(path.to_owned(), reason.to_owned()),
+    }
 }
 
 /// Runs a reader, which does not promise to return an error for every damaged file.
