@@ -59,6 +59,7 @@ impl ComputeArgs {
     /// The same without the user's feature cache; a folder that was named is used. Features that
     /// are written in many files need none.
     #[must_use]
+    #[cfg(feature = "parquet")]
     pub fn without_default_cache(&self) -> Self {
         Self { features: self.features.without_default_cache(), ..self.clone() }
     }

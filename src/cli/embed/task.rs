@@ -10,6 +10,7 @@ pub struct Task {
     pub of: usize,
 }
 
+#[cfg(feature = "parquet")]
 impl Task {
     /// All of the work.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
@@ -84,6 +85,7 @@ mod tests {
         Task::of(text, variable)
     }
 
+    #[cfg(feature = "parquet")]
     #[test]
     fn the_parts_have_every_shard_once() {
         let shards: Vec<usize> = (0..10).collect();
