@@ -42,6 +42,7 @@ pub struct ScheduledStep {
 
 /// What a step computes, and the work of its work-groups.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has some tens of them")]
 pub enum ScheduledKernel {
     /// A convolution.
     Convolution(plan::Convolution, Algorithm),

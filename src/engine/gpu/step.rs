@@ -17,6 +17,7 @@ pub(super) struct Step {
 }
 
 /// A kernel with its weights.
+#[allow(clippy::large_enum_variant, reason = "a network has some tens of them")]
 pub(super) enum Kernel {
     Convolution(PreparedConvolution),
     MaxPool(MaxPool),
