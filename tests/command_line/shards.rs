@@ -274,9 +274,12 @@ fn options_of_shards_are_for_shards() {
     assert!(stderr(&output).contains("from 0 to N - 1"), "{}", stderr(&output));
 }
 
+/// The bytes of a photo, if the row has one, and its label.
+type Row<'a> = (Option<&'a [u8]>, i64);
+
 /// Writes a file as the library `datasets` does: photos with their names, in row groups, and labels
 /// that are numbers with names in the metadata. `None` is a row without a photo.
-fn write_dataset(path: &Path, groups: &[&[(Option<&[u8]>, i64)]], codec: Compression) {
+fn write_dataset(path: &Path, groups: &[&[Row]], codec: Compression) {
     let schema = "message schema {
         optional group image { optional binary bytes; optional binary path (STRING); }
         optional int64 label;
@@ -328,10 +331,9 @@ fn photos_in_parquet_files_are_embedded_whatever_their_codec() {
     };
     let (checks, discs) =
         ([0, 1, 2].map(|at| photo("checks", at)), [0, 1].map(|at| photo("discs", at)));
-    let first: [(Option<&[u8]>, i64); 4] =
+    let first: [Row; 4] =
         [(Some(&checks[0]), 0), (Some(&discs[0]), 1), (None, 1), (Some(b"no photo"), 0)];
-    let second: [(Option<&[u8]>, i64); 3] =
-        [(Some(&checks[1]), 0), (Some(&checks[2]), 7), (Some(&discs[1]), 1)];
+    let second: [Row; 3] = [(Some(&checks[1]), 0), (Some(&checks[2]), 7), (Some(&discs[1]), 1)];
     let codecs = [
         Compression::UNCOMPRESSED,
         Compression::SNAPPY,
@@ -375,7 +377,7 @@ fn a_parquet_file_with_damaged_pages_has_no_features() {
     let folder = shards();
     let place = folder.path();
     let photo = fs::read(place.join("photos/train/discs/000.png")).unwrap();
-    let rows: Vec<(Option<&[u8]>, i64)> = vec![(Some(&photo), 0); 30];
+    let rows: Vec<Row> = vec![(Some(&photo), 0); 30];
     write_dataset(&place.join("b.parquet"), &[&rows[..10], &rows[..20]], Compression::SNAPPY);
     let mut bytes = fs::read(place.join("b.parquet")).unwrap();
     let middle = bytes.len() / 3;
