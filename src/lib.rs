@@ -90,6 +90,8 @@ mod leftovers;
 pub mod neighbours;
 pub mod output;
 mod panics;
+#[cfg(feature = "parquet")]
+mod parquet_reading;
 pub mod photos;
 pub mod plan;
 mod precision;

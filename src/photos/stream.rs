@@ -150,8 +150,8 @@ where
     for_each_item(paths, ahead, |_, path| decode(path.as_ref()).map(&prepare), consume)
 }
 
-/// Applies `read` to each of `items`, such as paths, with its index, on all cores, and passes the results to
-/// `consume` in order, with the index too. At most `ahead` results wait for `consume`.
+/// Applies `read` to each of `items`, such as paths, with its index, on all cores, and passes the
+/// results to `consume` in order, with the index too. At most `ahead` results wait for `consume`.
 ///
 /// # Errors
 /// Returns the first error of `consume`, and stops reading.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::ShardFolderError;
+use crate::parquet_reading::guarded;
 use crate::regular_file;
 
 /// What is recorded with the features of a shard.
@@ -49,11 +49,9 @@ impl ShardRecord {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(ShardFolderError::Read(path.to_owned(), error)),
         };
-        // The reader does not promise to return an error for every damaged file.
-        let read = catch_unwind(AssertUnwindSafe(|| Self::of(file)));
-        let read = read.unwrap_or_else(|_| Err(ParquetError::General("it is damaged".into())));
         let damaged = |reason: String| ShardFolderError::Damaged(path.to_owned(), reason);
-        read.map_err(|error| damaged(error.to_string()))?
+        guarded(|| Self::of(file))
+            .map_err(|error| damaged(error.to_string()))?
             .map(Some)
             .ok_or_else(|| damaged("it does not name a shard and a model".into()))
     }

@@ -16,7 +16,8 @@ use super::{FeatureTable, TableRow};
 /// Features per row group: 16 MiB, which the writer holds in memory.
 const GROUP_FEATURES: usize = 1 << 22;
 
-/// Writes the whole table, with the backbone, the width and further entries in the footer's metadata.
+/// Writes the whole table, with the backbone, the width and further entries in the footer's
+/// metadata.
 pub(super) fn write(table: &FeatureTable, out: &mut (impl Write + Send)) -> io::Result<()> {
     write_groups(table, out).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use crate::parquet_reading::guarded;
 
 /// A photo in a row of a Parquet file.
 #[derive(Clone)]
@@ -80,10 +81,7 @@ impl Rows {
         if let Some(damage) = &self.damage {
             return Err(damage.clone());
         }
-        // The reader does not promise to return an error for every damaged file.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(row)));
-        let read = read.unwrap_or_else(|_| Err(ParquetError::General("it is damaged".into())));
-        read.map_err(|error| {
+        guarded(|| self.read(row)).map_err(|error| {
             let reason = error.to_string();
             self.damage = Some(reason.clone());
             reason

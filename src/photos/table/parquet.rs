@@ -1,7 +1,6 @@
 //! Tables in Parquet files: <https://parquet.apache.org/docs/file-format/>.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use parquet::schema::types::Type;
 use super::TableError;
 use super::cells::LIST;
 use super::records::Record;
+use crate::parquet_reading::guarded;
 use crate::regular_file;
 
 /// The rows of the file, after its column names. Columns of numbers in lists, such as features, are
@@ -23,10 +23,7 @@ use crate::regular_file;
 /// If the file is damaged.
 pub(super) fn read(path: &Path) -> Result<Vec<Record>, TableError> {
     let (file, _) = regular_file::open(path).map_err(TableError::Read)?;
-    // The reader does not promise to return an error for every damaged file.
-    let read = catch_unwind(AssertUnwindSafe(|| records(file)));
-    let read = read.unwrap_or_else(|_| Err(ParquetError::General("it is damaged".into())));
-    read.map_err(|error| TableError::Parquet(error.to_string()))
+    guarded(|| records(file)).map_err(|error| TableError::Parquet(error.to_string()))
 }
 
 fn records(file: File) -> Result<Vec<Record>, ParquetError> {
