@@ -1,7 +1,8 @@
 //! From photos to rows of features: each photo goes through the frozen backbone once.
 //!
 //! [`Extractor`] batches photos, looks them up in the [`cache`], and gives the rest to an
-//! [`Engine`](crate::engine::Engine), whichever it is. [`FeatureTable`] writes the rows to a file.
+//! [`Engine`](crate::engine::Engine), whichever it is. [`FeatureTable`] writes the rows to a file,
+//! and reads them.
 
 mod batch;
 pub mod cache;
@@ -24,4 +25,4 @@ pub use near_duplicates::{MIN_FEATURES, NEAR_DUPLICATE, NearDuplicate, near_dupl
 pub use self_check::{SelfCheck, SelfCheckError};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 pub use speed_test::{ForwardSpeed, SpeedTest, SpeedTestError};
-pub use table::{FeatureTable, TableFormat, TableRow};
+pub use table::{FeatureTable, FeatureTableError, TableFormat, TableRow};

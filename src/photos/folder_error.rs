@@ -9,7 +9,7 @@ use super::table::short;
 use super::{Format, PassedOver, Table, TableError};
 
 /// Largest supported number of classes.
-pub(super) const MAX_CLASSES: usize = 1000;
+pub(crate) const MAX_CLASSES: usize = 1000;
 
 /// Why a folder cannot be read as a set of photos.
 #[derive(Debug, thiserror::Error)]

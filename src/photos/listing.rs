@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::read_tree;
 use super::layout::Layout;
+use super::part_name::{Role, role};
 use super::tree::Tree;
 use super::{FolderError, PassedOver, PhotoSet, Table, TableRow, Walked};
 
@@ -29,6 +30,16 @@ impl Part {
             Self::Train => "train",
             Self::Val => "val",
             Self::Test => "test",
+        }
+    }
+
+    /// The part that a text names, such as `val` or `validation`. `None` if it names none.
+    pub fn of_text(text: &str) -> Option<Self> {
+        match role(text.trim())? {
+            (Role::Train, rest) if rest.is_empty() => Some(Self::Train),
+            (Role::Val | Role::Eval, rest) if rest.is_empty() => Some(Self::Val),
+            (Role::Test, rest) if rest.is_empty() => Some(Self::Test),
+            _ => None,
         }
     }
 }

@@ -32,6 +32,7 @@ pub use decode::{DecodeError, DecodeWarning};
 pub use duplicates::{exact_duplicates, in_two_classes};
 pub use folder::{LabelSet, LabelledPhoto, PhotoSet, labelled_as, training_folder};
 pub use folder_error::FolderError;
+pub(crate) use folder_error::MAX_CLASSES;
 pub use folds::folds;
 pub use format::Format;
 pub use label::Label;

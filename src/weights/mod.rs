@@ -25,6 +25,7 @@ pub use crate::backbone::{Digest, PublishedWeights};
 pub use checkpoint::{Checkpoint, sha256_of_file};
 pub use checkpoint_error::CheckpointError;
 pub use class_names::ClassNames;
+pub(crate) use containers::open_safetensors;
 pub use description::{Description, DescriptionError};
 pub use download::{Download, Patience, Progress, without_credentials};
 pub use download_error::DownloadError;

@@ -19,6 +19,7 @@ mod habits;
 mod heads;
 mod interrupts;
 mod job;
+mod known_features;
 mod layouts;
 mod memory;
 mod models;

@@ -15,6 +15,7 @@ mod decoding;
 mod deferred_weights;
 mod downloads;
 mod exports;
+mod feature_tables;
 mod folders;
 #[cfg(feature = "captions")]
 mod gallery;

@@ -69,7 +69,8 @@ pub fn run(args: &EmbedArgs, model: &Path, data: &Path, out: &Path) -> Result<()
         classes: listing.classes,
         features: extraction.rows,
         ..FeatureTable::default()
-    };
+    }
+    .with_model(extractor.model_fingerprint()?);
     // Both files are on disk before the first is renamed into place.
     let staged = output.stage(|out| table.write(format, out))?;
     let staged_csv = csv_output.map(|output| output.stage(|out| table.csv(out))).transpose()?;

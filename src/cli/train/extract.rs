@@ -10,6 +10,7 @@ use kindling::photos::{LabelledPhoto, Split, for_each_batch};
 
 use super::TrainArgs;
 use super::console::Console;
+use super::known_features::KnownFeatures;
 use super::load::Loaded;
 use crate::cli::extraction::{self, Skipped, advised, extractor, from_cache};
 use crate::cli::terminal::{Hinted, counted};
@@ -27,11 +28,13 @@ pub struct Extracted<'a, L = usize> {
     pub seconds: f64,
 }
 
-/// Checks the GPU, and runs the backbone on every photo of `split`.
+/// Checks the GPU, and runs the backbone on every photo of `split`, unless its features are
+/// `known`.
 pub fn extract<'a, L: Clone>(
     args: &TrainArgs,
     loaded: &'a Loaded,
     split: &Split<L>,
+    known: Option<&KnownFeatures>,
     console: &Console,
 ) -> Result<Extracted<'a, L>> {
     let Loaded { info, device, backbone, start, .. } = loaded;
@@ -44,7 +47,7 @@ pub fn extract<'a, L: Clone>(
     };
     let photos: Vec<&LabelledPhoto<L>> = split.train.iter().chain(&split.val).collect();
     let paths: Vec<&Path> = photos.iter().map(|photo| photo.path.as_path()).collect();
-    let self_check = match args.no_self_check {
+    let self_check = match args.no_self_check || known.is_some() {
         true => None,
         false => self_check(&extractor, &paths, loaded)?,
     };
@@ -57,9 +60,13 @@ pub fn extract<'a, L: Clone>(
     }
     let (train_photos, views) = (split.train.len(), args.preprocessing.views());
     let (passed_over, what, quiet) = (&split.passed_over, "features", args.quiet);
-    let (extraction, skipped) = match views {
-        1 => extraction::extract(&paths, passed_over, &extractor, what, quiet)?,
-        _ => {
+    let (extraction, skipped) = match (known, views) {
+        (Some(known), _) => {
+            known.check(&extractor, loaded)?;
+            (known.rows(&paths)?, known.skipped(passed_over))
+        }
+        (None, 1) => extraction::extract(&paths, passed_over, &extractor, what, quiet)?,
+        (None, _) => {
             // Validation photos have the plain view alone, as predictions do.
             let of = |index: usize| if index < train_photos { views } else { 1 };
             extraction::extract_views(&paths, passed_over, &extractor, of, what, quiet)?
@@ -68,10 +75,13 @@ pub fn extract<'a, L: Clone>(
     let seconds = start.elapsed().as_secs_f64();
     let width = architecture.features();
     let speed = Speed { extraction: &extraction, width, seconds };
-    console.line(format_args!(
-        "features  {speed}{})",
-        from_cache(&extractor, extraction.photos.len()),
-    ));
+    match known {
+        Some(known) => console.line(format_args!("features  {known}")),
+        None => console.line(format_args!(
+            "features  {speed}{})",
+            from_cache(&extractor, extraction.photos.len()),
+        )),
+    }
     let (train, val) = examples(&extraction, &photos, train_photos, views, width);
     // Without any, the first class is as good an example as the others.
     if let (true, Some(class)) = (train.labels.is_empty(), split.classes.first()) {

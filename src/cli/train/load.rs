@@ -32,16 +32,21 @@ pub struct Loaded {
     pub start: Instant,
 }
 
-/// Opens the device, finds or downloads the weights, and loads them.
-pub fn load(args: &TrainArgs, console: &Console) -> Result<Loaded> {
+/// Opens the device, finds or downloads the weights, and loads them. `of_features` is the network
+/// of features that are known, if the options name none.
+pub fn load(
+    args: &TrainArgs,
+    of_features: Option<Architecture>,
+    console: &Console,
+) -> Result<Loaded> {
     let (info, device) = args.device.open()?;
     let (pretrained, named) = match &args.weights {
         Some(file) => (Pretrained::file(file)?, args.backbone.clone()),
         None => {
-            let (found, named) = match &args.backbone {
+            let (found, named) = match args.backbone.clone().or(of_features) {
                 Some(named) => {
                     let name = named.to_string();
-                    (args.network.pretrained(&name, Use::Train, args.quiet)?, named.clone())
+                    (args.network.pretrained(&name, Use::Train, args.quiet)?, named)
                 }
                 None => default_backbone(args)?,
             };

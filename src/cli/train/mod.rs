@@ -11,6 +11,7 @@ mod duplicates;
 mod examine;
 mod extract;
 mod fit;
+mod known_features;
 mod load;
 mod multi_label;
 mod neighbours;
@@ -34,6 +35,7 @@ use super::terminal::{class_means, counted, interval, one_line, shell_word, text
 pub use args::TrainArgs;
 use console::Console;
 use duplicates::Prepared;
+use known_features::KnownFeatures;
 use new_run_dir::NewRunDir;
 use photos::TrainingData;
 use save::{Saved, Trained};
@@ -49,7 +51,8 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console::new(args.quiet);
-    let data_set = match photos::read(args, &console)? {
+    let known = KnownFeatures::read(args, &console)?;
+    let data_set = match photos::read(args, known.as_ref(), &console)? {
         TrainingData::OneLabel(data_set) => data_set,
         TrainingData::SeveralLabels(data_set) => {
             let photos = photos::split(args, data_set, &console)?;
@@ -59,9 +62,10 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     };
     let photos = photos::split(args, data_set, &console)?;
 
-    let loaded = load::load(args, &console)?;
-    let extracted = extract::extract(args, &loaded, &photos.split, &console)?;
-    let test = test::features(&photos.split, &extracted, args.quiet)?;
+    let loaded = load::load(args, known.as_ref().and_then(KnownFeatures::backbone), &console)?;
+    let known = known.as_ref();
+    let extracted = extract::extract(args, &loaded, &photos.split, known, &console)?;
+    let test = test::features(&photos.split, &extracted, known, args.quiet)?;
     let prepared = Prepared { photos, extracted, test };
     let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
     let Prepared { photos, extracted, test } = prepared;
@@ -92,13 +96,13 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
         typed,
     };
     let saved = trained.save(args, run_dir)?;
-    print(&saved, &console);
+    print(args, &saved, &console);
     // The run is there; but its name and its accuracy, which the user asked for, are not.
     console.check().with_context(|| format!("`{}` is complete", saved.folder.shown()))
 }
 
 /// Prints where the run is and how good it is.
-fn print(saved: &Saved, console: &Console) {
+fn print(args: &TrainArgs, saved: &Saved, console: &Console) {
     let Saved { folder, summary, skipped, has_report, .. } = saved;
     if console.quiet {
         return console.always(format_args!("{}", folder.shown()));
@@ -114,6 +118,10 @@ fn print(saved: &Saved, console: &Console) {
     if *has_report {
         let report = text(&folder.join(REPORT_FILE));
         console.line(format_args!("report    {}", one_line(&report)));
+    } else if !args.known_features.is_empty() {
+        console.line(format_args!(
+            "report    none, because it shows photos: `kindling report` draws it where they are"
+        ));
     }
     let accuracy = summary.best_epoch.val_accuracy;
     let photos = summary.val_photos;

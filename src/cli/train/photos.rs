@@ -10,6 +10,7 @@ use kindling::run::{DataRecord, SPLIT_FILE};
 use super::TrainArgs;
 use super::console::Console;
 use super::extract::Extracted;
+use super::known_features::KnownFeatures;
 use crate::cli::report::counts;
 use crate::cli::terminal::{counted, one_line, warn};
 
@@ -59,8 +60,15 @@ impl<L: Label> Photos<L> {
     }
 }
 
-/// Reads the photos.
-pub fn read(args: &TrainArgs, console: &Console) -> Result<TrainingData> {
+/// Reads the photos. Those of known features are named in the same files.
+pub fn read(
+    args: &TrainArgs,
+    known: Option<&KnownFeatures>,
+    console: &Console,
+) -> Result<TrainingData> {
+    if let Some(known) = known {
+        return Ok(TrainingData::OneLabel(known.data_set()?));
+    }
     match args.table.table(args.folder())? {
         Some(table) if table.is_multi_label => {
             let data_set = of_table(args, &table, console)?;
@@ -148,7 +156,8 @@ pub fn split<L: Label>(
     }
     let tables = [Some(args.folder()), args.val.as_deref(), args.test.as_deref()];
     let is_table = |path: &Path| Table::is_one(path);
-    let is_derivable = !tables.into_iter().flatten().any(is_table)
+    let is_derivable = args.known_features.is_empty()
+        && !tables.into_iter().flatten().any(is_table)
         && !args.split.group_by_folder
         && args.split.test_split.is_none();
     Ok(Photos { data_set, split, is_derivable })

@@ -93,7 +93,10 @@ impl Trained<'_> {
         let parts = Parts::new(&loaded.backbone, fitted.finished(), &description);
         let pieces = export::safetensors_pieces(parts, Precision::Full);
         let (drawn, model) = run_dir.stage_model(pieces, || {
-            validated.draw(run_dir.folder(), &config, &summary, args, &extractor)
+            // There may be no photos to show where features were given.
+            let has_photos = args.known_features.is_empty();
+            let draw = || validated.draw(run_dir.folder(), &config, &summary, args, &extractor);
+            has_photos.then(draw).flatten()
         });
         let model = model?;
         let logits = scaled(logits, temperature.unwrap_or(1.0));

@@ -9,6 +9,7 @@ use kindling::run::{PhotoPrediction, TestScores};
 use super::calibrate::Calibrated;
 use super::extract::Extracted;
 use super::fit::{Fitted, head_device};
+use super::known_features::KnownFeatures;
 use super::load::Loaded;
 use crate::cli::extraction::{any_decoded, extract};
 use crate::cli::terminal::SEED;
@@ -28,10 +29,12 @@ pub struct Tested {
     pub rows: Vec<PhotoPrediction>,
 }
 
-/// Computes the features, before the training: if that fails, no training is lost.
+/// Computes the features, unless they are `known`, before the training: if that fails, no training
+/// is lost.
 pub fn features<L: Label>(
     split: &Split<L>,
     extracted: &Extracted<L>,
+    known: Option<&KnownFeatures>,
     quiet: bool,
 ) -> Result<Option<TestPhotos<L>>> {
     if split.test.is_empty() {
@@ -43,8 +46,10 @@ pub fn features<L: Label>(
         passed_over: split.test_passed_over.clone(),
         folder: split.test_folder.clone().unwrap_or_else(|| "the test part".into()),
     };
-    let (extraction, skipped) =
-        extract(&set.paths(), &set.passed_over, &extracted.extractor, "test", quiet)?;
+    let (extraction, skipped) = match known {
+        Some(known) => (known.rows(&set.paths())?, Vec::new()),
+        None => extract(&set.paths(), &set.passed_over, &extracted.extractor, "test", quiet)?,
+    };
     any_decoded(&extraction, &set.folder)?;
     Ok(Some(TestPhotos::new(extraction, &set.photos, skipped.len())))
 }

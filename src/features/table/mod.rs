@@ -1,19 +1,27 @@
-//! Feature tables as files for other programs, one module per format.
+//! Feature tables as files that other programs read and write, one module per format.
 
+mod content;
+mod error;
+mod floats;
 mod npy;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod safetensors;
+mod several;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+pub use error::FeatureTableError;
+
+use crate::printable::path_of;
 
 /// The features of some photos, one row per photo.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureTable {
-    /// Name of the backbone that computed the features.
+    /// Name of the backbone that computed the features; empty if the file does not say.
     pub backbone: String,
     /// Features per photo.
     pub width: usize,
@@ -30,19 +38,26 @@ pub struct FeatureTable {
 /// A row of a [`FeatureTable`], without the features.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableRow {
-    /// Path of the photo.
+    /// Path of the photo, as text.
     pub path: String,
-    /// Index into the classes. Either every photo has a label or none has.
+    /// Index into the classes.
     pub label: Option<usize>,
     /// Name of the data split that contains the photo. Either every photo has one or none has.
     pub part: Option<&'static str>,
 }
 
+impl TableRow {
+    /// The path of the photo.
+    pub fn path(&self) -> PathBuf {
+        path_of(&self.path)
+    }
+}
+
 /// A file format for features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
-    /// Tensors `features`, F32 `[photos, width]`, and, if the photos have labels, `labels`, I64
-    /// `[photos]`. The metadata are `backbone` and, as JSON arrays, `paths`, `classes` and, if the
+    /// Tensors `features`, F32 `[photos, width]`, and, if photos have labels, `labels`, I64
+    /// `[photos]`, where -1 is a photo without one. The metadata are `backbone` and, as JSON arrays, `paths`, `classes` and, if the
     /// data is split, `parts`.
     Safetensors,
     /// NumPy array, f32 `[photos, width]`. A CSV file next to it lists the photos:
@@ -104,6 +119,30 @@ impl FeatureTable {
                 "this build cannot write Parquet; build with `--features parquet`",
             )),
         }
+    }
+
+    /// Reads the table in the file `path`.
+    ///
+    /// The column or tensor `features` has the features, as 16-, 32- or 64-bit floating-point
+    /// numbers. Columns of another program's file may be missing: photos without a path are called
+    /// by their row.
+    ///
+    /// # Errors
+    /// If the file cannot be read, has no known ending, is damaged, or has a feature that is not
+    /// finite, or this build cannot read the format.
+    pub fn read(path: &Path) -> Result<Self, FeatureTableError> {
+        let content = match TableFormat::of_file(path) {
+            None => return Err(FeatureTableError::Unknown(path.to_owned())),
+            Some(TableFormat::Safetensors) => safetensors::read(path),
+            Some(TableFormat::Npy) => npy::read(path),
+            #[cfg(feature = "parquet")]
+            Some(TableFormat::Parquet) => parquet::read(path),
+            #[cfg(not(feature = "parquet"))]
+            Some(TableFormat::Parquet) => {
+                return Err(FeatureTableError::NoParquet(path.to_owned()));
+            }
+        };
+        content.map_err(|error| FeatureTableError::of(path, error))?.table(path)
     }
 
     /// Writes a CSV table with the columns `path`, `label` and, if the data is split, `part`, one

@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use parquet::basic::{ConvertedType, Type as Physical};
-use parquet::column::reader::ColumnReader;
-use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -17,7 +15,7 @@ use serde_json::Value;
 use super::rows::{RowPlace, Rows};
 use super::samples::LABEL_NAMES;
 use super::{Shard, ShardError, ShardPhoto};
-use crate::parquet_reading::guarded;
+use crate::parquet_reading::{guarded, texts};
 use crate::photos::PhotoPlace;
 use crate::regular_file;
 
@@ -25,8 +23,6 @@ use crate::regular_file;
 const PHOTOS: [&str; 8] = ["image", "img", "photo", "picture", "jpg", "jpeg", "png", "image_bytes"];
 /// Columns of texts that name the photos, if the column of photos has no `path` inside.
 const NAMES: [&str; 6] = ["path", "file_name", "filename", "__key__", "key", "id"];
-/// Rows that are decoded at a time.
-const AT_A_TIME: usize = 1024;
 
 /// Whether the file has a column of photos, rather than of their paths.
 pub(super) fn has_photos(path: &Path) -> bool {
@@ -141,59 +137,6 @@ fn is_text(column: &ColumnDescriptor) -> bool {
     matches!(column.physical_type(), Physical::BYTE_ARRAY | Physical::INT32 | Physical::INT64)
 }
 
-/// The values of a column as texts.
-fn texts(reader: &SerializedFileReader<File>, column: usize) -> Result<Vec<Option<String>>> {
-    let mut texts = Vec::new();
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-        let present = group.metadata().column(column).column_descr().max_def_level();
-        macro_rules! read {
-            ($reader:expr, $text:expr) => {
-                values(&mut texts, rows, present, $text, |count, levels, values| {
-                    $reader.read_records(count, Some(levels), None, values)
-                })?
-            };
-        }
-        match group.get_column_reader(column)? {
-            ColumnReader::Int32ColumnReader(mut it) => read!(it, |value: &i32| value.to_string()),
-            ColumnReader::Int64ColumnReader(mut it) => read!(it, |value: &i64| value.to_string()),
-            ColumnReader::ByteArrayColumnReader(mut it) => {
-                read!(it, |value: &ByteArray| String::from_utf8_lossy(value.data()).into_owned());
-            }
-            _ => return Err(ParquetError::General("a column has texts of no known type".into())),
-        }
-    }
-    Ok(texts)
-}
-
-/// Reads the values of a row group and adds their texts. `present` is the definition level of a
-/// value that is there.
-fn values<T>(
-    texts: &mut Vec<Option<String>>,
-    rows: usize,
-    present: i16,
-    text: impl Fn(&T) -> String,
-    mut read: impl FnMut(usize, &mut Vec<i16>, &mut Vec<T>) -> Result<(usize, usize, usize)>,
-) -> Result<()> {
-    let end = texts.len() + rows;
-    while texts.len() < end {
-        let (mut levels, mut values) = (Vec::new(), Vec::new());
-        let (records, ..) = read(AT_A_TIME.min(end - texts.len()), &mut levels, &mut values)?;
-        if records == 0 {
-            return Err(ParquetError::EOF("a column ends early".into()));
-        }
-        let mut values = values.iter();
-        // A column that is required has no levels.
-        levels.resize(records, present);
-        texts.extend(levels.into_iter().map(|level| {
-            let value = if level == present { values.next() } else { None };
-            value.map(&text)
-        }));
-    }
-    Ok(())
-}
-
 /// The names of classes that the library `datasets` has written into the metadata, for labels that
 /// are numbers.
 fn class_names(metadata: &ParquetMetaData, label: usize) -> Option<Vec<String>> {
@@ -203,26 +146,4 @@ fn class_names(metadata: &ParquetMetaData, label: usize) -> Option<Vec<String>> 
     let value: Value = serde_json::from_str(entry.value.as_deref()?).ok()?;
     let names = value["info"]["features"][column.name()]["names"].as_array()?;
     names.iter().map(|name| Some(name.as_str()?.to_owned())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_that_are_absent_keep_their_rows() {
-        let mut texts = Vec::new();
-        let mut parts = [(vec![1, 0], vec![7]), (vec![0, 1], vec![8])].into_iter();
-        let read = |_: usize, levels: &mut Vec<i16>, values: &mut Vec<i32>| {
-            let (more, found) = parts.next().unwrap();
-            levels.extend(more);
-            values.extend(found);
-            Ok((2, values.len(), 2))
-        };
-        values(&mut texts, 4, 1, |value: &i32| value.to_string(), read).unwrap();
-        assert_eq!(texts, [Some("7".into()), None, None, Some("8".into())]);
-        let ended =
-            values(&mut texts, 1, 1, |value: &i32| value.to_string(), |_, _, _| Ok((0, 0, 0)));
-        assert!(ended.is_err());
-    }
 }

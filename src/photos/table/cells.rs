@@ -9,7 +9,6 @@ use super::problems::{Kind, Problems};
 use super::records::Record;
 use super::{TableError, TableOptions, TableRow};
 use crate::photos::Part;
-use crate::photos::part_name::{Role, role};
 use crate::printable::shortened;
 
 /// Separates the elements of a list in a cell of a Parquet file.
@@ -57,7 +56,7 @@ pub(super) fn read(
             problems.add(Kind::NoPath, line, path);
             continue;
         }
-        let part = columns.split.map(|column| part_of(&cells[column]));
+        let part = columns.split.map(|column| Part::of_text(&cells[column]));
         if part == Some(None) {
             unknown_parts.push((line, cleaned(&cells[columns.split.unwrap_or_default()])));
         }
@@ -120,16 +119,6 @@ fn cleaned(cell: &str) -> String {
 /// Whether the cell is empty, or what programs write for an empty one.
 fn is_missing(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("nan") || ["<NA>", "#N/A"].contains(&text)
-}
-
-/// The part that a cell names.
-pub(super) fn part_of(cell: &str) -> Option<Part> {
-    match role(cell.trim())? {
-        (Role::Train, rest) if rest.is_empty() => Some(Part::Train),
-        (Role::Val | Role::Eval, rest) if rest.is_empty() => Some(Part::Val),
-        (Role::Test, rest) if rest.is_empty() => Some(Part::Test),
-        _ => None,
-    }
 }
 
 fn labels_of(cell: &str, separator: Option<&str>) -> Vec<String> {

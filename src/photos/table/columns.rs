@@ -1,8 +1,8 @@
 //! Finds the columns of a table: by the names that the user gave, by usual names, or by content.
 
-use super::cells::part_of;
 use super::records::Record;
 use super::{TableError, TableOptions};
+use crate::photos::Part;
 use crate::photos::photo_folder::quoted;
 use crate::photos::tree::has_photo_suffix;
 
@@ -168,7 +168,7 @@ fn named_labels(header: &[String], name: &str) -> Result<LabelColumns, TableErro
 fn split_column(header: &[String], row: &Record) -> Option<usize> {
     let holds_parts = |column: &usize| {
         let is_split = header[*column].trim().eq_ignore_ascii_case("split");
-        is_split || row.cells.get(*column).is_some_and(|cell| part_of(cell).is_some())
+        is_split || row.cells.get(*column).is_some_and(|cell| Part::of_text(cell).is_some())
     };
     usual(header, &SPLITS).into_iter().find(holds_parts)
 }

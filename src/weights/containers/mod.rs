@@ -15,6 +15,7 @@ use burnpack::Burnpack;
 use pytorch::Pytorch;
 use safetensors::Safetensors;
 pub(super) use safetensors::Source;
+pub(crate) use safetensors::open_safetensors;
 
 /// The content of a weights file.
 #[derive(Default)]

@@ -45,6 +45,18 @@ fn head(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Opens a file, and returns it with its checked header and the place where its data begin.
+///
+/// # Errors
+/// If it cannot be read, or is not a valid safetensors file.
+pub(crate) fn open_safetensors(path: &Path) -> io::Result<(File, u64, Metadata)> {
+    let (mut file, length) = regular_file::open(path)?;
+    let head = head(&mut file, length)?;
+    let (data, metadata) =
+        header(&head, length).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok((file, data as u64, metadata))
+}
+
 /// Where the bytes of a file are.
 #[derive(Clone)]
 pub(in crate::weights) enum Source {

@@ -35,10 +35,11 @@ Examples:
   kindling train photos --out runs/first --epochs 30 --patience 5
   kindling train photos --weights my-resnet34.pth --device wgpu:1
   kindling train labels.csv --test-split 0.2
-  kindling train --train a/train --val a/dev --test a/test")]
+  kindling train --train a/train --val a/dev --test a/test
+  kindling train --features features.parquet")]
 pub struct TrainArgs {
     /// Folder of photos, or a table of them: .csv, .tsv or .parquet
-    #[arg(value_hint = ValueHint::AnyPath, required_unless_present = "train", conflicts_with = "train")]
+    #[arg(value_hint = ValueHint::AnyPath, required_unless_present_any = ["train", "known_features"], conflicts_with = "train")]
     pub data: Option<PathBuf>,
 
     /// Folder with a folder for each class to train on, instead of DATA
@@ -55,6 +56,15 @@ pub struct TrainArgs {
     /// Folder with photos of the same classes, on which the finished model is tested once
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Photos")]
     pub test: Option<PathBuf>,
+
+    /// Train on features that `kindling embed` has written, instead of DATA
+    ///
+    /// Several .npy, .safetensors and .parquet files, folders of them, and patterns such as
+    /// 'x-{000..099}.parquet'. Labels and parts are those in the files. The network is the one that
+    /// computed the features; a .npy file does not name it, so --backbone or --weights must.
+    #[arg(long = "features", value_name = "FILE|DIR", value_hint = ValueHint::AnyPath, num_args = 1.., conflicts_with_all = ["data", "train", "val", "test", "views"], help_heading = "Photos")]
+    #[serde(rename = "features", skip_serializing_if = "Vec::is_empty")]
+    pub known_features: Vec<PathBuf>,
 
     #[command(flatten)]
     #[serde(flatten)]
@@ -157,10 +167,11 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The folder of the photos to train on, as the user gave it.
+    /// The folder of the photos to train on, or the first file of features, as the user gave it.
     pub fn folder(&self) -> &Path {
+        let features = self.known_features.first().map(PathBuf::as_path);
         // clap requires one of them.
-        self.train.as_deref().or(self.data.as_deref()).unwrap_or(Path::new("."))
+        self.train.as_deref().or(self.data.as_deref()).or(features).unwrap_or(Path::new("."))
     }
 }
 

@@ -40,9 +40,9 @@ pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<(
     let Asked { args, typed, options, run_dir, watch } = asked;
     args.head.check_for_label_sets()?;
     console.line(format_args!("labels    {}", kinds(&photos.split)));
-    let loaded = load::load(args, &console)?;
-    let extracted = extract::extract(args, &loaded, &photos.split, &console)?;
-    let test = test::features(&photos.split, &extracted, args.quiet)?;
+    let loaded = load::load(args, None, &console)?;
+    let extracted = extract::extract(args, &loaded, &photos.split, None, &console)?;
+    let test = test::features(&photos.split, &extracted, None, args.quiet)?;
     let prepared = Prepared { photos, extracted, test };
     let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
     let Prepared { photos, extracted, test } = prepared;

@@ -1,4 +1,4 @@
-//! Parquet tables for data frames: <https://parquet.apache.org/docs/file-format/>.
+//! Writes features into Parquet files.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,14 +11,17 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-use super::{FeatureTable, TableRow};
+use super::super::{FeatureTable, TableRow};
 
 /// Features per row group: 16 MiB, which the writer holds in memory.
 const GROUP_FEATURES: usize = 1 << 22;
 
 /// Writes the whole table, with the backbone, the width and further entries in the footer's
 /// metadata.
-pub(super) fn write(table: &FeatureTable, out: &mut (impl Write + Send)) -> io::Result<()> {
+pub(in super::super) fn write(
+    table: &FeatureTable,
+    out: &mut (impl Write + Send),
+) -> io::Result<()> {
     write_groups(table, out).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {
             Ok(error) => *error,

@@ -1,0 +1,124 @@
+//! `train --features`: features that were computed before, in place of photos.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use kindling::backbone::Architecture;
+use kindling::features::{Extraction, Extractor, FeatureTable};
+use kindling::photos::{DataSet, PassedOver, Table, shard_paths};
+use kindling::printable::PathText;
+
+use super::TrainArgs;
+use super::console::Console;
+use super::load::Loaded;
+use crate::cli::extraction::Skipped;
+use crate::cli::terminal::{counted, one_line, text, warn_skipped};
+
+/// Features of photos, with their labels.
+pub struct KnownFeatures {
+    /// What the user gave, for messages: the first of the files or folders.
+    name: PathBuf,
+    features: FeatureTable,
+    photos: Table,
+    /// The row of each photo.
+    rows: HashMap<PathBuf, usize>,
+    /// The network that computed them, if the files name it.
+    backbone: Option<Architecture>,
+}
+
+impl KnownFeatures {
+    /// Reads what `--features` names. `None` if the user did not give it.
+    pub fn read(args: &TrainArgs, console: &Console) -> Result<Option<Self>> {
+        let Some(name) = args.known_features.first() else { return Ok(None) };
+        let features = FeatureTable::read_all(&shard_paths(&args.known_features)?)?;
+        let backbone = match features.backbone.as_str() {
+            "" => None,
+            name => Some(name.parse().map_err(|error| {
+                anyhow!("the features are of a network that is not known here: {error}")
+            })?),
+        };
+        if let (None, None, None) = (&backbone, &args.backbone, &args.weights) {
+            bail!(
+                "`{}` does not say which network computed the features: give --backbone NAME or \
+                 --weights FILE",
+                name.shown()
+            );
+        }
+        let photos = features.labelled_photos(name)?;
+        console.line(format_args!(
+            "table     {} of {} features: {}",
+            counted(features.photos.len(), "photo"),
+            features.width,
+            one_line(&text(name))
+        ));
+        let path = |(row, photo): (usize, &kindling::features::TableRow)| (photo.path(), row);
+        let rows = features.photos.iter().enumerate().map(path).collect();
+        Ok(Some(Self { name: name.clone(), features, photos, rows, backbone }))
+    }
+
+    /// The network that computed the features, if the files name it.
+    pub fn backbone(&self) -> Option<Architecture> {
+        self.backbone.clone()
+    }
+
+    /// The labelled photos, in the parts that they come in.
+    pub fn data_set(&self) -> Result<DataSet> {
+        Ok(DataSet::of_table(&self.photos)?)
+    }
+
+    /// Checks that this backbone computes such features, with the same weights and preprocessing.
+    /// A file that does not say which weights computed its features is believed.
+    pub fn check(&self, extractor: &Extractor, loaded: &Loaded) -> Result<()> {
+        let Loaded { backbone, pretrained, .. } = loaded;
+        let (network, width) = (backbone.architecture(), extractor.width());
+        let name = self.name.shown();
+        if self.features.width != width {
+            bail!(
+                "`{name}` has {} features a photo, and {network} computes {width}: give the \
+                 --backbone or the --weights that computed them",
+                self.features.width
+            );
+        }
+        match self.features.model() {
+            Some(model) if model != extractor.model_fingerprint()? => bail!(
+                "the features in `{name}` were not computed by {network} from {pretrained} with \
+                 this preprocessing: give the --weights that computed them, and their --fit and \
+                 --image-size"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The features of `paths`, in this order.
+    pub fn rows(&self, paths: &[&Path]) -> Result<Extraction> {
+        let width = self.features.width;
+        let mut rows = Vec::with_capacity(paths.len() * width);
+        for path in paths {
+            let row = self.rows.get(*path);
+            let row = row.ok_or_else(|| anyhow!("`{}` has no features", path.shown()))?;
+            rows.extend_from_slice(&self.features.features[row * width..][..width]);
+        }
+        Ok(Extraction { photos: (0..paths.len()).collect(), rows, ..Extraction::default() })
+    }
+
+    /// The rows that were passed over, with a warning about them.
+    pub fn skipped(&self, passed_over: &[PassedOver]) -> Skipped {
+        let file = |file: &PassedOver| (text(&file.path), file.reason.clone());
+        let skipped: Skipped = passed_over.iter().map(file).collect();
+        warn_skipped(&skipped);
+        skipped
+    }
+}
+
+/// Where the features come from: `940 photos of features.parquet`.
+impl fmt::Display for KnownFeatures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = match self.features.model() {
+            Some(_) => "computed before, by these weights",
+            None => "computed before; the file does not say by which weights",
+        };
+        formatter.write_str(known)
+    }
+}
