@@ -120,7 +120,7 @@ fn print(args: &TrainArgs, saved: &Saved, console: &Console) {
         console.line(format_args!("report    {}", one_line(&report)));
     } else if !args.known_features.is_empty() {
         console.line(format_args!(
-            "report    none, because it shows photos: `kindling report` draws it where they are"
+            "report    none, for it shows photos: `kindling report` draws it if they are there"
         ));
     }
     let accuracy = summary.best_epoch.val_accuracy;

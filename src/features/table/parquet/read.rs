@@ -30,6 +30,7 @@ pub(in super::super) fn read(path: &Path) -> io::Result<Content> {
             Ok(error) => *error,
             Err(error) => damaged(error.to_string()),
         },
+        ParquetError::General(reason) => damaged(reason),
         error => damaged(error.to_string()),
     })
 }
