@@ -41,7 +41,7 @@
 //! // The head, trained on the first four rows.
 //! let width = architecture.features();
 //! let examples =
-//!     Examples { width, rows: rows[..4 * width].to_vec(), labels: vec![0, 0, 1, 1] };
+//!     Examples { width, rows: rows[..4 * width].to_vec().into(), labels: vec![0, 0, 1, 1] };
 //! let options = FitOptions { epochs: 20, ..FitOptions::DEFAULT };
 //! let fitted = fit(&examples, &examples, 2, &options, &device, |_progress| ())?;
 //!
@@ -80,6 +80,7 @@ pub mod device;
 pub mod engine;
 pub mod evaluation;
 pub mod export;
+mod feature_rows;
 pub mod features;
 mod file_stamp;
 pub mod gallery;
@@ -103,4 +104,5 @@ pub mod seed;
 mod sha256;
 pub mod weights;
 
+pub use feature_rows::{FeatureRows, RowWriter, RowsError};
 pub use precision::Precision;

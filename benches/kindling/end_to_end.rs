@@ -30,7 +30,7 @@ pub fn bench(criterion: &mut Criterion, devices: &[DeviceInfo]) {
                 let extraction = extractor.all(&paths, |_| ()).expect("photos");
                 let examples = Examples {
                     width: architecture.features(),
-                    rows: extraction.rows,
+                    rows: extraction.rows.into(),
                     labels: (0..PHOTOS as usize).map(|at| at % 2).collect(),
                 };
                 black_box(fit(&examples, &examples, 2, &options, &head_device, |_| ())).is_ok()

@@ -38,7 +38,7 @@ fn a_head_trained_on_the_adapter_is_the_one_trained_on_the_processor() {
     let (there, here) = (run(&device), run(&cpu));
     let again = run(&device);
     assert_eq!(bits(&there.head), bits(&again.head), "the same seed gives the same head");
-    let logits = |head: &Head, device: &Device| head.logits(&examples.rows, device);
+    let logits = |head: &Head, device: &Device| head.logits(examples.rows.values(), device);
     let (there, here) = (logits(&there.head, &device), logits(&here.head, &cpu));
     let worst = there.iter().zip(&here).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     // 30 steps of Adam, each of which moves a weight by at most lr = 0.01. Rounding changes a step
@@ -58,7 +58,7 @@ fn the_backbone_is_bit_identical_after_training() {
     let photos = (0..6 * 3 * 64 * 64).map(|index| (index as f32 * 0.137).sin()).collect();
     let photos = Tensor::<4>::from_data(TensorData::new(photos, [6, 3, 64, 64]), &device);
     let rows: Vec<f32> = backbone.forward(photos).into_data().iter::<f32>().collect();
-    let examples = Examples { width: 32, rows, labels: vec![0, 1, 0, 1, 0, 1] };
+    let examples = Examples { width: 32, rows: rows.into(), labels: vec![0, 1, 0, 1, 0, 1] };
     fit(&examples, &examples, 2, &OPTIONS, &device, |_| ()).unwrap();
     assert_eq!(bits(&backbone), before);
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueHint};
-use kindling::Precision;
 use kindling::backbone::Backbone;
 use kindling::device::DeviceInfo;
 use kindling::engine::{EngineError, PackedCache};
@@ -13,6 +12,7 @@ use kindling::features::cache::CacheError;
 use kindling::features::{Extraction, Extractor, Stopped};
 use kindling::photos::{DEFAULT_DECODE_MEMORY, PassedOver, Preprocessing, set_decode_memory};
 use kindling::printable::PathText;
+use kindling::{FeatureRows, Precision, RowWriter};
 use serde::{Serialize, Serializer};
 
 use super::cache;
@@ -182,6 +182,27 @@ pub fn extract(
     reported(extraction, paths, passed_over, extractor)
 }
 
+/// The same, with the features in `rows`.
+///
+/// # Errors
+/// If the device fails, or the features cannot be kept.
+pub fn extract_into(
+    rows: RowWriter,
+    paths: &[&Path],
+    passed_over: &[PassedOver],
+    extractor: &Extractor,
+    what: &'static str,
+    quiet: bool,
+) -> Result<(Extraction<FeatureRows>, Skipped)> {
+    let bar = photo_bar(paths.len(), what, quiet);
+    let extraction = extractor.all_into(paths, rows, |done| {
+        bar.set_position(done as u64);
+        interrupt::check(extractor)
+    });
+    bar.finish_and_clear();
+    reported(extraction, paths, passed_over, extractor)
+}
+
 /// Extracts the features of the first `views(index)` views of each of `paths`, one by one, as
 /// [`extract`] does. The progress bar counts views.
 ///
@@ -207,12 +228,12 @@ pub fn extract_views(
 }
 
 /// The extraction and the skipped files, with the warnings about them.
-fn reported(
-    extraction: Result<Extraction, Stopped<anyhow::Error>>,
+fn reported<R>(
+    extraction: Result<Extraction<R>, Stopped<anyhow::Error>>,
     paths: &[&Path],
     passed_over: &[PassedOver],
     extractor: &Extractor,
-) -> Result<(Extraction, Skipped)> {
+) -> Result<(Extraction<R>, Skipped)> {
     let extraction = extraction.map_err(|error| stopped(error, extractor))?;
     warn_of(extractor);
     let passed_over = passed_over.iter().map(|file| (text(&file.path), file.reason.clone()));
@@ -237,7 +258,7 @@ pub fn stopped(stopped: Stopped<anyhow::Error>, extractor: &Extractor) -> anyhow
 ///
 /// # Errors
 /// If not.
-pub fn any_decoded(extraction: &Extraction, data: &Path) -> Result<()> {
+pub fn any_decoded<R>(extraction: &Extraction<R>, data: &Path) -> Result<()> {
     if extraction.photos.is_empty() {
         bail!("no photo in `{}` could be decoded", data.shown());
     }

@@ -18,6 +18,7 @@ use crate::engine::{
 };
 use crate::photos::{Fit, PhotoSource, Preprocessing, View};
 use crate::precision::Precision;
+use crate::{FeatureRows, RowWriter, RowsError};
 
 /// Turns photos into features.
 pub struct Extractor<'a> {
@@ -262,7 +263,26 @@ impl<'a> Extractor<'a> {
     ) -> Result<Extraction, Stopped<E>> {
         let averaged = self.averaged_views;
         let views = Views { of: &|_| averaged, are_averaged: true };
-        self.collect(paths, views, &mut progress)
+        self.collect_in_memory(paths, views, &mut progress)
+    }
+
+    /// The features of all of `paths`, as [`all`](Self::all), in `rows`, unless `progress` returns an
+    /// error.
+    ///
+    /// # Errors
+    /// If the device fails, the rows cannot be kept, or the first error of `progress`.
+    pub fn all_into<P: PhotoSource, E: From<RowsError>>(
+        &self,
+        paths: &[P],
+        mut rows: RowWriter,
+        mut progress: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Extraction<FeatureRows>, Stopped<E>> {
+        let averaged = self.averaged_views;
+        let views = Views { of: &|_| averaged, are_averaged: true };
+        let mut keep = |more: Vec<f32>| Ok(rows.extend(&more)?);
+        let extraction = self.collect(paths, views, &mut keep, &mut progress)?;
+        let rows = rows.finish().map_err(|error| Stopped::Receiver(error.into()))?;
+        Ok(extraction.with_rows(rows))
     }
 
     /// The features of the first `views(index)` views of each of `paths`, one by one, unless
@@ -276,19 +296,37 @@ impl<'a> Extractor<'a> {
         views: impl Fn(usize) -> usize + Sync,
         mut progress: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Extraction, Stopped<E>> {
-        self.collect(paths, Views { of: &views, are_averaged: false }, &mut progress)
+        let views = Views { of: &views, are_averaged: false };
+        self.collect_in_memory(paths, views, &mut progress)
     }
 
-    fn collect<P: PhotoSource, E>(
+    fn collect_in_memory<P: PhotoSource, E>(
         &self,
         paths: &[P],
         views: Views,
         progress: &mut dyn FnMut(usize) -> Result<(), E>,
     ) -> Result<Extraction, Stopped<E>> {
-        let mut extraction = Extraction::default();
+        let mut rows = Vec::new();
+        let mut keep = |more: Vec<f32>| {
+            rows.extend(more);
+            Ok(())
+        };
+        let extraction = self.collect(paths, views, &mut keep, progress)?;
+        Ok(extraction.with_rows(rows))
+    }
+
+    /// Everything but the rows, which `keep` gets batch by batch.
+    fn collect<P: PhotoSource, E>(
+        &self,
+        paths: &[P],
+        views: Views,
+        keep: &mut dyn FnMut(Vec<f32>) -> Result<(), E>,
+        progress: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<Extraction<()>, Stopped<E>> {
+        let mut extraction = Extraction::<()>::default();
         self.pass(paths, views, |batch| {
             extraction.photos.extend(batch.photos);
-            extraction.rows.extend(batch.rows);
+            keep(batch.rows)?;
             extraction.further_views.extend(batch.further_views);
             extraction.sizes.extend(batch.sizes);
             extraction.warnings.extend(batch.warnings);

@@ -1,9 +1,12 @@
 //! Features with their labels.
 
+use std::io;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::target::EpochScores;
 use super::{Head, Target};
+use crate::FeatureRows;
 
 /// Features and labels of a set of photos.
 ///
@@ -14,14 +17,14 @@ pub struct Examples<L = usize> {
     /// Number of features of an example.
     pub width: usize,
     /// The features, `[photos * views, width]`.
-    pub rows: Vec<f32>,
+    pub rows: FeatureRows,
     /// The label of each photo.
     pub labels: Vec<L>,
 }
 
 impl<L> Default for Examples<L> {
     fn default() -> Self {
-        Self { width: 0, rows: Vec::new(), labels: Vec::new() }
+        Self { width: 0, rows: FeatureRows::default(), labels: Vec::new() }
     }
 }
 
@@ -34,10 +37,10 @@ impl<L> Examples<L> {
     /// The features of a photo, `[views, width]`.
     ///
     /// # Panics
-    /// If there is no such photo.
+    /// If there is no such photo, or the rows are in a file.
     pub fn of_photo(&self, photo: usize) -> &[f32] {
         let length = self.views() * self.width;
-        &self.rows[photo * length..][..length]
+        &self.rows.values()[photo * length..][..length]
     }
 }
 
@@ -45,7 +48,7 @@ impl<L: Clone> Examples<L> {
     /// The examples of these photos, in this order.
     ///
     /// # Panics
-    /// If one of the photos does not exist.
+    /// If one of the photos does not exist, or the rows are in a file.
     #[must_use]
     pub fn subset(&self, photos: &[usize]) -> Self {
         Self {
@@ -56,38 +59,45 @@ impl<L: Clone> Examples<L> {
     }
 
     /// The first view of each photo: the one that predictions use.
+    ///
+    /// # Panics
+    /// If there are several views, and the rows are in a file.
     #[must_use]
     pub fn first_views(&self) -> Self {
+        if self.views() == 1 {
+            return self.clone();
+        }
         let rows = (0..self.labels.len()).flat_map(|photo| &self.of_photo(photo)[..self.width]);
         Self { width: self.width, rows: rows.copied().collect(), labels: self.labels.clone() }
     }
 }
 
 impl<L: Target> Examples<L> {
-    /// Features, `[batch, width]`, and labels of the rows with these indices.
-    pub(super) fn batch(&self, indices: &[usize], device: &Device) -> (Tensor<2>, Vec<&L>) {
+    /// Rows of features, `[batch, width]`, as a tensor, and the labels of the rows `indices`, which
+    /// they are.
+    pub(super) fn batch(
+        &self,
+        rows: &[f32],
+        indices: &[usize],
+        device: &Device,
+    ) -> (Tensor<2>, Vec<&L>) {
         let views = self.views();
-        let mut rows = Vec::with_capacity(indices.len() * self.width);
-        let mut labels = Vec::with_capacity(indices.len());
-        for index in indices {
-            rows.extend_from_slice(&self.rows[index * self.width..][..self.width]);
-            labels.push(&self.labels[index / views]);
-        }
-        let features = TensorData::new(rows, [indices.len(), self.width]);
+        let labels = indices.iter().map(|index| &self.labels[index / views]).collect();
+        let features = TensorData::new(rows.to_vec(), [indices.len(), self.width]);
         (Tensor::from_data(features, device), labels)
     }
 
     /// The scores of all rows.
-    pub(super) fn scores(&self, head: &Head, device: &Device) -> EpochScores {
-        let logits = head.logits(&self.rows, device);
-        match self.views() {
+    pub(super) fn scores(&self, head: &Head, device: &Device) -> io::Result<EpochScores> {
+        let logits = head.logits_of(&self.rows, device)?;
+        Ok(match self.views() {
             1 => L::scores(head.classes(), &logits, &self.labels),
             views => {
                 let each = |label| std::iter::repeat_n(label, views);
                 let labels: Vec<L> = self.labels.iter().flat_map(each).cloned().collect();
                 L::scores(head.classes(), &logits, &labels)
             }
-        }
+        })
     }
 }
 
@@ -98,12 +108,12 @@ mod tests {
     #[test]
     fn the_views_of_a_photo_stay_together_in_a_subset() {
         let rows: Vec<f32> = (0..12).map(|value| value as f32).collect();
-        let examples = Examples { width: 2, rows, labels: vec!["a", "b", "c"] };
+        let examples = Examples { width: 2, rows: rows.into(), labels: vec!["a", "b", "c"] };
         assert_eq!(examples.views(), 2);
         let chosen = examples.subset(&[2, 0]);
-        assert_eq!(chosen.rows, [8.0, 9.0, 10.0, 11.0, 0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(chosen.rows.values(), [8.0, 9.0, 10.0, 11.0, 0.0, 1.0, 2.0, 3.0]);
         assert_eq!((chosen.labels, chosen.width), (vec!["c", "a"], 2));
-        assert_eq!(examples.first_views().rows, [0.0, 1.0, 4.0, 5.0, 8.0, 9.0]);
+        assert_eq!(examples.first_views().rows.values(), [0.0, 1.0, 4.0, 5.0, 8.0, 9.0]);
         assert_eq!(Examples::<usize>::default().views(), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! The training loop: Adam and cross-entropy on precomputed features.
 
+use std::io;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -161,6 +162,9 @@ pub enum FitError {
         /// The learning rate.
         learning_rate: f64,
     },
+    /// The features are in a file that cannot be read.
+    #[error("the features cannot be read from their temporary file")]
+    Read(#[from] io::Error),
 }
 
 /// Trains a head for `classes` classes on `device` and keeps the weights of the epoch that is best by
@@ -170,8 +174,11 @@ pub enum FitError {
 /// at the end of each epoch. If it returns [`Next::Stop`], training stops at the end of the current
 /// epoch, and the best epoch so far is kept.
 ///
+/// Rows in a file are trained on in blocks of neighbours, which are drawn in any order; the rows of
+/// as many blocks as fit into 64 MiB are mixed.
+///
 /// # Errors
-/// If the loss becomes NaN or infinite, or `observe` abandons the training.
+/// If the loss becomes NaN or infinite, `observe` abandons the training, or rows cannot be read.
 ///
 /// # Panics
 /// If there are no training or validation examples, `epochs` or `batch_size` is 0, or the widths of
@@ -193,7 +200,8 @@ pub fn fit<L: Target, R: Into<Next>>(
         let start = Instant::now();
         let mut stop = trainer.epoch(epoch, &mut observe)?;
         let plain = trainer.head();
-        let (train_scores, val_scores) = (train.scores(&plain, device), val.scores(&plain, device));
+        let (train_scores, val_scores) =
+            (train.scores(&plain, device)?, val.scores(&plain, device)?);
         let metrics = EpochMetrics {
             epoch,
             train_loss: train_scores.loss,
@@ -232,7 +240,7 @@ pub fn fit<L: Target, R: Into<Next>>(
 /// which are run. `observe` sees the steps alone; [`Next::Stop`] abandons the training too.
 ///
 /// # Errors
-/// If a weight becomes NaN or infinite, or `observe` abandons the training.
+/// If a weight becomes NaN or infinite, `observe` abandons the training, or rows cannot be read.
 ///
 /// # Panics
 /// If there are no examples, or `epochs` or `batch_size` is 0.

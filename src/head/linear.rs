@@ -1,10 +1,13 @@
 //! The fully connected layer, `logits = features * weight + bias`.
 
+use std::io;
+
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 
+use crate::FeatureRows;
 use crate::seed::{Purpose, generator};
 
 /// The classification layer, called `fc` as in torchvision's ResNets.
@@ -132,5 +135,21 @@ impl Head {
             logits.extend(chunk.iter::<f32>());
         }
         logits
+    }
+
+    /// Computes the logits of rows of features, `[rows, features]`, as [`logits`](Self::logits)
+    /// does.
+    ///
+    /// # Errors
+    /// If the rows are in a file that cannot be read.
+    ///
+    /// # Panics
+    /// As [`logits`](Self::logits).
+    pub fn logits_of(&self, rows: &FeatureRows, device: &Device) -> io::Result<Vec<f32>> {
+        let mut logits = Vec::with_capacity(rows.len() / self.features() * self.classes());
+        for block in rows.blocks(self.features()) {
+            logits.extend(self.logits(&block?, device));
+        }
+        Ok(logits)
     }
 }

@@ -15,7 +15,7 @@ use super::{Examples, Head, L2Options};
 /// Those of `train`.
 ///
 /// # Panics
-/// If all photos are in one fold.
+/// If all photos are in one fold, or the rows are in a file.
 pub fn out_of_fold<E>(
     examples: &Examples,
     folds: &[usize],
@@ -34,7 +34,7 @@ pub fn out_of_fold<E>(
 /// solved on all threads.
 ///
 /// # Panics
-/// If all photos are in one fold.
+/// If all photos are in one fold, or the rows are in a file.
 pub fn out_of_fold_l2(
     examples: &Examples,
     classes: usize,
@@ -42,7 +42,7 @@ pub fn out_of_fold_l2(
     options: &L2Options,
     device: &Device,
 ) -> Vec<f32> {
-    let standardisation = Standardisation::of(&examples.rows, examples.width);
+    let standardisation = Standardisation::of(examples.rows.values(), examples.width);
     let parts = divided(folds);
     let heads: Vec<Vec<f64>> = parts
         .par_iter()
@@ -71,7 +71,7 @@ fn scatter(
 ) {
     let classes = head.classes();
     logits.resize(examples.labels.len() * classes, 0.0);
-    let rows = head.logits(&examples.subset(held).first_views().rows, device);
+    let rows = head.logits(examples.subset(held).first_views().rows.values(), device);
     for (photo, row) in held.iter().zip(rows.chunks_exact(classes)) {
         logits[photo * classes..][..classes].copy_from_slice(row);
     }

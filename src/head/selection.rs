@@ -50,6 +50,9 @@ pub struct Candidate {
 ///
 /// # Errors
 /// If all photos are in one fold.
+///
+/// # Panics
+/// If the rows are in a file.
 pub fn select_c(
     train: &Examples,
     classes: usize,
@@ -61,7 +64,7 @@ pub fn select_c(
     if folds.iter().all(|fold| *fold == folds[0]) {
         return Err(OneFold);
     }
-    let standardisation = Standardisation::of(&train.rows, train.width);
+    let standardisation = Standardisation::of(train.rows.values(), train.width);
     let parts = divided(folds);
     let problems: Vec<Problem> = parts
         .iter()
@@ -84,7 +87,7 @@ pub fn select_c(
             .zip(&solutions)
             .zip(&tests)
             .flat_map(|((problem, solution), test)| {
-                problem.head(solution, device).logits(&test.rows, device)
+                problem.head(solution, device).logits(test.rows.values(), device)
             })
             .collect();
         let Scores { loss, accuracy, macro_f1, .. } = Scores::of(classes, &logits, &labels);

@@ -10,6 +10,11 @@ use rand::seq::SliceRandom;
 use super::{Examples, FitError, FitOptions, Head, Next, Progress, Target};
 use crate::seed::{Purpose, generator};
 
+/// Values that are read from a file for some steps together, 64 MiB.
+const VALUES_AT_ONCE: usize = 1 << 24;
+/// Neighbouring rows of a file that are read together: of 512 features, 64 KiB.
+const BLOCK_ROWS: usize = 32;
+
 /// A head in training.
 pub struct Trainer<'a, L: Target> {
     train: &'a Examples<L>,
@@ -58,10 +63,24 @@ impl<'a, L: Target> Trainer<'a, L> {
         observe: &mut impl FnMut(Progress) -> R,
     ) -> Result<bool, FitError> {
         let mut stop = false;
-        self.order.shuffle(&mut self.generator);
-        let of = self.order.len().div_ceil(self.options.batch_size);
-        for (step, batch) in self.order.chunks(self.options.batch_size).enumerate() {
-            let (features, labels) = self.train.batch(batch, self.device);
+        self.shuffle();
+        let (width, batch_size) = (self.train.width, self.options.batch_size);
+        let of = self.order.len().div_ceil(batch_size);
+        // Rows in memory are copied for each step, rows in a file are read for many steps.
+        let steps_at_once = match self.train.rows.in_memory() {
+            Some(_) => 1,
+            None => (self.rows_at_once() / batch_size).max(1),
+        };
+        let mut rows = Vec::new();
+        for (step, batch) in self.order.chunks(batch_size).enumerate() {
+            if step.is_multiple_of(steps_at_once) {
+                let rest = &self.order[step * batch_size..];
+                let next = &rest[..rest.len().min(steps_at_once * batch_size)];
+                rows = self.train.rows.gather(next, width)?;
+            }
+            let place = step % steps_at_once * batch_size * width;
+            let rows = &rows[place..][..batch.len() * width];
+            let (features, labels) = self.train.batch(rows, batch, self.device);
             let logits = self.head.forward(features.autodiff());
             let loss = L::loss(&self.criterion, logits, &labels, self.device);
             let gradients = GradientsParams::from_grads(loss.backward(), &self.head);
@@ -75,6 +94,28 @@ impl<'a, L: Target> Trainer<'a, L> {
             }
         }
         Ok(stop)
+    }
+
+    /// Rows of a file that are read for some steps together.
+    fn rows_at_once(&self) -> usize {
+        (VALUES_AT_ONCE / self.train.width.max(1)).max(1)
+    }
+
+    /// Draws the order of the rows of an epoch. Of rows in a file, blocks of neighbours are drawn
+    /// in any order, and then, of as many blocks as are in memory at a time, the rows.
+    fn shuffle(&mut self) {
+        if self.train.rows.in_memory().is_some() {
+            return self.order.shuffle(&mut self.generator);
+        }
+        let count = self.order.len();
+        let mut blocks: Vec<usize> = (0..count.div_ceil(BLOCK_ROWS)).collect();
+        blocks.shuffle(&mut self.generator);
+        let rows = |block: usize| block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(count);
+        self.order = blocks.into_iter().flat_map(rows).collect();
+        let at_once = self.rows_at_once();
+        for together in self.order.chunks_mut(at_once) {
+            together.shuffle(&mut self.generator);
+        }
     }
 
     /// The head as it is now, on the device without autodiff.

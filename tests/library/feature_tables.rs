@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling::features::{FeatureTable, FeatureTableError, TableFormat, TableRow};
 use kindling::photos::Part;
+use kindling::{FeatureRows, RowWriter};
 use tempfile::TempDir;
 
 use crate::tables::{table, written};
@@ -24,6 +25,10 @@ fn save(table: &FeatureTable, folder: &TempDir, name: &str, format: TableFormat)
         fs::write(path.with_extension("csv"), csv).unwrap();
     }
     path
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<FeatureTable<FeatureRows>, FeatureTableError> {
+    FeatureTable::read_all(paths, RowWriter::default())
 }
 
 #[test]
@@ -74,12 +79,12 @@ fn files_of_one_model_are_one_table_and_others_are_refused() {
         save(&one, &folder, "1", TableFormat::Safetensors),
         save(&other, &folder, "2", TableFormat::Safetensors),
     ];
-    let joined = FeatureTable::read_all(&files).unwrap();
+    let joined = read_all(&files).unwrap();
     assert_eq!(joined.classes, ["a", "b", "d"]);
     let labels: Vec<_> = joined.photos.iter().map(|photo| photo.label).collect();
     assert_eq!(labels, [Some(2), Some(1), Some(0), Some(2), None]);
-    assert_eq!(joined.features, (1_u8..=10).map(f32::from).collect::<Vec<_>>());
-    assert_eq!(FeatureTable::read_all(&[folder.path().into()]).unwrap(), joined);
+    assert_eq!(joined.features.values(), (1_u8..=10).map(f32::from).collect::<Vec<_>>());
+    assert_eq!(read_all(&[folder.path().into()]).unwrap(), joined);
 
     let photos = joined.labelled_photos(&files[0]).unwrap();
     assert_eq!((photos.rows.len(), photos.passed_over.len()), (4, 1));
@@ -92,10 +97,10 @@ fn files_of_one_model_are_one_table_and_others_are_refused() {
     let different = [wider, renamed, other.clone().with_model("n".into())];
     for (wrong, what) in different.iter().zip(["width", "network", "model or preprocessing"]) {
         let file = save(wrong, &folder, "3", TableFormat::Safetensors);
-        let error = FeatureTable::read_all(&[files[0].clone(), file]).unwrap_err();
+        let error = read_all(&[files[0].clone(), file]).unwrap_err();
         assert!(error.to_string().contains(&format!("differ in {what}, ")), "{error}");
     }
-    let twice = FeatureTable::read_all(&[files[0].clone(), files[0].clone()]).unwrap();
+    let twice = read_all(&[files[0].clone(), files[0].clone()]).unwrap();
     let error = twice.labelled_photos(&files[0]).unwrap_err();
     assert!(matches!(error, FeatureTableError::Twice(..)), "{error}");
 }
@@ -157,7 +162,7 @@ fn tables_that_make_no_sense_are_errors() {
     fs::write(folder.path().join("a.txt"), "").unwrap();
     let empty = tempfile::tempdir().unwrap();
     for path in [folder.path().join("a.txt"), empty.path().into()] {
-        let error = FeatureTable::read_all(&[path]).unwrap_err();
+        let error = read_all(&[path]).unwrap_err();
         assert!(matches!(error, FeatureTableError::Unknown(..)), "{error}");
     }
 }

@@ -10,17 +10,17 @@ use crate::reference::{bits, cpu};
 
 /// 90 examples of overlapping classes.
 fn problem(classes: usize) -> Examples {
-    let mut examples = Examples { width: 4, ..Examples::default() };
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
     for index in 0..90 {
         let label = index * index / 3 % classes;
         for feature in 0..4 {
             let wave = (index as f64 * 1.3 + (feature * feature) as f64 * 0.7 + 0.2).sin();
             let own = if feature == label { 2.0 } else { 0.0 };
-            examples.rows.push((wave * 1.5 * (feature + 1) as f64 + own + 0.5) as f32);
+            rows.push((wave * 1.5 * (feature + 1) as f64 + own + 0.5) as f32);
         }
-        examples.labels.push(label);
+        labels.push(label);
     }
-    examples
+    Examples { width: 4, rows: rows.into(), labels }
 }
 
 fn agree(found: &[f32], expected: &[f64]) {
@@ -65,10 +65,8 @@ fn the_optimum_is_that_of_scikit_learn() {
 fn views_of_a_photo_share_its_weight() {
     let device = cpu();
     let once = problem(3);
-    let mut twice = Examples { rows: Vec::new(), ..once.clone() };
-    for row in once.rows.chunks(4) {
-        twice.rows.extend([row, row].concat());
-    }
+    let rows = once.rows.values().chunks(4).flat_map(|row| [row, row].concat()).collect();
+    let twice = Examples { rows, ..once.clone() };
     let [one, other] =
         [&once, &twice].map(|examples| fit_l2(examples, 3, &L2Options::of(0.1), &device).weight());
     agree(&one, &other.iter().map(|value| f64::from(*value)).collect::<Vec<_>>());
@@ -133,7 +131,7 @@ fn half_the_log_prior_is_subtracted_from_the_bias_of_the_head_that_is_scored_and
     let expected: Vec<f64> =
         one.bias().iter().zip(shift).map(|(bias, shift)| f64::from(*bias) + shift).collect();
     agree(&other.bias(), &expected);
-    let logits = adjusted.head.logits(&train.rows, &device);
+    let logits = adjusted.head.logits(train.rows.values(), &device);
     let scores = kindling::evaluation::Scores::of(3, &logits, &train.labels);
     assert_eq!(scores.loss, adjusted.best.val_loss);
     assert_eq!(Some(scores.macro_f1), adjusted.best.val_macro_f1);
@@ -154,7 +152,7 @@ fn the_monitored_score_decides_which_epoch_is_kept() {
     let train = problem(3);
     // Other examples of the same classes, so that the scores rise and fall.
     let val = Examples {
-        rows: train.rows.iter().map(|value| value * 0.4 + 0.3).collect(),
+        rows: train.rows.values().iter().map(|value| value * 0.4 + 0.3).collect(),
         ..train.clone()
     };
     for monitor in [Monitor::Accuracy, Monitor::MacroF1, Monitor::Loss] {
@@ -202,7 +200,7 @@ fn the_strength_of_the_penalty_is_chosen_by_cross_validation() {
         // All photos give the scale of the features.
         let (rest, held) = (train.subset(&part(false)), train.subset(&part(true)));
         let head = fit_l2(&rest, 3, &L2Options::of(candidate.c), &device);
-        logits.extend(head.logits(&held.rows, &device));
+        logits.extend(head.logits(held.rows.values(), &device));
         labels.extend(held.labels);
     }
     let scores = kindling::evaluation::Scores::of(3, &logits, &labels);

@@ -14,14 +14,14 @@ const OPTIONS: FitOptions =
 
 /// Deterministic points of three classes around three corners, not quite separable.
 fn clouds(count: usize, phase: f32) -> Examples {
-    let mut examples = Examples { width: 2, ..Examples::default() };
+    let (mut rows, mut labels) = (Vec::new(), Vec::new());
     for index in 0..count {
         let label = index % 3;
         let angle = label as f32 * 2.1 + (index as f32 * 0.7 + phase).sin() * 0.8;
-        examples.rows.extend([angle.cos() * 2.0, angle.sin() * 2.0]);
-        examples.labels.push(label);
+        rows.extend([angle.cos() * 2.0, angle.sin() * 2.0]);
+        labels.push(label);
     }
-    examples
+    Examples { width: 2, rows: rows.into(), labels }
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_head_of_the_best_validation_epoch_is_kept() {
     for metrics in &fitted.epochs {
         assert!(metrics.val_accuracy <= fitted.best.val_accuracy);
     }
-    let logits = fitted.head.logits(&val.rows, &device);
+    let logits = fitted.head.logits(val.rows.values(), &device);
     let scores = kindling::evaluation::Scores::of(3, &logits, &val.labels);
     assert_eq!((scores.accuracy, scores.loss), (fitted.best.val_accuracy, fitted.best.val_loss));
 }
@@ -122,7 +122,7 @@ fn a_stop_ends_training_after_the_current_epoch_and_keeps_the_best() {
 #[test]
 fn a_diverging_run_is_an_error_that_suggests_a_lower_learning_rate() {
     let device = cpu();
-    let train = Examples { width: 1, rows: vec![2.0, -2.0, 2.0], labels: vec![0, 1, 1] };
+    let train = Examples { width: 1, rows: vec![2.0, -2.0, 2.0].into(), labels: vec![0, 1, 1] };
     let options = FitOptions { learning_rate: 3e38, ..OPTIONS };
     let error = fit(&train, &train, 2, &options, &device, |_| ()).unwrap_err();
     assert!(matches!(error, FitError::Diverged { .. }));
@@ -133,7 +133,7 @@ fn a_diverging_run_is_an_error_that_suggests_a_lower_learning_rate() {
 #[test]
 fn a_step_of_training_is_adam_on_the_cross_entropys_gradient() {
     let device = cpu();
-    let example = Examples { width: 2, rows: vec![0.5, -1.5], labels: vec![1] };
+    let example = Examples { width: 2, rows: vec![0.5, -1.5].into(), labels: vec![1] };
     for weight_decay in [0.0, 0.1] {
         let options = FitOptions { epochs: 1, weight_decay, ..OPTIONS };
         let before = Head::seeded(2, 3, options.seed, &device);
@@ -198,7 +198,7 @@ fn the_backbone_is_bit_identical_after_training() {
         assert_eq!(extraction.photos.len(), 12);
         let examples = Examples {
             width: architecture.features(),
-            rows: extraction.rows,
+            rows: extraction.rows.into(),
             labels: (0..12).map(|index| index % 2).collect(),
         };
         let fitted = fit(&examples, &examples, 2, &OPTIONS, &device, |_| ()).unwrap();

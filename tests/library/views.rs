@@ -84,8 +84,9 @@ fn assert_views(extraction: &Extraction, expected: &[f32], width: usize) {
     assert_eq!(extraction.photos, [0, 1, 2, 4, 5, 6, 7, 8]);
     assert_eq!(extraction.failed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [3]);
     assert_eq!(extraction.sizes[7], (106, 64));
-    assert_close(&extraction.with_views(7, 10, width), &expected[..7 * 10 * width]);
-    assert_close(&extraction.rows[7 * width..], &expected[7 * 10 * width..][..width]);
+    let rows = &extraction.rows;
+    assert_close(&extraction.with_views(rows, 7, 10, width), &expected[..7 * 10 * width]);
+    assert_close(&rows[7 * width..], &expected[7 * 10 * width..][..width]);
     assert_eq!(extraction.further_views.len(), 7 * 9 * width);
 }
 

@@ -40,7 +40,7 @@ pub fn suspects_of_run<'a>(
             .collect(),
         examples: Examples {
             width,
-            rows: [extraction.rows.as_slice(), evaluated.rows()].concat(),
+            rows: [extraction.rows.as_slice(), evaluated.rows()].concat().into(),
             labels: photos.iter().map(|(photo, _)| photo.label).collect(),
         },
     };

@@ -37,7 +37,8 @@ pub fn fit(
     let scores =
         |rows: &[f32], labels: &[usize]| Scores::of(classes, &head.logits(rows, device), labels);
     let first = train.first_views();
-    let (of_train, of_val) = (scores(&first.rows, &first.labels), scores(&val.rows, &val.labels));
+    let (of_train, of_val) =
+        (scores(first.rows.values(), &first.labels), scores(val.rows.values(), &val.labels));
     let best = EpochMetrics {
         epoch: 1,
         train_loss: of_train.loss,

@@ -1,9 +1,11 @@
 //! Photos that are nearly the same on both sides of the split: reported, or put together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use kindling::FeatureRows;
 use kindling::features::{
     Extraction, MIN_FEATURES, NEAR_DUPLICATE, NearDuplicate as Pair, near_duplicates,
 };
@@ -41,6 +43,13 @@ pub fn look_for<'a, L: Label>(
     console: &Console,
 ) -> Result<(Prepared<'a, L>, Option<NearDuplicates>)> {
     let is_asked = args.split.split_duplicates == SplitDuplicates::Together;
+    // With `--split-duplicates together`, they are in memory.
+    if prepared.extracted.extraction.rows.in_memory().is_none() {
+        console.line(format_args!(
+            "features  in a temporary file; photos that are nearly the same are not looked for"
+        ));
+        return Ok((prepared, None));
+    }
     match prepared.extracted.train.width {
         MIN_FEATURES.. => {}
         width if is_asked => bail!(
@@ -67,15 +76,14 @@ fn pairs<L: Label>(prepared: &Prepared<L>) -> Vec<Pair> {
     let Prepared { photos, extracted, test } = prepared;
     let width = extracted.train.width;
     let first_test = photos.split.train.len() + photos.split.val.len();
-    let (mut indices, mut rows) = (Vec::new(), Vec::new());
-    let parts = [
-        (Some(&extracted.extraction), 0),
-        (test.as_ref().map(|test| &test.extraction), first_test),
-    ];
-    for (extraction, offset) in parts {
-        let Some(Extraction { photos, rows: found, .. }) = extraction else { continue };
-        indices.extend(photos.iter().map(|photo| photo + offset));
-        rows.extend(found);
+    let Extraction { photos, rows, .. } = &extracted.extraction;
+    let mut indices = photos.clone();
+    let mut rows = Cow::Borrowed(rows.values());
+    if let Some(Extraction { photos, rows: found, .. }) = test.as_ref().map(|it| &it.extraction)
+        && let Some(found) = found.in_memory()
+    {
+        indices.extend(photos.iter().map(|photo| photo + first_test));
+        rows.to_mut().extend(found);
     }
     let mut pairs = near_duplicates(&rows, width, NEAR_DUPLICATE);
     for pair in &mut pairs {
@@ -209,10 +217,11 @@ fn reordered<'a, L: Label>(
     let width = extracted.train.width;
     let skipped = test.as_ref().map_or(0, TestPhotos::skipped);
     let mut all = extracted.extraction;
+    let mut rows = std::mem::take(&mut all.rows).into_vec()?;
     if let Some(test) = test {
-        let Extraction { photos, rows, sizes, warnings, failed, .. } = test.extraction;
+        let Extraction { photos, rows: found, sizes, warnings, failed, .. } = test.extraction;
         all.photos.extend(photos.into_iter().map(|photo| photo + first_test));
-        all.rows.extend(rows);
+        rows.extend(found.into_vec()?);
         all.sizes.extend(sizes);
         all.warnings.extend(warnings.into_iter().map(|(photo, it)| (photo + first_test, it)));
         all.failed.extend(failed.into_iter().map(|(photo, it)| (photo + first_test, it)));
@@ -220,23 +229,23 @@ fn reordered<'a, L: Label>(
     let place: HashMap<&Path, usize> =
         all.photos.iter().zip(0..).map(|(photo, place)| (old[*photo], place)).collect();
     let select = |photos: &mut dyn Iterator<Item = &LabelledPhoto<L>>| {
-        let mut part = Extraction::default();
+        let mut part: Extraction = Extraction::default();
         for (index, photo) in photos.enumerate() {
             let Some(place) = place.get(photo.path.as_path()) else { continue };
             part.photos.push(index);
-            part.rows.extend_from_slice(&all.rows[place * width..][..width]);
+            part.rows.extend_from_slice(&rows[place * width..][..width]);
             part.sizes.extend(all.sizes.get(*place));
         }
-        part
+        Extraction::<FeatureRows>::from(part)
     };
     let mut extraction = select(&mut split.train.iter().chain(&split.val));
     let (train, views) = (&split.train, args.preprocessing.views());
-    let decoded = |extraction: &Extraction, count: usize| -> Vec<usize> {
-        extraction.photos.iter().copied().filter(|photo| *photo < count).collect()
+    let decoded = |photos: &[usize], count: usize| -> Vec<usize> {
+        photos.iter().copied().filter(|photo| *photo < count).collect()
     };
-    let trained_on = decoded(&all, before.split.train.len());
+    let trained_on = decoded(&all.photos, before.split.train.len());
     let trained_on: Vec<&Path> = trained_on.into_iter().map(|photo| old[photo]).collect();
-    let now = decoded(&extraction, train.len());
+    let now = decoded(&extraction.photos, train.len());
     let now: Vec<&Path> = now.into_iter().map(|photo| train[photo].path.as_path()).collect();
     extraction.further_views =
         further_views(&extracted.extractor, (&all, &trained_on), &now, views)?;

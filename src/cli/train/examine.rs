@@ -35,13 +35,15 @@ pub fn pool<'a>(split: &'a Split, extracted: &Extracted) -> Pool<'a> {
     let photos = extraction.photos.iter().map(photo);
     // Validation photos have one view, and here as many as the training photos.
     let (views, val) = (train.views(), val.first_views());
-    let val_rows = val.rows.chunks(val.width).flat_map(|row| std::iter::repeat_n(row, views));
+    let val_rows =
+        val.rows.values().chunks(val.width).flat_map(|row| std::iter::repeat_n(row, views));
+    let rows = train.rows.values().iter().chain(val_rows.flatten());
     Pool {
         groups: photos.clone().map(|(photo, _)| photo.group).collect(),
         photos: photos.map(|(photo, part)| (photo.path.as_path(), part, photo.label)).collect(),
         examples: Examples {
             width: train.width,
-            rows: train.rows.iter().chain(val_rows.flatten()).copied().collect(),
+            rows: rows.copied().collect(),
             labels: [train.labels.as_slice(), &val.labels].concat(),
         },
     }
@@ -60,7 +62,8 @@ pub fn examine<'a>(
     let mut examined = Examined { folds: None, suspects: None, tables: Vec::new() };
     let Extracted { train, val, .. } = extracted;
     let rows = train.labels.len() * train.views() + val.labels.len();
-    if args.head.folds.is_none() && !is_quick(rows, train.width, classes) {
+    let is_in_memory = train.rows.in_memory().is_some();
+    if args.head.folds.is_none() && !(is_in_memory && is_quick(rows, train.width, classes)) {
         // Not even the features are copied.
         return Ok(examined);
     }

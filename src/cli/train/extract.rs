@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use kindling::FeatureRows;
 use kindling::features::{Extraction, Extractor, SelfCheck, SelfCheckError};
 use kindling::head::Examples;
 use kindling::photos::{LabelledPhoto, Split, for_each_batch};
@@ -12,7 +13,10 @@ use super::TrainArgs;
 use super::console::Console;
 use super::known_features::KnownFeatures;
 use super::load::Loaded;
-use crate::cli::extraction::{self, Skipped, advised, extractor, from_cache};
+use super::row_storage::{self, RowStorage};
+use crate::cli::extraction::{
+    Skipped, advised, extract_into, extract_views, extractor, from_cache,
+};
 use crate::cli::terminal::{Hinted, counted};
 
 /// The features of a split's photos.
@@ -22,10 +26,18 @@ pub struct Extracted<'a, L = usize> {
     pub train: Examples<L>,
     pub val: Examples<L>,
     /// Of all photos: training photos first.
-    pub extraction: Extraction,
+    pub extraction: Extraction<FeatureRows>,
     pub skipped: Skipped,
     /// From the start of loading the weights.
     pub seconds: f64,
+}
+
+/// Where features come from, and where they are kept.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Features that need not be computed.
+    pub known: Option<&'a KnownFeatures>,
+    pub storage: &'a RowStorage,
 }
 
 /// Checks the GPU, and runs the backbone on every photo of `split`, unless its features are
@@ -34,10 +46,11 @@ pub fn extract<'a, L: Clone>(
     args: &TrainArgs,
     loaded: &'a Loaded,
     split: &Split<L>,
-    known: Option<&KnownFeatures>,
+    sources: Sources,
     console: &Console,
 ) -> Result<Extracted<'a, L>> {
     let Loaded { info, device, backbone, start, .. } = loaded;
+    let Sources { known, storage } = sources;
     let architecture = backbone.architecture();
     let preprocessing = args.preprocessing.of(architecture.preprocessing());
     let extractor = extractor(backbone, preprocessing, (info, device), &args.features)?;
@@ -63,13 +76,18 @@ pub fn extract<'a, L: Clone>(
     let (extraction, skipped) = match (known, views) {
         (Some(known), _) => {
             known.check(&extractor, loaded)?;
-            (known.rows(&paths)?, known.skipped(passed_over))
+            (known.rows(&paths, storage.writer())?, known.skipped(passed_over))
         }
-        (None, 1) => extraction::extract(&paths, passed_over, &extractor, what, quiet)?,
+        (None, 1) => {
+            let rows = storage.writer();
+            extract_into(rows, &paths, passed_over, &extractor, what, quiet)?
+        }
         (None, _) => {
             // Validation photos have the plain view alone, as predictions do.
             let of = |index: usize| if index < train_photos { views } else { 1 };
-            extraction::extract_views(&paths, passed_over, &extractor, of, what, quiet)?
+            let (extraction, skipped) =
+                extract_views(&paths, passed_over, &extractor, of, what, quiet)?;
+            (extraction.into(), skipped)
         }
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -82,6 +100,7 @@ pub fn extract<'a, L: Clone>(
             from_cache(&extractor, extraction.photos.len()),
         )),
     }
+    row_storage::check(args, &extraction.rows)?;
     let (train, val) = examples(&extraction, &photos, train_photos, views, width);
     // Without any, the first class is as good an example as the others.
     if let (true, Some(class)) = (train.labels.is_empty(), split.classes.first()) {
@@ -99,7 +118,7 @@ pub fn extract<'a, L: Clone>(
 /// How fast the features were there: `940 photos, 4780 views in 60.0 s (15.7 photos/s, 79.7
 /// views/s`.
 struct Speed<'a> {
-    extraction: &'a Extraction,
+    extraction: &'a Extraction<FeatureRows>,
     width: usize,
     seconds: f64,
 }
@@ -154,7 +173,7 @@ fn self_check(
 /// The features as training and validation examples. The first `train_photos` of `photos` are for
 /// training, with this number of views each.
 pub fn examples<L: Clone>(
-    extraction: &Extraction,
+    extraction: &Extraction<FeatureRows>,
     photos: &[&LabelledPhoto<L>],
     train_photos: usize,
     views: usize,
@@ -165,12 +184,19 @@ pub fn examples<L: Clone>(
         extraction.photos.iter().map(|index| photos[*index].label.clone()).collect();
     let train = Examples {
         width,
-        rows: extraction.with_views(boundary, views, width),
+        rows: match views {
+            1 => extraction.rows.part(0..boundary * width),
+            _ => {
+                // They are in memory: see `RowStorage`.
+                let plain = extraction.rows.values();
+                extraction.with_views(plain, boundary, views, width).into()
+            }
+        },
         labels: labels[..boundary].to_vec(),
     };
     let val = Examples {
         width,
-        rows: extraction.rows[boundary * width..].to_vec(),
+        rows: extraction.rows.part(boundary * width..extraction.rows.len()),
         labels: labels[boundary..].to_vec(),
     };
     (train, val)

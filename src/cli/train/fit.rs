@@ -88,6 +88,6 @@ pub fn fit(
     }
     let fitted = fitted?;
     let seconds = start.elapsed().as_secs_f64();
-    let logits = fitted.head.logits(&val.rows, &device);
+    let logits = fitted.head.logits_of(&val.rows, &device)?;
     Ok(Fitted { fitted, logits, seconds, selection, refit: None })
 }

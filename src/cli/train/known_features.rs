@@ -9,6 +9,7 @@ use kindling::backbone::Architecture;
 use kindling::features::{Extraction, Extractor, FeatureTable};
 use kindling::photos::{DataSet, PassedOver, Table, shard_paths};
 use kindling::printable::PathText;
+use kindling::{FeatureRows, RowWriter};
 
 use super::TrainArgs;
 use super::console::Console;
@@ -16,11 +17,14 @@ use super::load::Loaded;
 use crate::cli::extraction::Skipped;
 use crate::cli::terminal::{counted, one_line, text, warn_skipped};
 
+/// Rows that are copied at a time.
+const AT_A_TIME: usize = 8192;
+
 /// Features of photos, with their labels.
 pub struct KnownFeatures {
     /// What the user gave, for messages: the first of the files or folders.
     name: PathBuf,
-    features: FeatureTable,
+    features: FeatureTable<FeatureRows>,
     photos: Table,
     /// The row of each photo.
     rows: HashMap<PathBuf, usize>,
@@ -30,9 +34,9 @@ pub struct KnownFeatures {
 
 impl KnownFeatures {
     /// Reads what `--features` names. `None` if the user did not give it.
-    pub fn read(args: &TrainArgs, console: &Console) -> Result<Option<Self>> {
+    pub fn read(args: &TrainArgs, rows: RowWriter, console: &Console) -> Result<Option<Self>> {
         let Some(name) = args.known_features.first() else { return Ok(None) };
-        let features = FeatureTable::read_all(&shard_paths(&args.known_features)?)?;
+        let features = FeatureTable::read_all(&shard_paths(&args.known_features)?, rows)?;
         let backbone = match features.backbone.as_str() {
             "" => None,
             name => Some(name.parse().map_err(|error| {
@@ -91,16 +95,19 @@ impl KnownFeatures {
         }
     }
 
-    /// The features of `paths`, in this order.
-    pub fn rows(&self, paths: &[&Path]) -> Result<Extraction> {
+    /// The features of `paths`, in this order, in `rows`.
+    pub fn rows(&self, paths: &[&Path], mut rows: RowWriter) -> Result<Extraction<FeatureRows>> {
         let width = self.features.width;
-        let mut rows = Vec::with_capacity(paths.len() * width);
-        for path in paths {
-            let row = self.rows.get(*path);
-            let row = row.ok_or_else(|| anyhow!("`{}` has no features", path.shown()))?;
-            rows.extend_from_slice(&self.features.features[row * width..][..width]);
+        for paths in paths.chunks(AT_A_TIME) {
+            let row = |path: &&Path| {
+                let row = self.rows.get(*path).copied();
+                row.ok_or_else(|| anyhow!("`{}` has no features", path.shown()))
+            };
+            let places = paths.iter().map(row).collect::<Result<Vec<usize>>>()?;
+            rows.extend(&self.features.features.gather(&places, width)?)?;
         }
-        Ok(Extraction { photos: (0..paths.len()).collect(), rows, ..Extraction::default() })
+        let photos = (0..paths.len()).collect();
+        Ok(Extraction { photos, ..Extraction::<()>::default() }.with_rows(rows.finish()?))
     }
 
     /// The rows that were passed over, with a warning about them.

@@ -18,6 +18,7 @@ mod neighbours;
 mod new_run_dir;
 mod photos;
 mod report;
+mod row_storage;
 mod save;
 mod scarce;
 mod test;
@@ -35,9 +36,11 @@ use super::terminal::{class_means, counted, interval, one_line, shell_word, text
 pub use args::TrainArgs;
 use console::Console;
 use duplicates::Prepared;
+use extract::Sources;
 use known_features::KnownFeatures;
 use new_run_dir::NewRunDir;
 use photos::TrainingData;
+use row_storage::RowStorage;
 use save::{Saved, Trained};
 use watch::Watch;
 
@@ -51,21 +54,24 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let options = toml::Table::try_from(args)
         .context("the options cannot be written into the run (are all paths UTF-8?)")?;
     let console = Console::new(args.quiet);
-    let known = KnownFeatures::read(args, &console)?;
+    let storage = RowStorage::of(args, run_dir.folder())?;
+    let known = KnownFeatures::read(args, storage.writer(), &console)?;
     let data_set = match photos::read(args, known.as_ref(), &console)? {
         TrainingData::OneLabel(data_set) => data_set,
         TrainingData::SeveralLabels(data_set) => {
             let photos = photos::split(args, data_set, &console)?;
-            let asked = multi_label::Asked { args, typed, options, run_dir, watch };
+            let asked = multi_label::Asked { args, typed, options, run_dir, watch, storage };
             return multi_label::run(asked, photos, console);
         }
     };
     let photos = photos::split(args, data_set, &console)?;
 
     let loaded = load::load(args, known.as_ref().and_then(KnownFeatures::backbone), &console)?;
-    let known = known.as_ref();
-    let extracted = extract::extract(args, &loaded, &photos.split, known, &console)?;
-    let test = test::features(&photos.split, &extracted, known, args.quiet)?;
+    let sources = Sources { known: known.as_ref(), storage: &storage };
+    let extracted = extract::extract(args, &loaded, &photos.split, sources, &console)?;
+    let test = test::features(&photos.split, &extracted, sources, args.quiet)?;
+    // Its features were copied.
+    drop(known);
     let prepared = Prepared { photos, extracted, test };
     let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
     let Prepared { photos, extracted, test } = prepared;
@@ -78,8 +84,9 @@ pub fn run(args: &TrainArgs, typed: &str) -> Result<()> {
     let calibrated = calibrate::calibrate(&fitted, &extracted, classes.len());
     examine::refit(args, &loaded, &extracted, split, &mut fitted, &console)?;
     let tested = test.map(|test| test.tested(&photos.split, &fitted, &calibrated, &loaded));
+    let tested = tested.transpose()?;
     let examined = examine::examine(args, &loaded, &extracted, split, &fitted, &console)?;
-    let strangers = neighbours::measure(args, &loaded, split, &extracted);
+    let strangers = neighbours::measure(args, &loaded, split, &extracted)?;
     let curve = curve::measure(&extracted, &photos.split, &loaded);
     let trained = Trained {
         loaded: &loaded,

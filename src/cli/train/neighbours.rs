@@ -1,15 +1,21 @@
 //! The features that the model is trained on, for the score of strangers.
 
+use anyhow::Result;
 use kindling::head::Head;
 use kindling::neighbours::{Neighbours, StrangerCount, TrainedOn, model_digest};
 use kindling::photos::{Label, Split};
 use kindling::report::Strangers;
 use kindling::run::NEIGHBOURS_FILE;
+use kindling::seed::{Purpose, generator};
+use rand::seq::SliceRandom;
 
 use super::TrainArgs;
 use super::extract::Extracted;
 use super::fit::head_device;
 use super::load::Loaded;
+
+/// Photos whose features are looked at, if they are in a file. Fewer are kept.
+const SAMPLED: usize = 32_768;
 
 /// The neighbours, and how far the validation photos are from them.
 pub struct Measured {
@@ -19,25 +25,48 @@ pub struct Measured {
 }
 
 /// Keeps the training photos' features, and scores the validation photos. Returns `None` if there
-/// are too few photos.
+/// are too few photos. Of features in a file, those of a random sample are looked at.
 pub fn measure<L: Label>(
     args: &TrainArgs,
     loaded: &Loaded,
     split: &Split<L>,
     extracted: &Extracted<L>,
-) -> Option<Measured> {
+) -> Result<Option<Measured>> {
     let Extracted { train, val, extraction, .. } = extracted;
     let device = head_device(loaded);
+    let width = train.width;
     let photos = &extraction.photos[..train.labels.len()];
-    let groups: Vec<Option<usize>> = photos.iter().map(|index| split.train[*index].group).collect();
+    let mut groups: Vec<Option<usize>> =
+        photos.iter().map(|index| split.train[*index].group).collect();
+    let mut classes = rarest_classes(&train.labels, split.classes.len());
     // A copy of all rows is only made if there are several views.
-    let first_views = (train.views() > 1).then(|| train.first_views().rows);
-    let (width, rows) = (train.width, first_views.as_ref().unwrap_or(&train.rows));
-    let classes = rarest_classes(&train.labels, split.classes.len());
+    let (first_views, sampled);
+    let rows = match train.rows.in_memory() {
+        Some(rows) if train.views() == 1 => rows,
+        Some(_) => {
+            first_views = train.first_views().rows;
+            first_views.values()
+        }
+        None => {
+            let mut photos: Vec<usize> = (0..classes.len()).collect();
+            photos.shuffle(&mut generator(args.seed, Purpose::Neighbours));
+            photos.truncate(SAMPLED);
+            photos.sort_unstable();
+            groups = photos.iter().map(|photo| groups[*photo]).collect();
+            classes = photos.iter().map(|photo| classes[*photo]).collect();
+            sampled = train.rows.gather(&photos, width)?;
+            &sampled
+        }
+    };
     let trained_on = TrainedOn { width, rows, classes: &classes, groups: &groups };
-    let neighbours = Neighbours::of(trained_on, args.seed, &device)?;
-    let scores = neighbours.scores(&val.first_views().rows, &device);
-    Some(Measured { neighbours, scores })
+    let Some(neighbours) = Neighbours::of(trained_on, args.seed, &device) else {
+        return Ok(None);
+    };
+    let mut scores = Vec::with_capacity(val.labels.len());
+    for block in val.first_views().rows.blocks(width) {
+        scores.extend(neighbours.scores(&block?, &device));
+    }
+    Ok(Some(Measured { neighbours, scores }))
 }
 
 /// The rarest class of each photo. Photos without a class are a kind of their own.

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use kindling::FeatureRows;
 use kindling::evaluation::CalibrationSummary;
 use kindling::features::{Extraction, Extractor};
 use kindling::head;
@@ -22,7 +23,7 @@ use crate::cli::terminal::warn;
 pub struct Validated<'a> {
     pub split: &'a Split,
     /// Of all photos: the training photos come first.
-    pub extraction: &'a Extraction,
+    pub extraction: &'a Extraction<FeatureRows>,
     /// The number of validation photos.
     pub count: usize,
     /// `[photos, classes]`.
@@ -92,7 +93,7 @@ impl Validated<'_> {
 /// training photos come first.
 pub fn validation_photos<'a, L: Clone>(
     split: &'a Split<L>,
-    extraction: &Extraction,
+    extraction: &Extraction<FeatureRows>,
     count: usize,
 ) -> Vec<ReportPhoto<'a, L>> {
     let Extraction { photos, sizes, .. } = extraction;

@@ -1,23 +1,23 @@
 //! The test part of `train`: the finished model, scored once on photos that chose nothing.
 
 use anyhow::Result;
+use kindling::FeatureRows;
 use kindling::evaluation::{CalibrationSummary, Prediction, ScoreIntervals, Scores, scaled};
 use kindling::features::Extraction;
 use kindling::photos::{Label, LabelledPhoto, PhotoSet, Split};
 use kindling::run::{PhotoPrediction, TestScores};
 
 use super::calibrate::Calibrated;
-use super::extract::Extracted;
+use super::extract::{Extracted, Sources};
 use super::fit::{Fitted, head_device};
-use super::known_features::KnownFeatures;
 use super::load::Loaded;
-use crate::cli::extraction::{any_decoded, extract};
+use crate::cli::extraction::{any_decoded, extract_into};
 use crate::cli::terminal::SEED;
 
 /// The test photos, with their features.
 pub struct TestPhotos<L = usize> {
     /// Indices of its photos are those of the split's test photos.
-    pub extraction: Extraction,
+    pub extraction: Extraction<FeatureRows>,
     pub labels: Vec<L>,
     skipped: usize,
 }
@@ -34,7 +34,7 @@ pub struct Tested {
 pub fn features<L: Label>(
     split: &Split<L>,
     extracted: &Extracted<L>,
-    known: Option<&KnownFeatures>,
+    sources: Sources,
     quiet: bool,
 ) -> Result<Option<TestPhotos<L>>> {
     if split.test.is_empty() {
@@ -46,9 +46,10 @@ pub fn features<L: Label>(
         passed_over: split.test_passed_over.clone(),
         folder: split.test_folder.clone().unwrap_or_else(|| "the test part".into()),
     };
-    let (extraction, skipped) = match known {
-        Some(known) => (known.rows(&set.paths())?, Vec::new()),
-        None => extract(&set.paths(), &set.passed_over, &extracted.extractor, "test", quiet)?,
+    let (paths, rows) = (set.paths(), sources.storage.writer());
+    let (extraction, skipped) = match sources.known {
+        Some(known) => (known.rows(&paths, rows)?, Vec::new()),
+        None => extract_into(rows, &paths, &set.passed_over, &extracted.extractor, "test", quiet)?,
     };
     any_decoded(&extraction, &set.folder)?;
     Ok(Some(TestPhotos::new(extraction, &set.photos, skipped.len())))
@@ -56,7 +57,11 @@ pub fn features<L: Label>(
 
 impl<L: Label> TestPhotos<L> {
     /// The features of `photos`, of whose files some were skipped.
-    pub fn new(extraction: Extraction, photos: &[LabelledPhoto<L>], skipped: usize) -> Self {
+    pub fn new(
+        extraction: Extraction<FeatureRows>,
+        photos: &[LabelledPhoto<L>],
+        skipped: usize,
+    ) -> Self {
         let labels = extraction.photos.iter().map(|index| photos[*index].label.clone()).collect();
         Self { extraction, labels, skipped }
     }
@@ -75,8 +80,8 @@ impl TestPhotos {
         fitted: &Fitted,
         calibrated: &Calibrated,
         loaded: &Loaded,
-    ) -> Tested {
-        let raw = fitted.finished().logits(&self.extraction.rows, &head_device(loaded));
+    ) -> Result<Tested> {
+        let raw = fitted.finished().logits_of(&self.extraction.rows, &head_device(loaded))?;
         let (classes, count) = (&split.classes, split.classes.len());
         let temperature = calibrated.summary.applied_temperature();
         let logits = scaled(&raw, temperature.unwrap_or(1.0));
@@ -85,7 +90,7 @@ impl TestPhotos {
             Scores::of(count, &logits, &self.labels);
         let paths = self.extraction.photos.iter().map(|index| &split.test[*index].path);
         let rows = paths.zip(&predictions);
-        Tested {
+        Ok(Tested {
             rows: rows
                 .map(|(path, prediction)| PhotoPrediction::of(path, "test", prediction, classes))
                 .collect(),
@@ -105,6 +110,6 @@ impl TestPhotos {
                     SEED,
                 )),
             },
-        }
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use kindling::FeatureRows;
 use kindling::features::{Extraction, Extractor};
 use kindling::printable::PathText;
 
@@ -17,7 +18,7 @@ use crate::cli::interrupt;
 /// If a photo can no longer be decoded, or the device fails.
 pub fn further_views(
     extractor: &Extractor,
-    (before, trained_on): (&Extraction, &[&Path]),
+    (before, trained_on): (&Extraction<FeatureRows>, &[&Path]),
     train: &[&Path],
     views: usize,
 ) -> Result<Vec<f32>> {

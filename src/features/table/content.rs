@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::error::damaged;
 use super::{FeatureTable, FeatureTableError, TableRow};
+use crate::RowWriter;
 use crate::photos::Part;
 
 /// The content of a file. Each list has an entry for each row, if the file has that column.
@@ -14,12 +15,36 @@ use crate::photos::Part;
 pub(super) struct Content {
     /// Features per row.
     pub width: usize,
-    /// `[rows, width]`.
-    pub features: Vec<f32>,
     pub paths: Option<Vec<String>>,
     pub labels: Option<Vec<Option<String>>>,
     pub parts: Option<Vec<Option<String>>>,
     pub metadata: BTreeMap<String, String>,
+}
+
+/// Where the features of a file go.
+#[derive(Debug)]
+pub(super) struct Sink<'a> {
+    rows: &'a mut RowWriter,
+    /// Number of features so far.
+    count: usize,
+    /// The index of the first one that is not finite.
+    not_finite: Option<usize>,
+}
+
+impl<'a> Sink<'a> {
+    pub fn new(rows: &'a mut RowWriter) -> Self {
+        Self { rows, count: 0, not_finite: None }
+    }
+
+    /// Adds features.
+    pub fn add(&mut self, features: &[f32]) -> io::Result<()> {
+        if self.not_finite.is_none() {
+            let place = features.iter().position(|value| !value.is_finite());
+            self.not_finite = place.map(|place| self.count + place);
+        }
+        self.count += features.len();
+        Ok(self.rows.extend(features)?)
+    }
 }
 
 impl Content {
@@ -45,17 +70,18 @@ impl Content {
         Ok(())
     }
 
-    /// The table. Photos without a path are called by their row in the file `path`.
+    /// The table, without the features, which are in `sink`. Photos without a path are called by
+    /// their row in the file `path`.
     ///
     /// # Errors
     /// If the columns do not have the same length, a part is unknown, or a feature is not finite.
-    pub fn table(self, path: &Path) -> Result<FeatureTable, FeatureTableError> {
+    pub fn table(self, path: &Path, sink: &Sink) -> Result<FeatureTable<()>, FeatureTableError> {
         let damaged = |reason: String| FeatureTableError::Damaged(path.to_owned(), reason);
-        let Self { width, features, paths, labels, parts, mut metadata } = self;
-        if width == 0 || features.is_empty() {
+        let Self { width, paths, labels, parts, mut metadata } = self;
+        if width == 0 || sink.count == 0 {
             return Err(damaged("it has no features".into()));
         }
-        let count = features.len() / width;
+        let count = sink.count / width;
         let lengths = [
             ("paths", paths.as_ref().map(Vec::len)),
             ("labels", labels.as_ref().map(Vec::len)),
@@ -72,10 +98,8 @@ impl Content {
             Some(paths) => paths[row].clone(),
             None => path.join(row.to_string()).display().to_string(),
         };
-        if let Some(row) =
-            features.chunks(width).position(|row| !row.iter().all(|it| it.is_finite()))
-        {
-            return Err(FeatureTableError::NotFinite(path.to_owned(), named(row)));
+        if let Some(place) = sink.not_finite {
+            return Err(FeatureTableError::NotFinite(path.to_owned(), named(place / width)));
         }
         let labels = labels.unwrap_or_default();
         let classes: BTreeSet<&String> = labels.iter().flatten().collect();
@@ -95,6 +119,6 @@ impl Content {
         };
         let photos = (0..count).map(photo).collect::<Result<_, FeatureTableError>>()?;
         let backbone = metadata.remove("backbone").unwrap_or_default();
-        Ok(FeatureTable { backbone, width, classes, photos, features, metadata })
+        Ok(FeatureTable { backbone, width, classes, photos, features: (), metadata })
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::RowsError;
 use crate::printable::{PathText, shortened};
 
 /// Longest name of a photo in a message, in characters.
@@ -41,6 +42,9 @@ pub enum FeatureTableError {
     #[cfg(feature = "parquet")]
     #[error(transparent)]
     Shards(#[from] crate::features::shards::ShardFolderError),
+    /// There are many features, and they cannot be kept in a temporary file.
+    #[error(transparent)]
+    Keep(#[from] RowsError),
     /// A feature is NaN or infinite.
     #[error("the features of `{}` in `{}` are not all finite", short(.1), .0.shown())]
     NotFinite(PathBuf, String),
@@ -89,7 +93,10 @@ impl FeatureTableError {
         match error.kind() {
             ErrorKind::InvalidData => Self::Damaged(path.to_owned(), error.to_string()),
             ErrorKind::UnexpectedEof => Self::Damaged(path.to_owned(), "it ends early".into()),
-            _ => Self::Read(path.to_owned(), error),
+            _ => match error.downcast::<RowsError>() {
+                Ok(error) => Self::Keep(error),
+                Err(error) => Self::Read(path.to_owned(), error),
+            },
         }
     }
 }

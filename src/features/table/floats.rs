@@ -26,19 +26,28 @@ impl FloatType {
         }
     }
 
-    /// Reads `count` numbers. The caller has compared `count` with the length of the file.
+    /// Reads `count` numbers, and hands them to `receive` block by block. The caller has compared
+    /// `count` with the length of the file.
     ///
     /// # Errors
-    /// If there are fewer, or they cannot be read.
-    pub fn read(self, from: &mut impl Read, count: usize) -> io::Result<Vec<f32>> {
-        let mut values = Vec::with_capacity(count);
+    /// If there are fewer, they cannot be read, or the first error of `receive`.
+    pub fn read(
+        self,
+        from: &mut impl Read,
+        count: usize,
+        mut receive: impl FnMut(&[f32]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut bytes = vec![0; AT_A_TIME.min(count * self.size())];
-        while values.len() < count {
-            let wanted = bytes.len().min((count - values.len()) * self.size());
+        let (mut left, mut values) = (count, Vec::new());
+        while left > 0 {
+            let wanted = bytes.len().min(left * self.size());
             from.read_exact(&mut bytes[..wanted])?;
+            values.clear();
             self.append(&bytes[..wanted], &mut values);
+            receive(&values)?;
+            left -= values.len();
         }
-        Ok(values)
+        Ok(())
     }
 
     fn append(self, bytes: &[u8], values: &mut Vec<f32>) {
@@ -73,9 +82,14 @@ mod tests {
         ];
         for (kind, bytes) in files {
             assert_eq!(bytes.len(), count * kind.size());
-            let read = kind.read(&mut bytes.as_slice(), count).unwrap();
+            let mut read = Vec::new();
+            let mut keep = |values: &[f32]| {
+                read.extend_from_slice(values);
+                Ok(())
+            };
+            kind.read(&mut bytes.as_slice(), count, &mut keep).unwrap();
             assert!((0..count).all(|index| read[index] == number(index)), "{kind:?}");
-            let short = kind.read(&mut &bytes[..bytes.len() - 1], count).unwrap_err();
+            let short = kind.read(&mut &bytes[..bytes.len() - 1], count, |_| Ok(())).unwrap_err();
             assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
         }
     }

@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 pub use error::FeatureTableError;
 
 use crate::printable::path_of;
+use crate::{FeatureRows, RowWriter};
+use content::Sink;
 
-/// The features of some photos, one row per photo.
+/// The features of some photos, one row per photo: a list, or [`FeatureRows`].
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct FeatureTable {
+pub struct FeatureTable<R = Vec<f32>> {
     /// Name of the backbone that computed the features; empty if the file does not say.
     pub backbone: String,
     /// Features per photo.
@@ -30,7 +32,7 @@ pub struct FeatureTable {
     /// The photos.
     pub photos: Vec<TableRow>,
     /// The features, `[photos, width]`.
-    pub features: Vec<f32>,
+    pub features: R,
     /// Further entries of the metadata of Parquet and safetensors files.
     pub metadata: BTreeMap<String, String>,
 }
@@ -131,18 +133,10 @@ impl FeatureTable {
     /// If the file cannot be read, has no known ending, is damaged, or has a feature that is not
     /// finite, or this build cannot read the format.
     pub fn read(path: &Path) -> Result<Self, FeatureTableError> {
-        let content = match TableFormat::of_file(path) {
-            None => return Err(FeatureTableError::Unknown(path.to_owned())),
-            Some(TableFormat::Safetensors) => safetensors::read(path),
-            Some(TableFormat::Npy) => npy::read(path),
-            #[cfg(feature = "parquet")]
-            Some(TableFormat::Parquet) => parquet::read(path),
-            #[cfg(not(feature = "parquet"))]
-            Some(TableFormat::Parquet) => {
-                return Err(FeatureTableError::NoParquet(path.to_owned()));
-            }
-        };
-        content.map_err(|error| FeatureTableError::of(path, error))?.table(path)
+        let mut rows = RowWriter::default();
+        let table = read_into(path, &mut rows)?;
+        let rows = rows.finish().map_err(io::Error::from).and_then(FeatureRows::into_vec);
+        Ok(table.with_features(rows.map_err(|error| FeatureTableError::of(path, error))?))
     }
 
     /// Writes a CSV table with the columns `path`, `label` and, if the data is split, `part`, one
@@ -159,6 +153,30 @@ impl FeatureTable {
             csv.write_record(&record[..columns])?;
         }
         csv.flush()
+    }
+}
+
+/// Reads the table in the file `path`, and adds its features to `rows`.
+fn read_into(path: &Path, rows: &mut RowWriter) -> Result<FeatureTable<()>, FeatureTableError> {
+    let mut sink = Sink::new(rows);
+    let content = match TableFormat::of_file(path) {
+        None => return Err(FeatureTableError::Unknown(path.to_owned())),
+        Some(TableFormat::Safetensors) => safetensors::read(path, &mut sink),
+        Some(TableFormat::Npy) => npy::read(path, &mut sink),
+        #[cfg(feature = "parquet")]
+        Some(TableFormat::Parquet) => parquet::read(path, &mut sink),
+        #[cfg(not(feature = "parquet"))]
+        Some(TableFormat::Parquet) => return Err(FeatureTableError::NoParquet(path.to_owned())),
+    };
+    let content = content.map_err(|error| FeatureTableError::of(path, error))?;
+    content.table(path, &sink)
+}
+
+impl<R> FeatureTable<R> {
+    /// The same with these features.
+    fn with_features<S>(self, features: S) -> FeatureTable<S> {
+        let Self { backbone, width, classes, photos, metadata, .. } = self;
+        FeatureTable { backbone, width, classes, photos, features, metadata }
     }
 
     /// The name of a photo's class.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::FeatureTable;
-use super::content::Content;
+use super::content::{Content, Sink};
 use super::error::damaged;
 use super::floats::FloatType;
 use crate::regular_file;
@@ -36,7 +36,7 @@ pub(super) fn write(table: &FeatureTable, out: &mut impl Write) -> io::Result<()
 }
 
 /// Reads the features, and the photos from the `.csv` file beside it, if there is one.
-pub(super) fn read(path: &Path) -> io::Result<Content> {
+pub(super) fn read(path: &Path, sink: &mut Sink) -> io::Result<Content> {
     let (mut file, length) = regular_file::open(path)?;
     let (header, start) = header(&mut file)?;
     let array = Array::of(&header)?;
@@ -45,8 +45,8 @@ pub(super) fn read(path: &Path) -> io::Result<Content> {
     if bytes.map(|bytes| bytes as u64) != length.checked_sub(start) {
         return Err(damaged(format!("its length is not that of {rows} rows of {width} numbers")));
     }
-    let features = array.kind.read(&mut file, rows * width)?;
-    let mut content = Content { width, features, ..Content::default() };
+    array.kind.read(&mut file, rows * width, |features| sink.add(features))?;
+    let mut content = Content { width, ..Content::default() };
     match regular_file::open(&path.with_extension("csv")) {
         Ok((file, _)) => content.read_photos(file)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -8,7 +8,7 @@ use ::safetensors::Dtype;
 use ::safetensors::tensor::TensorInfo;
 
 use super::FeatureTable;
-use super::content::Content;
+use super::content::{Content, Sink};
 use super::error::damaged;
 use super::floats::FloatType;
 use crate::weights::{open_safetensors, safetensors_header};
@@ -42,7 +42,7 @@ pub(super) fn write(table: &FeatureTable, out: &mut impl Write) -> io::Result<()
 
 /// Reads the tensors `features` and `labels`, and the lists in the metadata, those that there are.
 /// Without a list of classes, labels are called by their numbers.
-pub(super) fn read(path: &Path) -> io::Result<Content> {
+pub(super) fn read(path: &Path, sink: &mut Sink) -> io::Result<Content> {
     let (mut file, data, header) = open_safetensors(path)?;
     let tensors = header.tensors();
     let features = tensors.get("features").ok_or_else(|| {
@@ -68,9 +68,9 @@ pub(super) fn read(path: &Path) -> io::Result<Content> {
         labels.into_iter().map(|label| class_of(label, &classes)).collect::<io::Result<Vec<_>>>()
     });
     file.seek(SeekFrom::Start(data + features.data_offsets.0 as u64))?;
+    kind.read(&mut file, rows * width, |features| sink.add(features))?;
     Ok(Content {
         width,
-        features: kind.read(&mut file, rows * width)?,
         paths: list(&mut metadata, "paths")?,
         labels: labels.transpose()?,
         parts: list(&mut metadata, "parts")?,

@@ -4,26 +4,27 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{FeatureTable, FeatureTableError, TableFormat};
+use super::{FeatureTable, FeatureTableError, TableFormat, read_into};
 use crate::photos::{MAX_CLASSES, PassedOver, Table, TableRow};
+use crate::{FeatureRows, RowWriter};
 
 /// The entry of the metadata that identifies the weights and the preprocessing.
 const MODEL: &str = "model";
 
-impl FeatureTable {
+impl FeatureTable<FeatureRows> {
     /// Reads tables of one model: files, and folders of them. A folder that `kindling embed` has
-    /// written shards into has the features of every shard.
+    /// written shards into has the features of every shard. The features are in `rows`.
     ///
     /// # Errors
     /// If a file cannot be read or is damaged, or two of them are of different models.
-    pub fn read_all(paths: &[PathBuf]) -> Result<Self, FeatureTableError> {
+    pub fn read_all(paths: &[PathBuf], mut rows: RowWriter) -> Result<Self, FeatureTableError> {
         let mut files = Vec::new();
         for path in paths {
             files.extend(files_of(path)?);
         }
-        let mut joined: Option<(PathBuf, Self)> = None;
+        let mut joined: Option<(PathBuf, FeatureTable<()>)> = None;
         for file in files {
-            let table = Self::read(&file)?;
+            let table = read_into(&file, &mut rows)?;
             match &mut joined {
                 None => joined = Some((file, table)),
                 Some((first, joined)) => joined.append(first, table, file)?,
@@ -32,9 +33,11 @@ impl FeatureTable {
         let (_, table) = joined.ok_or_else(|| {
             FeatureTableError::Unknown(paths.first().cloned().unwrap_or_default())
         })?;
-        Ok(table)
+        Ok(table.with_features(rows.finish()?))
     }
+}
 
+impl<R> FeatureTable<R> {
     /// Identifies the weights and the preprocessing that computed the features, as
     /// [`Extractor::model_fingerprint`](crate::features::Extractor::model_fingerprint) does. `None`
     /// if the file does not say.
@@ -47,44 +50,6 @@ impl FeatureTable {
     pub fn with_model(mut self, model: String) -> Self {
         self.metadata.insert(MODEL.into(), model);
         self
-    }
-
-    /// Adds the rows of another table. Labels become indices into the classes of both.
-    fn append(
-        &mut self,
-        first: &Path,
-        other: Self,
-        second: PathBuf,
-    ) -> Result<(), FeatureTableError> {
-        let mixed = |what, one: String, other: String| {
-            let (first, second) = (first.to_owned(), second.clone());
-            Err(FeatureTableError::Mixed { what, first, one, second, other })
-        };
-        if self.width != other.width {
-            return mixed("width", self.width.to_string(), other.width.to_string());
-        }
-        if self.backbone != other.backbone {
-            let named = |name: &str| if name.is_empty() { "none".into() } else { name.to_owned() };
-            return mixed("network", named(&self.backbone), named(&other.backbone));
-        }
-        if self.model() != other.model() {
-            let short = |table: &Self| {
-                table.model().map_or("none".into(), |name| name.chars().take(12).collect())
-            };
-            return mixed("model or preprocessing", short(self), short(&other));
-        }
-        let classes: BTreeSet<&String> = self.classes.iter().chain(&other.classes).collect();
-        let classes: Vec<String> = classes.into_iter().cloned().collect();
-        let place = |class: &String| classes.binary_search(class).unwrap_or_default();
-        let places: [Vec<usize>; 2] =
-            [&self.classes, &other.classes].map(|names| names.iter().map(place).collect());
-        let (own, more) = (self.photos.iter_mut(), &mut other.photos.clone());
-        own.for_each(|photo| photo.label = photo.label.map(|label| places[0][label]));
-        more.iter_mut().for_each(|photo| photo.label = photo.label.map(|it| places[1][it]));
-        self.photos.append(more);
-        self.features.extend(other.features);
-        self.classes = classes;
-        Ok(())
     }
 
     /// The photos as a table of labelled ones; `path` is the file that messages name. Photos
@@ -121,6 +86,45 @@ impl FeatureTable {
         }
         let (path, classes) = (path.to_owned(), self.classes.clone());
         Ok(Table { path, classes, rows, passed_over, ..Table::default() })
+    }
+}
+
+impl FeatureTable<()> {
+    /// Adds the photos of another table. Labels become indices into the classes of both.
+    fn append(
+        &mut self,
+        first: &Path,
+        other: Self,
+        second: PathBuf,
+    ) -> Result<(), FeatureTableError> {
+        let mixed = |what, one: String, other: String| {
+            let (first, second) = (first.to_owned(), second.clone());
+            Err(FeatureTableError::Mixed { what, first, one, second, other })
+        };
+        if self.width != other.width {
+            return mixed("width", self.width.to_string(), other.width.to_string());
+        }
+        if self.backbone != other.backbone {
+            let named = |name: &str| if name.is_empty() { "none".into() } else { name.to_owned() };
+            return mixed("network", named(&self.backbone), named(&other.backbone));
+        }
+        if self.model() != other.model() {
+            let short = |table: &Self| {
+                table.model().map_or("none".into(), |name| name.chars().take(12).collect())
+            };
+            return mixed("model or preprocessing", short(self), short(&other));
+        }
+        let classes: BTreeSet<&String> = self.classes.iter().chain(&other.classes).collect();
+        let classes: Vec<String> = classes.into_iter().cloned().collect();
+        let place = |class: &String| classes.binary_search(class).unwrap_or_default();
+        let places: [Vec<usize>; 2] =
+            [&self.classes, &other.classes].map(|names| names.iter().map(place).collect());
+        let (own, more) = (self.photos.iter_mut(), &mut other.photos.clone());
+        own.for_each(|photo| photo.label = photo.label.map(|label| places[0][label]));
+        more.iter_mut().for_each(|photo| photo.label = photo.label.map(|it| places[1][it]));
+        self.photos.append(more);
+        self.classes = classes;
+        Ok(())
     }
 }
 

@@ -67,7 +67,8 @@ type Outcomes = [Vec<Vec<bool>>];
 
 impl LearningCurve {
     /// Trains L2-regularised heads on draws of the `train` photos, and measures them on `val`. Returns
-    /// `None` if there are too few photos for a curve, or so many that it would take minutes.
+    /// `None` if there are too few photos for a curve, or so many that it would take minutes or
+    /// their rows are in a file.
     ///
     /// Each draw has the same share of each class, and at least one photo of each. Photos of a group
     /// (`groups`, one for each training photo) are drawn together: ten photos of a burst say less
@@ -94,7 +95,9 @@ impl LearningCurve {
         assert_eq!(train.labels.len(), groups.len(), "a group for each training photo");
         let fewest = (train.labels.len() as f64 * SHARES[0]).round() as usize;
         let draws = draws(train.rows.len() * classes);
-        if fewest < FEWEST_PHOTOS || val.labels.len() < FEWEST_PHOTOS || draws == 0 {
+        let is_in_memory = train.rows.in_memory().is_some() && val.rows.in_memory().is_some();
+        if !is_in_memory || fewest < FEWEST_PHOTOS || val.labels.len() < FEWEST_PHOTOS || draws == 0
+        {
             return None;
         }
         // All photos can be drawn in one way.
@@ -104,7 +107,7 @@ impl LearningCurve {
             .zip(0..)
             .map(|(share, number)| draw(&train.labels, groups, share, seed, number))
             .collect();
-        let standardisation = Standardisation::of(&train.rows, train.width);
+        let standardisation = Standardisation::of(train.rows.values(), train.width);
         let options = L2Options { c: C, ..*options };
         let solved: Vec<(Problem, Vec<f64>)> = drawn
             .par_iter()
@@ -117,7 +120,7 @@ impl LearningCurve {
             .collect();
         let val = val.first_views();
         let right = |(problem, solution): &(Problem, Vec<f64>)| -> Vec<bool> {
-            let logits = problem.head(solution, device).logits(&val.rows, device);
+            let logits = problem.head(solution, device).logits(val.rows.values(), device);
             let rows = logits.chunks(classes).zip(&val.labels);
             rows.map(|(row, label)| most_probable(row) == *label).collect()
         };

@@ -55,7 +55,7 @@ impl Limits {
 /// use kindling::evaluation::most_probable;
 /// use kindling::head::{Examples, L2Options, fit_l2};
 ///
-/// let rows = vec![-2.0, -1.0, 1.0, 3.0];
+/// let rows = vec![-2.0, -1.0, 1.0, 3.0].into();
 /// let examples = Examples { width: 1, rows, labels: vec![0, 0, 1, 1] };
 /// let device = device::processor().unwrap();
 /// let head = fit_l2(&examples, 2, &L2Options::of(1.0), &device);
@@ -64,10 +64,10 @@ impl Limits {
 /// ```
 ///
 /// # Panics
-/// If there are no examples, a label is not less than `classes`, or `c` is not above 0.
+/// If there are no examples, a label is not less than `classes`, `c` is not above 0, or the rows are in a file.
 pub fn fit_l2(train: &Examples, classes: usize, options: &L2Options, device: &Device) -> Head {
     let photos: Vec<usize> = (0..train.labels.len()).collect();
-    let standardisation = Standardisation::of(&train.rows, train.width);
+    let standardisation = Standardisation::of(train.rows.values(), train.width);
     let problem = Problem::of(train, classes, options, &standardisation, &photos);
     let mut solution = problem.start();
     problem.solve(options.c, Limits::EXACT, &mut solution);
@@ -95,7 +95,7 @@ impl<'a> Problem<'a> {
         let weights = options.class_weights.of_loss(&counts);
         let objective = Objective {
             width: examples.width,
-            rows: &examples.rows,
+            rows: examples.rows.values(),
             labels: &examples.labels,
             views: examples.views(),
             photos,

@@ -11,8 +11,10 @@ pub use head::{HeadArgs, HeadKind};
 use kindling::backbone::Architecture;
 use serde::{Serialize, Serializer};
 
+use super::row_storage::DEFAULT_MEMORY;
 use crate::cli::DeviceArg;
 use crate::cli::extraction::FeaturesArg;
+use crate::cli::memory_size::MemorySize;
 use crate::cli::pretrained::NetworkArg;
 use crate::cli::report::GalleryArg;
 use crate::cli::suggested::Suggested;
@@ -65,6 +67,20 @@ pub struct TrainArgs {
     #[arg(long = "features", value_name = "FILE|DIR", value_hint = ValueHint::AnyPath, num_args = 1.., conflicts_with_all = ["data", "train", "val", "test", "views"], help_heading = "Photos")]
     #[serde(rename = "features", skip_serializing_if = "Vec::is_empty")]
     pub known_features: Vec<PathBuf>,
+
+    /// Features that stay in memory, such as 512MiB or 2GB
+    ///
+    /// More are kept in a temporary file, and trained on in blocks that are drawn at random. Training takes some
+    /// three times as much memory at its peak, whatever the number of photos. What needs all features at
+    /// once is then left out, or is an error if it was asked for: --head auto, --refit, --folds, and the
+    /// search for photos that are nearly the same.
+    #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_MEMORY, help_heading = "Training")]
+    pub features_memory: MemorySize,
+
+    /// Folder for the temporary file of features [default: the one of the run]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features_dir: Option<PathBuf>,
 
     #[command(flatten)]
     #[serde(flatten)]

@@ -56,7 +56,7 @@ pub fn fit(
     }
     let fitted = fitted?;
     let seconds = start.elapsed().as_secs_f64();
-    let raw = fitted.head.logits(&val.rows, &device);
+    let raw = fitted.head.logits_of(&val.rows, &device)?;
     let calibration =
         CalibrationSummary::fitted_on_label_sets(classes.len(), &raw, &val.labels, SEED);
     let logits = scaled(&raw, calibration.applied_temperature().unwrap_or(1.0));
@@ -76,12 +76,12 @@ pub struct Scored {
 
 impl TestPhotos<LabelSet> {
     /// Scores the finished model on the photos, which chose nothing.
-    pub fn scored(self, fitted: &Fitted, loaded: &Loaded, classes: &[String]) -> Scored {
+    pub fn scored(self, fitted: &Fitted, loaded: &Loaded, classes: &[String]) -> Result<Scored> {
         let Self { extraction, labels, .. } = self;
-        let raw = fitted.fitted.head.logits(&extraction.rows, &head_device(loaded));
+        let raw = fitted.fitted.head.logits_of(&extraction.rows, &head_device(loaded))?;
         let logits = scaled(&raw, fitted.calibration.applied_temperature().unwrap_or(1.0));
         let thresholds = &fitted.thresholds;
         let figures = MultiLabelFigures::of(classes, &logits, &labels, thresholds, SEED);
-        Scored { photos: extraction.photos, logits, figures }
+        Ok(Scored { photos: extraction.photos, logits, figures })
     }
 }

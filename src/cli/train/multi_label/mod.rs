@@ -13,8 +13,10 @@ use kindling::run::REPORT_FILE;
 
 use super::console::Console;
 use super::duplicates::{self, Prepared};
+use super::extract::Sources;
 use super::new_run_dir::NewRunDir;
 use super::photos::Photos;
+use super::row_storage::RowStorage;
 use super::watch::Watch;
 use super::{TrainArgs, calibrate, extract, load, neighbours, scarce, test};
 use crate::cli::report::counts;
@@ -33,16 +35,18 @@ pub struct Asked<'a> {
     pub options: toml::Table,
     pub run_dir: NewRunDir,
     pub watch: Watch,
+    pub storage: RowStorage,
 }
 
 /// Trains on `photos`.
 pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<()> {
-    let Asked { args, typed, options, run_dir, watch } = asked;
+    let Asked { args, typed, options, run_dir, watch, storage } = asked;
     args.head.check_for_label_sets()?;
     console.line(format_args!("labels    {}", kinds(&photos.split)));
     let loaded = load::load(args, None, &console)?;
-    let extracted = extract::extract(args, &loaded, &photos.split, None, &console)?;
-    let test = test::features(&photos.split, &extracted, None, args.quiet)?;
+    let sources = Sources { known: None, storage: &storage };
+    let extracted = extract::extract(args, &loaded, &photos.split, sources, &console)?;
+    let test = test::features(&photos.split, &extracted, sources, args.quiet)?;
     let prepared = Prepared { photos, extracted, test };
     let (prepared, near_duplicates) = duplicates::look_for(args, prepared, &console)?;
     let Prepared { photos, extracted, test } = prepared;
@@ -50,8 +54,8 @@ pub fn run(asked: Asked, photos: Photos<LabelSet>, console: Console) -> Result<(
     every_class_is_shown(&extracted.train, &split.classes)?;
     scarce::warn_of_classes(&split.classes, &shown(&extracted.val, split.classes.len()));
     let fitted = fit::fit(args, &loaded, &extracted, &split.classes, watch, &console)?;
-    let test = test.map(|photos| photos.scored(&fitted, &loaded, &split.classes));
-    let strangers = neighbours::measure(args, &loaded, split, &extracted);
+    let test = test.map(|photos| photos.scored(&fitted, &loaded, &split.classes)).transpose()?;
+    let strangers = neighbours::measure(args, &loaded, split, &extracted)?;
     let trained = Trained {
         loaded: &loaded,
         extracted,

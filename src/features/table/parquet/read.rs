@@ -11,7 +11,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::super::content::Content;
+use super::super::content::{Content, Sink};
 use super::super::error::damaged;
 use crate::parquet_reading::{AT_A_TIME, guarded, texts};
 use crate::regular_file;
@@ -23,9 +23,9 @@ const FEATURES: &str = "features";
 const MOST_COMPRESSION: u64 = 1000;
 
 /// Reads the columns `features`, `path`, `label` and `part`, those that there are.
-pub(in super::super) fn read(path: &Path) -> io::Result<Content> {
+pub(in super::super) fn read(path: &Path, sink: &mut Sink) -> io::Result<Content> {
     let (file, length) = regular_file::open(path)?;
-    guarded(|| content(file, length)).map_err(|error| match error {
+    guarded(|| content(file, length, sink)).map_err(|error| match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {
             Ok(error) => *error,
             Err(error) => damaged(error.to_string()),
@@ -35,7 +35,7 @@ pub(in super::super) fn read(path: &Path) -> io::Result<Content> {
     })
 }
 
-fn content(file: File, length: u64) -> Result<Content> {
+fn content(file: File, length: u64, sink: &mut Sink) -> Result<Content> {
     let reader = SerializedFileReader::new(file)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema_descr();
@@ -54,7 +54,7 @@ fn content(file: File, length: u64) -> Result<Content> {
     check_size(metadata, column, length)?;
     let texts = |name: &str| find(name, 0).map(|column| texts(&reader, column)).transpose();
     let (paths, labels, parts) = (texts("path")?, texts("label")?, texts("part")?);
-    let mut rows = Rows { width: 0, features: Vec::new() };
+    let mut rows = Rows { width: 0, sink };
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group)?;
         let count = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
@@ -67,10 +67,10 @@ fn content(file: File, length: u64) -> Result<Content> {
             _ => return Err(general(format!("the column `{FEATURES}` is not of float or double"))),
         }
     }
-    let Rows { width, features } = rows;
+    let width = rows.width;
     // A row without a path has an empty one.
     let paths = paths.map(|paths| paths.into_iter().map(Option::unwrap_or_default).collect());
-    Ok(Content { width, features, paths, labels, parts, metadata: entries(metadata) })
+    Ok(Content { width, paths, labels, parts, metadata: entries(metadata) })
 }
 
 fn general(reason: String) -> ParquetError {
@@ -96,13 +96,13 @@ fn check_size(metadata: &ParquetMetaData, column: usize, length: u64) -> Result<
 }
 
 /// Lists of equal lengths.
-struct Rows {
+struct Rows<'a, 'b> {
     /// The length of each, 0 if there is none yet.
     width: usize,
-    features: Vec<f32>,
+    sink: &'a mut Sink<'b>,
 }
 
-impl Rows {
+impl Rows<'_, '_> {
     /// Reads the lists of a row group. `present` is the definition level of a value that is there.
     fn read<T: DataType>(
         &mut self,
@@ -128,7 +128,9 @@ impl Rows {
             }
             left = left.saturating_sub(records);
             self.check(&defined, &repeated, present)?;
-            self.features.extend(values.iter().map(&value));
+            let features: Vec<f32> = values.iter().map(&value).collect();
+            let kept = self.sink.add(&features);
+            kept.map_err(|error| ParquetError::External(Box::new(error)))?;
         }
         Ok(())
     }
