@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::printable::PathText;
 
-/// Values that are read from a file at a time, 4 MiB.
-const BLOCK: usize = 1 << 20;
+/// Rows that are read from a file at a time: of 512 features, 16 MiB.
+const BLOCK_ROWS: usize = 8192;
 
 /// The values of rows of features, in memory or in a temporary file. Copies and parts of them share
 /// the memory or the file, which is deleted with the last of them, or when the process ends.
@@ -117,7 +117,7 @@ impl FeatureRows {
     pub fn blocks(&self, width: usize) -> impl Iterator<Item = io::Result<Cow<'_, [f32]>>> {
         let length = match self.in_memory() {
             Some(values) => values.len().max(1),
-            None => (BLOCK / width.max(1)).max(1) * width.max(1),
+            None => BLOCK_ROWS * width.max(1),
         };
         let starts = (0..self.len()).step_by(length);
         starts.map(move |start| self.read(start..(start + length).min(self.len())))

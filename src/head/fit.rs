@@ -174,8 +174,8 @@ pub enum FitError {
 /// at the end of each epoch. If it returns [`Next::Stop`], training stops at the end of the current
 /// epoch, and the best epoch so far is kept.
 ///
-/// Rows in a file are trained on in blocks of neighbours, which are drawn in any order; the rows of
-/// as many blocks as fit into 64 MiB are mixed.
+/// The result is the same wherever the rows are. Rows in a file are read in the order of the file
+/// for as many steps as 64 MiB hold.
 ///
 /// # Errors
 /// If the loss becomes NaN or infinite, `observe` abandons the training, or rows cannot be read.

@@ -12,8 +12,6 @@ use crate::seed::{Purpose, generator};
 
 /// Values that are read from a file for some steps together, 64 MiB.
 const VALUES_AT_ONCE: usize = 1 << 24;
-/// Neighbouring rows of a file that are read together: of 512 features, 64 KiB.
-const BLOCK_ROWS: usize = 32;
 
 /// A head in training.
 pub struct Trainer<'a, L: Target> {
@@ -25,6 +23,7 @@ pub struct Trainer<'a, L: Target> {
     criterion: L::Criterion,
     bias_shift: Option<Vec<f64>>,
     order: Vec<usize>,
+    values_at_once: usize,
     generator: ChaCha8Rng,
 }
 
@@ -52,6 +51,7 @@ impl<'a, L: Target> Trainer<'a, L> {
             criterion: L::criterion(options, classes, &train.labels, &autodiff),
             bias_shift: L::bias_shift(options, classes, &train.labels),
             order: (0..train.rows.len() / train.width).collect(),
+            values_at_once: VALUES_AT_ONCE,
             generator: generator(options.seed, Purpose::Order),
         }
     }
@@ -63,7 +63,7 @@ impl<'a, L: Target> Trainer<'a, L> {
         observe: &mut impl FnMut(Progress) -> R,
     ) -> Result<bool, FitError> {
         let mut stop = false;
-        self.shuffle();
+        self.order.shuffle(&mut self.generator);
         let (width, batch_size) = (self.train.width, self.options.batch_size);
         let of = self.order.len().div_ceil(batch_size);
         // Rows in memory are copied for each step, rows in a file are read for many steps.
@@ -98,24 +98,7 @@ impl<'a, L: Target> Trainer<'a, L> {
 
     /// Rows of a file that are read for some steps together.
     fn rows_at_once(&self) -> usize {
-        (VALUES_AT_ONCE / self.train.width.max(1)).max(1)
-    }
-
-    /// Draws the order of the rows of an epoch. Of rows in a file, blocks of neighbours are drawn
-    /// in any order, and then, of as many blocks as are in memory at a time, the rows.
-    fn shuffle(&mut self) {
-        if self.train.rows.in_memory().is_some() {
-            return self.order.shuffle(&mut self.generator);
-        }
-        let count = self.order.len();
-        let mut blocks: Vec<usize> = (0..count.div_ceil(BLOCK_ROWS)).collect();
-        blocks.shuffle(&mut self.generator);
-        let rows = |block: usize| block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(count);
-        self.order = blocks.into_iter().flat_map(rows).collect();
-        let at_once = self.rows_at_once();
-        for together in self.order.chunks_mut(at_once) {
-            together.shuffle(&mut self.generator);
-        }
+        (self.values_at_once / self.train.width.max(1)).max(1)
     }
 
     /// The head as it is now, on the device without autodiff.
@@ -123,6 +106,42 @@ impl<'a, L: Target> Trainer<'a, L> {
         match &self.bias_shift {
             Some(shift) => self.head.valid().shifted(shift, self.device),
             None => self.head.valid(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RowWriter, device};
+
+    #[test]
+    fn steps_on_rows_in_a_file_are_those_on_rows_in_memory() {
+        let Some(device) = device::processor() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (count, width) = (101, 6);
+        let values: Vec<f32> =
+            (0..count * width).map(|at| ((at * 7919) % 1009) as f32 / 1009.0).collect();
+        let mut rows = RowWriter::with_limit(0, folder.path());
+        rows.extend(&values).unwrap();
+        let labels: Vec<usize> = (0..count).map(|row| row % 3).collect();
+        let file = Examples { width, rows: rows.finish().unwrap(), labels: labels.clone() };
+        let memory = Examples { width, rows: values.into(), labels };
+        for batch_size in [4, 7, 200] {
+            let options = FitOptions { batch_size, ..FitOptions::DEFAULT };
+            let mut of_file = Trainer::new(&file, 3, &options, &device);
+            let mut of_memory = Trainer::new(&memory, 3, &options, &device);
+            // 20 rows at once.
+            of_file.values_at_once = 20 * width;
+            for epoch in 1..=2 {
+                of_file.epoch(epoch, &mut |_| ()).unwrap();
+                of_memory.epoch(epoch, &mut |_| ()).unwrap();
+            }
+            let (one, other) = (of_file.head(), of_memory.head());
+            assert_eq!((one.weight(), one.bias()), (other.weight(), other.bias()));
+            let [one, other] =
+                [&file, &memory].map(|examples| examples.scores(&one, &device).unwrap());
+            assert_eq!(one, other);
         }
     }
 }

@@ -160,3 +160,37 @@ fn photos_without_a_label_are_passed_over_and_said() {
     assert!(text.contains("10 to train on, 12 to validate on"), "{text}");
     assert!(text.contains("skipped   2 files"), "{text}");
 }
+
+#[test]
+fn features_that_do_not_fit_are_in_a_file_and_what_needs_them_all_says_so() {
+    let folder = photos(8);
+    let place = folder.path();
+    stdout(&embed(place, "photos", "t.npy"));
+    let small = ["--features-memory", "1KiB", "--features-dir", "elsewhere"];
+    let of_photos = [&["train", "photos", "--out", "of-photos"], &small[..]].concat();
+    let outputs =
+        [run(place, &of_photos, &narrow()), train(place, &["t.npy"], "of-features", &small)];
+    for (output, out) in outputs.iter().zip(["of-photos", "of-features"]) {
+        let text = stdout(output);
+        assert!(text.contains("in a temporary file, so photos that are nearly the same"), "{text}");
+        stdout(&run_in(place, ["predict", out, "photos/val/discs/001.png", "--device", CPU]));
+    }
+    // The model does not depend on where the features were.
+    stdout(&run(place, &["train", "photos", "--out", "in-memory"], &narrow()));
+    let file = |out: &str, name: &str| fs::read(place.join(out).join(name)).unwrap();
+    for name in ["model.safetensors", "predictions.csv"] {
+        assert!(file("of-photos", name) == file("in-memory", name), "{name}");
+        assert!(file("of-features", name) == file("in-memory", name), "{name}");
+    }
+    assert_eq!(fs::read_dir(place.join("elsewhere")).unwrap().count(), 0);
+    for asked in [&["--head", "auto"][..], &["--refit"], &["--folds", "3"]] {
+        let output = train(place, &["t.npy"], "no", &[&small[..4], asked].concat());
+        assert_error(
+            &output,
+            &[asked[0], "needs all features in memory", "--features-memory 6KiB"],
+        );
+    }
+    let nowhere = ["--features-memory", "1KiB", "--features-dir", "t.csv"];
+    assert_error(&train(place, &["t.npy"], "no", &nowhere), &["`t.csv` cannot be created"]);
+    assert!(!place.join("no").exists());
+}

@@ -70,10 +70,9 @@ pub struct TrainArgs {
 
     /// Features that stay in memory, such as 512MiB or 2GB
     ///
-    /// More are kept in a temporary file, and trained on in blocks that are drawn at random. Training takes some
-    /// three times as much memory at its peak, whatever the number of photos. What needs all features at
-    /// once is then left out, or is an error if it was asked for: --head auto, --refit, --folds, and the
-    /// search for photos that are nearly the same.
+    /// More are kept in a temporary file, which a training reads in each epoch; the result is the
+    /// same. What needs all features at once is then an error (--head auto, --refit, --folds,
+    /// --split-duplicates together) or left out (the warning about photos that are nearly the same).
     #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_MEMORY, help_heading = "Training")]
     pub features_memory: MemorySize,
 
