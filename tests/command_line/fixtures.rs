@@ -16,7 +16,11 @@ pub const CPU: &str = if cfg!(feature = "flex") { "flex" } else { "ndarray" };
 
 /// A command of the program under test.
 pub fn kindling() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kindling"));
+    isolated(Command::new(env!("CARGO_BIN_EXE_kindling")))
+}
+
+/// A command that runs the program, which then uses nothing of the user's.
+pub fn isolated(mut command: Command) -> Command {
     // Disables Mesa's device selection layer, which writes to stderr on some machines.
     command.env("NODEVICE_SELECT", "1").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
     // Tests do not read the user's cache, share cached features or access the network.

@@ -35,6 +35,8 @@ mod reference;
 mod report;
 mod report_layout;
 mod robustness;
+#[cfg(all(feature = "parquet", unix))]
+mod schedulers;
 #[path = "../library/server.rs"]
 #[allow(dead_code, reason = "shared with the library's tests, which use all of it")]
 mod server;

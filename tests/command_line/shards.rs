@@ -27,7 +27,7 @@ const PHOTOS: usize = 6;
 
 /// Shards `a-0.tar` to `a-2.tar` of six photos each, labelled by class, and `photos`, the same as
 /// files.
-fn shards() -> TempDir {
+pub fn shards() -> TempDir {
     let folder = photos(3);
     let mut files: Vec<_> = ["train", "val"]
         .into_iter()
