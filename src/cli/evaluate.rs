@@ -39,7 +39,7 @@ pub struct EvaluateArgs {
     /// Run folder, weights file with its own fc layer, or the name of a published network
     run: PathBuf,
 
-    /// Folder of photos, or a table of them: .csv, .tsv or .parquet
+    /// Folder of photos; or a table of them: .csv, .tsv or .parquet; or shards: .tar or .zip
     data: PathBuf,
 
     #[command(flatten)]
@@ -262,7 +262,9 @@ pub fn trained_on_these<L>(model: &Model, set: &PhotoSet<L>) -> bool {
     let Some(config) = &model.config else { return false };
     let (data, folder) = (&config.data.folder, &set.folder);
     if Table::is_one(folder) {
-        let known = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // A photo in an archive has no path that the system knows.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let known = |path: &Path| path.canonicalize().unwrap_or_else(|_| absolute(path));
         let one_label = config.split().map(|split| split.train).unwrap_or_default();
         let several = config.recorded_split::<LabelSet>().map(|split| split.train);
         let several = several.unwrap_or_default();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
-use kindling::photos::{Label, LabelledPhoto, PhotoSet, Table, TableOptions, labelled_as};
+use kindling::photos::{Label, LabelledPhoto, PhotoSet, Shard, Table, TableOptions, labelled_as};
 use kindling::printable::PathText;
 use serde::Serialize;
 
@@ -88,6 +88,9 @@ impl TableArgs {
                     path.shown()
                 ),
             }
+        }
+        if let (true, Some(option)) = (Shard::is_one(path), self.first_given()) {
+            bail!("`{}` is a shard, which has no columns: leave {option} out", path.shown());
         }
         let table = Table::read(path, options)?;
         table.warnings.iter().for_each(|warning| warn(warning));

@@ -2,11 +2,10 @@
 //! that are in two class folders.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::LabelledPhoto;
+use super::{LabelledPhoto, PhotoPlace, PhotoSource};
 use crate::regular_file;
 use crate::sha256::Sha256;
 
@@ -15,7 +14,7 @@ use crate::sha256::Sha256;
 /// Returns pairs of indices into `others` and `photos`, in ascending order; if several of `photos`
 /// match, the first. Files that cannot be read are ignored. Only files of equal length are read.
 pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize)> {
-    let length = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
+    let length = |path: &Path| path.place().size();
     let mut by_length: HashMap<u64, Vec<usize>> = HashMap::new();
     for (index, path) in photos.iter().enumerate() {
         if let Some(length) = length(path) {
@@ -52,8 +51,8 @@ pub fn exact_duplicates(photos: &[&Path], others: &[&Path]) -> Vec<(usize, usize
 pub fn in_two_classes(photos: &[&LabelledPhoto]) -> Vec<Vec<usize>> {
     let mut by_length: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (index, photo) in photos.iter().enumerate() {
-        if let Ok(metadata) = fs::metadata(&photo.path) {
-            by_length.entry(metadata.len()).or_default().push(index);
+        if let Some(length) = photo.path.place().size() {
+            by_length.entry(length).or_default().push(index);
         }
     }
     let is_one_class =
@@ -74,13 +73,20 @@ pub fn in_two_classes(photos: &[&LabelledPhoto]) -> Vec<Vec<usize>> {
 
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
-    let (file, length) = regular_file::open(path)?;
-    io::copy(&mut file.take(length), &mut hasher)?;
+    match path.place() {
+        PhotoPlace::File(path) => {
+            let (file, length) = regular_file::open(&path)?;
+            io::copy(&mut file.take(length), &mut hasher)?;
+        }
+        place => hasher.update(place.read(u64::MAX)?),
+    }
     Ok(hasher.finalize())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

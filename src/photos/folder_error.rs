@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::table::short;
-use super::{Format, PassedOver, Table, TableError};
+use super::{Format, PassedOver, ShardError, Table, TableError};
 
 /// Largest supported number of classes.
 pub(crate) const MAX_CLASSES: usize = 1000;
@@ -145,6 +145,18 @@ pub enum FolderError {
          --test-split", short(.0)
     )]
     NothingToTrainOn(PathBuf),
+    /// The photos of shards have no labels.
+    #[error(
+        "no photo in `{}` has a label: put it beside 000123.jpg into 000123.cls, .json or .txt",
+        short(.0)
+    )]
+    ShardsWithoutLabels(PathBuf),
+    /// Shards have no photos, or none that can be used.
+    #[error("no photo in `{}` can be used ({})", short(.0), Format::READ)]
+    NoPhotosInShards(PathBuf),
+    /// A shard cannot be read.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
     /// A class has validation or test photos and none to train on.
     #[error(
         "the class `{}` in `{}` has no photo to train on; add some, or leave its photos out",

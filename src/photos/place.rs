@@ -9,9 +9,11 @@ use flate2::read::DeflateDecoder;
 use super::DecodeError;
 #[cfg(feature = "parquet")]
 use super::RowPlace;
+use super::shards::member;
 use crate::regular_file;
 
-/// Something that a photo can be read from: a path, or a [`PhotoPlace`].
+/// Something that a photo can be read from: a path, or a [`PhotoPlace`]. A path may lead into a
+/// `.tar` or `.zip` file as if it were a folder: `photos-000.tar/000123.jpg`.
 pub trait PhotoSource: Sync {
     /// Where the bytes of the photo are.
     fn place(&self) -> PhotoPlace;
@@ -19,7 +21,8 @@ pub trait PhotoSource: Sync {
 
 impl<P: AsRef<Path> + Sync> PhotoSource for P {
     fn place(&self) -> PhotoPlace {
-        PhotoPlace::File(self.as_ref().to_owned())
+        let path = self.as_ref();
+        member(path).unwrap_or_else(|| PhotoPlace::File(path.to_owned()))
     }
 }
 
@@ -92,6 +95,16 @@ impl PhotoPlace {
             // Not known before it is read.
             Self::Row(_) => Ok(0),
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    /// The number of bytes of the photo. `None` if it cannot be read, or is in a row.
+    pub(super) fn size(&self) -> Option<u64> {
+        match self {
+            Self::Member(member) => Some(member.length),
+            #[cfg(feature = "parquet")]
+            Self::Row(_) => None,
+            other => other.length().ok(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Tests of the command line, run with generated photos and a narrow network, and with real photos
 //! if `../shared` has them.
 
+#[cfg(feature = "parquet")]
+mod archives;
 mod browser;
 mod cache;
 mod compare;

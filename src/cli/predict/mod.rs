@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 use kindling::features::{FeatureBatch, Stopped};
 use kindling::gallery::{Gallery, GalleryDir, Shown};
-use kindling::photos::{self, walk};
+use kindling::photos::{self, Shard, Table, TableOptions, walk};
 use kindling::printable::PathText;
 use kindling::run::Model;
 
@@ -209,6 +209,11 @@ fn save(gallery: &mut Gallery, shown: &[Shown]) -> Result<usize> {
 fn photos(arguments: &[PathBuf]) -> Result<(Vec<PathBuf>, usize)> {
     let (mut paths, mut unreadable) = (Vec::new(), 0);
     for path in arguments {
+        if Shard::is_one(path) {
+            let options = TableOptions { without_labels: true, ..TableOptions::default() };
+            paths.extend(Table::read(path, &options)?.rows.into_iter().map(|row| row.path));
+            continue;
+        }
         if !path.is_dir() {
             paths.push(path.clone());
             continue;

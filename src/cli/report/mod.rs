@@ -46,7 +46,7 @@ pub struct ReportArgs {
     /// Run folder; or, with DATA and --out, a weights file or the name of a published network
     run: PathBuf,
 
-    /// Folder of photos, or a table of them [default: the run's validation photos]
+    /// Folder of photos, a table of them, or shards [default: the run's validation photos]
     #[arg(value_hint = ValueHint::AnyPath)]
     data: Option<PathBuf>,
 

@@ -6,6 +6,7 @@
 //! `000123`, and `000123.cls`, `000123.json` or `000123.txt` has its label. Nothing is unpacked: a
 //! photo is read from its place in the archive. A Parquet file has a photo in each row.
 
+mod by_path;
 mod error;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "parquet")]
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(super) use by_path::{member, path_in, remember};
 pub use error::ShardError;
 pub use pattern::shard_paths;
 #[cfg(feature = "parquet")]

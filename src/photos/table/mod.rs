@@ -13,6 +13,7 @@ mod parquet;
 mod problems;
 mod records;
 mod resolve;
+mod shards;
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder_error::MAX_CLASSES;
 use super::photo_folder::quoted;
-use super::{FolderError, Label, LabelSet, LabelledPhoto, Part, PassedOver, PhotoSet};
+use super::{FolderError, Label, LabelSet, LabelledPhoto, Part, PassedOver, PhotoSet, Shard};
 use crate::regular_file;
 use columns::{Columns, LabelColumns};
 pub use error::TableError;
@@ -87,20 +88,26 @@ pub struct Table {
 }
 
 impl Table {
-    /// Whether `path` is a table by its ending, and not a folder.
+    /// Whether `path` is a table or names shards, by its ending, and not a folder.
     pub fn is_one(path: &Path) -> bool {
         let is_known = |ending: &std::ffi::OsStr| {
-            ["csv", "tsv", "parquet"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+            ["csv", "tsv", "parquet", "tar", "zip"]
+                .iter()
+                .any(|known| ending.eq_ignore_ascii_case(known))
         };
         path.extension().is_some_and(is_known) && !path.is_dir()
     }
 
-    /// Reads the table in the file `path`, and finds its photos.
+    /// Reads the table in the file `path`, and finds its photos. The photos of a `.tar` or `.zip`
+    /// file, or of several that a pattern names, are a table too.
     ///
     /// # Errors
     /// If the file is no table, its columns are not clear, no photo exists, or rows contradict each
     /// other.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Self, FolderError> {
+        if Shard::is_one(path) {
+            return shards::read(path, options);
+        }
         Self::parse(path, options).map_err(|error| error.of(path.to_owned()))
     }
 

@@ -40,7 +40,10 @@ Examples:
   kindling train --train a/train --val a/dev --test a/test
   kindling train --features features.parquet")]
 pub struct TrainArgs {
-    /// Folder of photos, or a table of them: .csv, .tsv or .parquet
+    /// Folder of photos; or a table of them: .csv, .tsv or .parquet; or shards: .tar or .zip
+    ///
+    /// Several shards are given as a pattern in quotes: 'birds-{000..099}.tar'. The parts of a split
+    /// are those in their names, such as train-000.tar and val-000.tar, if each name has one.
     #[arg(value_hint = ValueHint::AnyPath, required_unless_present_any = ["train", "known_features"], conflicts_with = "train")]
     pub data: Option<PathBuf>,
 
