@@ -123,8 +123,7 @@ impl FeatureRows {
         starts.map(move |start| self.read(start..(start + length).min(self.len())))
     }
 
-    /// Reads the rows with these indices, in this order. Rows that are near each other in a file are
-    /// read together.
+    /// Reads the rows with these indices, in this order. Neighbours in a file are read together.
     ///
     /// # Errors
     /// If the file cannot be read.

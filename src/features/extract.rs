@@ -266,8 +266,8 @@ impl<'a> Extractor<'a> {
         self.collect_in_memory(paths, views, &mut progress)
     }
 
-    /// The features of all of `paths`, as [`all`](Self::all), in `rows`, unless `progress` returns an
-    /// error.
+    /// The features of all of `paths`, as [`all`](Self::all), in `rows`, unless `progress` returns
+    /// an error.
     ///
     /// # Errors
     /// If the device fails, the rows cannot be kept, or the first error of `progress`.

@@ -46,8 +46,8 @@ pub fn look_for<'a, L: Label>(
     // With `--split-duplicates together`, they are in memory.
     if prepared.extracted.extraction.rows.in_memory().is_none() {
         console.line(format_args!(
-            "memory    the features are in a temporary file, so photos that are nearly the same are not \
-             looked for"
+            "memory    the features are in a temporary file, so photos that are nearly the same are \
+             not looked for"
         ));
         return Ok((prepared, None));
     }

@@ -59,8 +59,8 @@ impl TableRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
     /// Tensors `features`, F32 `[photos, width]`, and, if photos have labels, `labels`, I64
-    /// `[photos]`, where -1 is a photo without one. The metadata are `backbone` and, as JSON arrays, `paths`, `classes` and, if the
-    /// data is split, `parts`.
+    /// `[photos]`, where -1 is a photo without one. The metadata are `backbone` and, as JSON
+    /// arrays, `paths`, `classes` and, if the data is split, `parts`.
     Safetensors,
     /// NumPy array, f32 `[photos, width]`. A CSV file next to it lists the photos:
     /// [`FeatureTable::csv`].

@@ -64,7 +64,8 @@ impl Limits {
 /// ```
 ///
 /// # Panics
-/// If there are no examples, a label is not less than `classes`, `c` is not above 0, or the rows are in a file.
+/// If there are no examples, a label is not less than `classes`, `c` is not above 0, or the rows
+/// are in a file.
 pub fn fit_l2(train: &Examples, classes: usize, options: &L2Options, device: &Device) -> Head {
     let photos: Vec<usize> = (0..train.labels.len()).collect();
     let standardisation = Standardisation::of(train.rows.values(), train.width);

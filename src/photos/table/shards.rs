@@ -10,8 +10,8 @@ use crate::photos::photo_folder::quoted;
 use crate::photos::shards::{path_in, remember};
 use crate::photos::{FolderError, Part, PassedOver, Shard, ShardError, ShardPhoto, shard_paths};
 
-/// Lists the photos of the archives that `pattern` names. The part of a photo is the one in the name
-/// of its archive (`train-000.tar`), if each archive's name has one.
+/// Lists the photos of the archives that `pattern` names. The part of a photo is the one in the
+/// name of its archive (`train-000.tar`), if each archive's name has one.
 ///
 /// # Errors
 /// If an archive cannot be read, is damaged or cut off, or no photo has a label and labels are
@@ -20,8 +20,8 @@ pub(super) fn read(pattern: &Path, options: &TableOptions) -> Result<Table, Fold
     let mut shards = Vec::new();
     for path in shard_paths(&[pattern.to_owned()])? {
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
-            let reason = "has photos in its rows, which are read in order only: run `kindling embed` \
-                          on it, and `kindling train --features` on its output";
+            let reason = "has photos in its rows, which are read in order only: run `kindling \
+                          embed` on it, and `kindling train --features` on its output";
             return Err(ShardError::NotRead(path, reason.into()).into());
         }
         let shard = Shard::read(&path)?;

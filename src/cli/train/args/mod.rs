@@ -42,8 +42,8 @@ Examples:
 pub struct TrainArgs {
     /// Folder of photos; or a table of them: .csv, .tsv or .parquet; or shards: .tar or .zip
     ///
-    /// Several shards are given as a pattern in quotes: 'birds-{000..099}.tar'. The parts of a split
-    /// are those in their names, such as train-000.tar and val-000.tar, if each name has one.
+    /// Several shards are given as a pattern in quotes: 'birds-{000..099}.tar'. The parts of a
+    /// split are those in their names, such as train-000.tar and val-000.tar, if each name has one.
     #[arg(value_hint = ValueHint::AnyPath, required_unless_present_any = ["train", "known_features"], conflicts_with = "train")]
     pub data: Option<PathBuf>,
 
@@ -75,7 +75,7 @@ pub struct TrainArgs {
     ///
     /// More are kept in a temporary file, which a training reads in each epoch; the result is the
     /// same. What needs all features at once is then an error (--head auto, --refit, --folds,
-    /// --split-duplicates together) or left out (the warning about photos that are nearly the same).
+    /// --split-duplicates together) or left out (warnings about photos that are nearly the same).
     #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_MEMORY, help_heading = "Training")]
     pub features_memory: MemorySize,
 
