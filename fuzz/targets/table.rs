@@ -24,7 +24,8 @@ fuzz_target!(|text: &str| {
         .collect();
     let features: Vec<f32> = (0..photos.len() * WIDTH).map(|value| value as f32).collect();
     let backbone = "resnet18".to_owned();
-    let table = FeatureTable { backbone, width: WIDTH, classes, photos, features };
+    let table =
+        FeatureTable { backbone, width: WIDTH, classes, photos, features, ..Default::default() };
 
     let mut csv = Vec::new();
     table.csv(&mut csv).expect("a vector can be written");
