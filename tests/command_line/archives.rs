@@ -41,7 +41,7 @@ fn a_model_is_trained_evaluated_reported_and_used_on_archives() {
 
     let predicted = |path: &str| {
         let text = stdout(&on_cpu(place, &["predict", "run", "--json", path]));
-        json_lines(&text).into_iter().map(|line| line["guesses"].clone()).collect::<Vec<_>>()
+        json_lines(&text).into_iter().map(|line| line["top"].clone()).collect::<Vec<_>>()
     };
     let member = predicted("a-0.tar/train-checks-0.png");
     assert_eq!(member, predicted("photos/train/checks/000.png"));

@@ -98,7 +98,10 @@ fn a_folder_of_shards_is_one_table_unless_a_shard_is_missing() {
     let text = stdout(&train(place, &["shards"], "run", &[]));
     assert!(text.contains("table     24 photos of 32 features: shards"), "{text}");
     stdout(&run_in(place, ["predict", "run", "photos/val/discs/001.png", "--device", CPU]));
-    // Their photos are looked for where the paths say, in vain.
+    // The photos are in the archives, as long as these are there.
+    stdout(&run_in(place, ["report", "run", "--device", CPU]));
+    fs::rename(place.join("train.tar"), place.join("other.tar")).unwrap();
+    fs::rename(place.join("val.tar"), place.join("another.tar")).unwrap();
     let report = run_in(place, ["report", "run", "--device", CPU]);
     assert_error(&report, &["could be decoded"]);
     let text = stdout(&train(place, &["shards/{train,val}.parquet"], "other", &[]));
