@@ -75,7 +75,6 @@ impl FeaturesArg {
     }
 
     /// The same without the user's cache; a folder that was named is used.
-    #[cfg(feature = "parquet")]
     pub fn without_default_cache(&self) -> Self {
         Self { no_cache: self.no_cache || self.cache.is_none(), ..self.clone() }
     }

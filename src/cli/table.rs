@@ -97,7 +97,8 @@ impl TableArgs {
         Ok(Some(table))
     }
 
-    fn first_given(&self) -> Option<&'static str> {
+    /// The first of these options that the user has given.
+    pub fn first_given(&self) -> Option<&'static str> {
         let given = [
             ("--path-column", self.path_column.is_some()),
             ("--label-column", self.label_column.is_some()),

@@ -44,6 +44,8 @@ pub enum PhotoPlace {
     Row(RowPlace),
     /// In memory: the content of a file.
     Bytes(Arc<[u8]>),
+    /// Nowhere: why the archive has no bytes of it.
+    Absent(Arc<str>),
 }
 
 /// A part of an archive that holds a file.
@@ -95,6 +97,7 @@ impl PhotoPlace {
             // Not known before it is read.
             Self::Row(_) => Ok(0),
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
+            Self::Absent(reason) => Err(DecodeError::Read(absent(reason))),
         }
     }
 
@@ -119,8 +122,13 @@ impl PhotoPlace {
             #[cfg(feature = "parquet")]
             Self::Row(row) => row.read().map(|bytes| bytes.to_vec()),
             Self::Bytes(bytes) => Ok(bytes.to_vec()),
+            Self::Absent(reason) => Err(absent(reason)),
         }
     }
+}
+
+fn absent(reason: &str) -> io::Error {
+    io::Error::new(ErrorKind::NotFound, reason)
 }
 
 impl ArchiveMember {

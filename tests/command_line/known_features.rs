@@ -120,7 +120,7 @@ fn features_of_another_network_are_refused() {
     let with = |more: &[&str]| run_in(place, [&["train"], more, &rest].concat());
     assert_error(
         &with(&["--backbone", "efficientnet-lite0"]),
-        &["has 32 features a photo, and efficientnet-lite0 computes 1280"],
+        &["computed by resnet18-w4, and the weights are those of efficientnet-lite0"],
     );
     let narrow_file = fixture("narrow.pth");
     let weights = ["--weights", narrow_file.to_str().unwrap()];
@@ -137,6 +137,8 @@ fn features_of_another_network_are_refused() {
     assert_error(&unnamed, &["does not say which network", "--backbone NAME"]);
     fs::remove_file(place.join("t.csv")).unwrap();
     assert_error(&train(place, &["t.npy"], "other", &[]), &["has no labels", ".csv"]);
+    let columns = train(place, &["t.safetensors"], "other", &["--label-column", "species"]);
+    assert_error(&columns, &["--label-column is for tables of photos"]);
     let both = run_in(place, ["train", "photos", "--features", "t.npy"]);
     assert_eq!(both.status.code(), Some(2));
     assert!(!place.join("other").exists());

@@ -101,8 +101,39 @@ fn files_of_one_model_are_one_table_and_others_are_refused() {
         assert!(error.to_string().contains(&format!("differ in {what}, ")), "{error}");
     }
     let twice = read_all(&[files[0].clone(), files[0].clone()]).unwrap();
-    let error = twice.labelled_photos(&files[0]).unwrap_err();
+    let photos = twice.labelled_photos(&files[0]).unwrap();
+    assert_eq!((photos.rows.len(), photos.passed_over.len()), (2, 2));
+}
+
+#[test]
+fn rows_of_one_photo_agree_and_the_first_one_counts() {
+    let row = |path: &str, label| TableRow { path: path.into(), label: Some(label), part: None };
+    let table = |label| FeatureTable {
+        width: 1,
+        classes: vec!["a".into(), "b".into()],
+        photos: vec![row("x/1.jpg", 0), row("x//1.jpg", label), row("x/2.jpg", 1)],
+        features: vec![1.0, 2.0, 3.0],
+        ..FeatureTable::default()
+    };
+    // The paths are of one file.
+    let photos = table(0).labelled_photos(Path::new("x.npy")).unwrap();
+    assert_eq!((photos.rows.len(), photos.passed_over.len()), (2, 1));
+    let error = table(1).labelled_photos(Path::new("x.npy")).unwrap_err();
     assert!(matches!(error, FeatureTableError::Twice(..)), "{error}");
+}
+
+#[test]
+fn a_file_without_rows_is_passed_over_among_others() {
+    let folder = tempfile::tempdir().unwrap();
+    for format in formats() {
+        let whole = save(&table(true), &folder, "whole", format);
+        let none = FeatureTable { width: 4, backbone: "other".into(), ..FeatureTable::default() };
+        let none = save(&none, &folder, "none", format);
+        let joined = read_all(&[none.clone(), whole]).unwrap();
+        assert_eq!(joined.photos.len(), 3, "{format}");
+        let error = read_all(&[none]).unwrap_err().to_string();
+        assert!(error.contains("it has no features"), "{error}");
+    }
 }
 
 #[test]
@@ -158,7 +189,17 @@ fn tables_that_make_no_sense_are_errors() {
     fs::write(npy.with_extension("csv"), "label,part\nb,train\nb,dev\nb,test\n").unwrap();
     let read = FeatureTable::read(&npy).unwrap();
     assert_eq!(read.photos[1].part, Some("val"));
+
     assert!(read.photos[1].path.ends_with("1"), "{}", read.photos[1].path);
+    // As in a table of photos, an empty cell is no label, and a name is one line.
+    fs::write(npy.with_extension("csv"), "label,part\n,\nb,\n\"\",train\n").unwrap();
+    let read = FeatureTable::read(&npy).unwrap();
+    assert_eq!((read.classes, read.photos[0].label), (vec!["b".to_owned()], None));
+    fs::write(npy.with_extension("csv"), "label\nb\n\"c\nd\"\ne\n").unwrap();
+    assert!(reason(&npy).contains("the label `c...` has a line break"), "{}", reason(&npy));
+    let long = "x".repeat(5000);
+    fs::write(npy.with_extension("csv"), format!("part\n{long}\na\nb\n")).unwrap();
+    assert!(reason(&npy).len() < 300 + npy.as_os_str().len(), "{}", reason(&npy));
     fs::write(folder.path().join("a.txt"), "").unwrap();
     let empty = tempfile::tempdir().unwrap();
     for path in [folder.path().join("a.txt"), empty.path().into()] {

@@ -53,7 +53,11 @@ pub fn extract<'a, L: Clone>(
     let Sources { known, storage } = sources;
     let architecture = backbone.architecture();
     let preprocessing = args.preprocessing.of(architecture.preprocessing());
-    let extractor = extractor(backbone, preprocessing, (info, device), &args.features)?;
+    let features = match known {
+        Some(_) => args.features.without_default_cache(),
+        None => args.features.clone(),
+    };
+    let extractor = extractor(backbone, preprocessing, (info, device), &features)?;
     let extractor = match args.no_self_check {
         true => extractor.without_spot_checks(),
         false => extractor,

@@ -8,15 +8,17 @@ use anyhow::{Result, anyhow, bail};
 use kindling::backbone::Architecture;
 use kindling::features::{Extraction, Extractor, FeatureTable};
 use kindling::photos::{DataSet, PassedOver, Table, shard_paths};
-use kindling::printable::PathText;
+use kindling::printable::{PathText, printable};
 use kindling::{FeatureRows, RowWriter};
 
 use super::TrainArgs;
 use super::console::Console;
 use super::load::Loaded;
 use crate::cli::extraction::Skipped;
-use crate::cli::terminal::{counted, one_line, text, warn_skipped};
+use crate::cli::terminal::{counted, one_line, shortened, text, warn_skipped};
 
+/// Longest name of a network in a message, in characters.
+const LONGEST_NAME: usize = 60;
 /// Rows that are copied at a time.
 const AT_A_TIME: usize = 8192;
 
@@ -36,11 +38,15 @@ impl KnownFeatures {
     /// Reads what `--features` names. `None` if the user did not give it.
     pub fn read(args: &TrainArgs, rows: RowWriter, console: &Console) -> Result<Option<Self>> {
         let Some(name) = args.known_features.first() else { return Ok(None) };
+        if let Some(option) = args.table.first_given() {
+            bail!("{option} is for tables of photos, and not for --features: leave it out");
+        }
         let features = FeatureTable::read_all(&shard_paths(&args.known_features)?, rows)?;
         let backbone = match features.backbone.as_str() {
             "" => None,
-            name => Some(name.parse().map_err(|error| {
-                anyhow!("the features are of a network that is not known here: {error}")
+            named => Some(named.parse().map_err(|_| {
+                let named = shortened(&printable(named), LONGEST_NAME);
+                anyhow!("`{}` has features of `{named}`, a network that is not known", name.shown())
             })?),
         };
         if let (None, None, None) = (&backbone, &args.backbone, &args.weights) {
@@ -57,8 +63,11 @@ impl KnownFeatures {
             features.width,
             one_line(&text(name))
         ));
-        let path = |(row, photo): (usize, &kindling::features::TableRow)| (photo.path(), row);
-        let rows = features.photos.iter().enumerate().map(path).collect();
+        let mut rows = HashMap::with_capacity(features.photos.len());
+        for (row, photo) in features.photos.iter().enumerate() {
+            // Of several rows of a photo, the first counts.
+            rows.entry(photo.path()).or_insert(row);
+        }
         Ok(Some(Self { name: name.clone(), features, photos, rows, backbone }))
     }
 
@@ -78,6 +87,13 @@ impl KnownFeatures {
         let Loaded { backbone, pretrained, .. } = loaded;
         let (network, width) = (backbone.architecture(), extractor.width());
         let name = self.name.shown();
+        let named = self.backbone.as_ref().map(ToString::to_string);
+        if let Some(named) = named.filter(|named| *named != network.to_string()) {
+            bail!(
+                "the features in `{name}` were computed by {named}, and the weights are those of \
+                 {network}: give the --backbone or the --weights that computed them"
+            );
+        }
         if self.features.width != width {
             bail!(
                 "`{name}` has {} features a photo, and {network} computes {width}: give the \

@@ -78,10 +78,8 @@ impl Content {
     pub fn table(self, path: &Path, sink: &Sink) -> Result<FeatureTable<()>, FeatureTableError> {
         let damaged = |reason: String| FeatureTableError::Damaged(path.to_owned(), reason);
         let Self { width, paths, labels, parts, mut metadata } = self;
-        if width == 0 || sink.count == 0 {
-            return Err(damaged("it has no features".into()));
-        }
-        let count = sink.count / width;
+        // A shard without photos has a file without rows.
+        let count = sink.count / width.max(1);
         let lengths = [
             ("paths", paths.as_ref().map(Vec::len)),
             ("labels", labels.as_ref().map(Vec::len)),
@@ -101,14 +99,23 @@ impl Content {
         if let Some(place) = sink.not_finite {
             return Err(FeatureTableError::NotFinite(path.to_owned(), named(place / width)));
         }
-        let labels = labels.unwrap_or_default();
+        let is_filled = |text: &String| !text.is_empty();
+        let labels: Vec<Option<String>> =
+            labels.into_iter().flatten().map(|label| label.filter(is_filled)).collect();
+        if let Some(label) = labels.iter().flatten().find(|label| label.contains(['\n', '\r'])) {
+            let label = label.lines().next().unwrap_or_default();
+            return Err(damaged(format!(
+                "the label `{label}...` has a line break; a class name is one line of text"
+            )));
+        }
         let classes: BTreeSet<&String> = labels.iter().flatten().collect();
         let classes: Vec<String> = classes.into_iter().cloned().collect();
         let part = |text: &String| {
             let part = Part::of_text(text).map(Part::name);
             part.ok_or_else(|| damaged(format!("the part `{text}` is not train, val or test")))
         };
-        let parts = parts.unwrap_or_default();
+        let parts: Vec<Option<String>> =
+            parts.into_iter().flatten().map(|part| part.filter(is_filled)).collect();
         let photo = |row: usize| {
             let label = labels.get(row).and_then(Option::as_ref);
             Ok(TableRow {

@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::RowsError;
-use crate::printable::{PathText, shortened};
+use crate::printable::{PathText, printable, shortened};
 
 /// Longest name of a photo in a message, in characters.
 const LONGEST_NAME: usize = 80;
+/// Longest reason why a file cannot be used, in characters.
+const LONGEST_REASON: usize = 150;
 
 /// Why a table of features cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,7 @@ pub enum FeatureTableError {
     #[error("this build cannot read `{}`: build with `--features parquet`", .0.shown())]
     NoParquet(PathBuf),
     /// The content is damaged, or none that is understood.
-    #[error("`{}` is damaged, or no table of features: {reason}", .0.shown(), reason = .1)]
+    #[error("`{}` is damaged, or no table of features: {}", .0.shown(), reason(.1))]
     Damaged(PathBuf, String),
     /// The features of a shard are not there yet.
     #[error(
@@ -65,8 +67,8 @@ pub enum FeatureTableError {
         /// What that one has.
         other: String,
     },
-    /// A photo has several rows.
-    #[error("`{}` is in two rows: give each file once, and each photo", short(.0))]
+    /// A photo has several rows that contradict each other.
+    #[error("`{}` is in two rows, with different labels or parts", short(.0))]
     Twice(String),
     /// No photo has a label.
     #[error(
@@ -103,6 +105,11 @@ impl FeatureTableError {
 
 fn short(name: &str) -> String {
     shortened(name, LONGEST_NAME)
+}
+
+/// What a file says of itself may be long and have any characters.
+fn reason(text: &str) -> String {
+    shortened(&printable(text), LONGEST_REASON)
 }
 
 /// The error of a reader that does not understand the content.

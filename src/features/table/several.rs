@@ -1,11 +1,11 @@
 //! Features that lie in several files, as one table.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{FeatureTable, FeatureTableError, TableFormat, read_into};
-use crate::photos::{MAX_CLASSES, PassedOver, Table, TableRow};
+use super::{FeatureTable, FeatureTableError, TableFormat, TableRow, read_into};
+use crate::photos::{MAX_CLASSES, Part, PassedOver, Table, TableRow as PhotoRow};
 use crate::{FeatureRows, RowWriter};
 
 /// The entry of the metadata that identifies the weights and the preprocessing.
@@ -23,15 +23,22 @@ impl FeatureTable<FeatureRows> {
             files.extend(files_of(path)?);
         }
         let mut joined: Option<(PathBuf, FeatureTable<()>)> = None;
+        // Files of shards without photos.
+        let mut empty: Option<PathBuf> = None;
         for file in files {
             let table = read_into(&file, &mut rows)?;
+            if table.photos.is_empty() {
+                empty.get_or_insert(file);
+                continue;
+            }
             match &mut joined {
                 None => joined = Some((file, table)),
                 Some((first, joined)) => joined.append(first, table, file)?,
             }
         }
-        let (_, table) = joined.ok_or_else(|| {
-            FeatureTableError::Unknown(paths.first().cloned().unwrap_or_default())
+        let (_, table) = joined.ok_or_else(|| match empty {
+            Some(file) => FeatureTableError::Damaged(file, "it has no features".into()),
+            None => FeatureTableError::Unknown(paths.first().cloned().unwrap_or_default()),
         })?;
         Ok(table.with_features(rows.finish()?))
     }
@@ -56,7 +63,8 @@ impl<R> FeatureTable<R> {
     /// without a label are passed over, and, if others have one, photos without a part.
     ///
     /// # Errors
-    /// If no photo has a label, one is in two rows, or there are too many classes.
+    /// If no photo has a label, two rows of one contradict each other, or there are too many
+    /// classes.
     pub fn labelled_photos(&self, path: &Path) -> Result<Table, FeatureTableError> {
         if !self.has_labels() {
             return Err(FeatureTableError::NoLabels(path.to_owned()));
@@ -65,20 +73,23 @@ impl<R> FeatureTable<R> {
             let (path, classes) = (path.to_owned(), self.classes.len());
             return Err(FeatureTableError::TooManyClasses { path, classes });
         }
-        let mut seen = HashSet::with_capacity(self.photos.len());
-        if let Some(photo) = self.photos.iter().find(|photo| !seen.insert(&photo.path)) {
-            return Err(FeatureTableError::Twice(photo.path.clone()));
-        }
+        // Paths that differ in `//` or `/./` are the same photo.
+        let mut seen: HashMap<PathBuf, &TableRow> = HashMap::with_capacity(self.photos.len());
         let has_parts = self.has_parts();
         let (mut rows, mut passed_over) = (Vec::new(), Vec::new());
         for (line, photo) in (1..).zip(&self.photos) {
-            let part = photo.part.and_then(crate::photos::Part::of_text);
+            let part = photo.part.and_then(Part::of_text);
+            let known = seen.entry(photo.path()).or_insert(photo);
+            if (known.label, known.part) != (photo.label, photo.part) {
+                return Err(FeatureTableError::Twice(photo.path.clone()));
+            }
             let reason = match photo.label {
+                _ if !std::ptr::eq(*known, photo) => "is in two rows; the first one counts",
                 None => "has no label",
                 Some(_) if has_parts && part.is_none() => "has no part",
                 Some(label) => {
                     let (path, labels) = (photo.path(), vec![label]);
-                    rows.push(TableRow { path, labels, part, group: None, line });
+                    rows.push(PhotoRow { path, labels, part, group: None, line });
                     continue;
                 }
             };

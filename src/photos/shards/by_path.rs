@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::{Kind, Shard, ShardPhoto};
 use crate::photos::PhotoPlace;
@@ -12,8 +12,9 @@ use crate::printable::path_of;
 /// The members of an archive, by their paths in it.
 type Members = HashMap<PathBuf, PhotoPlace>;
 
-/// The archives that were listed. An archive that cannot be read has no members.
-static LISTED: LazyLock<Mutex<HashMap<PathBuf, Arc<Members>>>> = LazyLock::new(Mutex::default);
+/// The archives that were listed: their members, or why they cannot be read.
+static LISTED: LazyLock<Mutex<HashMap<PathBuf, Result<Members, String>>>> =
+    LazyLock::new(Mutex::default);
 
 /// The path of a photo in an archive. Members may have any name, absolute ones included.
 pub(in crate::photos) fn path_in(archive: &Path, photo: &ShardPhoto) -> PathBuf {
@@ -23,7 +24,7 @@ pub(in crate::photos) fn path_in(archive: &Path, photo: &ShardPhoto) -> PathBuf 
     path.into()
 }
 
-/// Where the photo with this path is, if a folder in the path is an archive with such a member.
+/// Where the photo with this path is, if a folder in the path is an archive.
 pub(in crate::photos) fn member(path: &Path) -> Option<PhotoPlace> {
     let is_archive = |folder: &&Path| matches!(Kind::of(folder), Some(Kind::Tar | Kind::Zip));
     let archive = path.ancestors().skip(1).filter(is_archive).find(|folder| folder.is_file())?;
@@ -31,17 +32,24 @@ pub(in crate::photos) fn member(path: &Path) -> Option<PhotoPlace> {
     let members = match listed.get(archive) {
         Some(members) => members,
         None => {
-            let members = Shard::read(archive).map(|shard| members(&shard)).unwrap_or_default();
-            listed.entry(archive.to_owned()).or_insert(Arc::new(members))
+            let members = Shard::read(archive).map(|shard| members(&shard));
+            listed.entry(archive.to_owned()).or_insert(members.map_err(|error| error.to_string()))
         }
     };
-    members.get(path.strip_prefix(archive).ok()?).cloned()
+    let absent = |reason: &str| Some(PhotoPlace::Absent(reason.into()));
+    match members {
+        Err(reason) => absent(reason),
+        Ok(members) => match members.get(path.strip_prefix(archive).ok()?) {
+            Some(place) => Some(place.clone()),
+            None => absent("the archive has no such photo"),
+        },
+    }
 }
 
 /// Keeps the members of a shard, so that [`member`] need not list them again.
 pub(in crate::photos) fn remember(shard: &Shard) {
     let mut listed = LISTED.lock().unwrap_or_else(PoisonError::into_inner);
-    listed.insert(shard.path.clone(), Arc::new(members(shard)));
+    listed.insert(shard.path.clone(), Ok(members(shard)));
 }
 
 fn members(shard: &Shard) -> Members {

@@ -1,6 +1,7 @@
 //! Shards as a table: a row for each photo in an archive.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{Table, TableError, TableOptions, TableRow};
@@ -9,9 +10,11 @@ use crate::photos::part_name::{Role, role};
 use crate::photos::photo_folder::quoted;
 use crate::photos::shards::{path_in, remember};
 use crate::photos::{FolderError, Part, PassedOver, Shard, ShardError, ShardPhoto, shard_paths};
+use crate::printable::PathText;
 
 /// Lists the photos of the archives that `pattern` names. The part of a photo is the one in the
-/// name of its archive (`train-000.tar`), if each archive's name has one.
+/// name of its archive or of its folder (`train-000.tar`, `train/000.tar`), if each of them has one
+/// and some are to train on.
 ///
 /// # Errors
 /// If an archive cannot be read, is damaged or cut off, or no photo has a label and labels are
@@ -31,6 +34,9 @@ pub(super) fn read(pattern: &Path, options: &TableOptions) -> Result<Table, Fold
     let photos = || shards.iter().flat_map(|shard| shard.photos.iter().map(move |it| (shard, it)));
     let classes: BTreeSet<&String> = photos().filter_map(|(_, it)| it.label.as_ref()).collect();
     let classes: Vec<String> = classes.into_iter().cloned().collect();
+    if photos().next().is_none() {
+        return Err(FolderError::NoPhotosInShards(pattern.to_owned()));
+    }
     if classes.is_empty() && !options.without_labels {
         return Err(FolderError::ShardsWithoutLabels(pattern.to_owned()));
     }
@@ -39,9 +45,23 @@ pub(super) fn read(pattern: &Path, options: &TableOptions) -> Result<Table, Fold
         let error = TableError::TooManyClasses { column, classes: classes.len(), examples };
         return Err(error.of(pattern.to_owned()));
     }
-    let parts: Option<Vec<Part>> = shards.iter().map(part).collect();
-    let part = |number: usize| parts.as_ref().map(|parts| parts[number]);
+    if classes.iter().any(|class| class.contains(['\n', '\r'])) {
+        let error = TableError::ClassName { place: format!("`{}`", pattern.shown()) };
+        return Err(error.of(pattern.to_owned()));
+    }
     let mut table = Table { path: pattern.to_owned(), ..Table::default() };
+    let parts: Vec<Option<Part>> = shards.iter().map(part).collect();
+    let are_told = parts.iter().all(Option::is_some);
+    let is_any = |wanted: Part| parts.contains(&Some(wanted));
+    if !are_told && is_any(Part::Train) && (is_any(Part::Val) || is_any(Part::Test)) {
+        table.warnings.push(
+            "the names of some archives tell the part of a split and others do not, so none counts: \
+             name all of them, such as train-000.tar and val-000.tar"
+                .into(),
+        );
+    }
+    let counts = are_told && is_any(Part::Train);
+    let part = |number: usize| parts[number].filter(|_| counts);
     let mut seen = HashSet::new();
     for (number, shard) in shards.iter().enumerate() {
         for photo in &shard.photos {
@@ -79,9 +99,11 @@ fn unused(photo: &ShardPhoto, options: &TableOptions, is_first: bool) -> Option<
     }
 }
 
-/// The part in the name of an archive: `train` in `birds-train-000.tar`.
+/// The part in the name of an archive, or else of its folder: `train` in `birds-train-000.tar`.
 fn part(shard: &Shard) -> Option<Part> {
-    match role(&shard.path.file_stem()?.to_string_lossy())?.0 {
+    let of_name = |name: &OsStr| role(&name.to_string_lossy()).map(|(role, _)| role);
+    let of_folder = || of_name(shard.path.parent()?.file_name()?);
+    match of_name(shard.path.file_stem()?).or_else(of_folder)? {
         Role::Train => Some(Part::Train),
         Role::Val | Role::Eval => Some(Part::Val),
         Role::Test => Some(Part::Test),
