@@ -135,7 +135,7 @@ impl KnownFeatures {
     }
 }
 
-/// Where the features come from: `940 photos of features.parquet`.
+/// Where the features come from, and whether the file says so.
 impl fmt::Display for KnownFeatures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = match self.features.model() {
