@@ -67,17 +67,13 @@ impl FeatureRows {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn into_vec(self) -> io::Result<Vec<f32>> {
-        let Self { storage, range } = self;
-        match Arc::try_unwrap(storage) {
-            Ok(Storage::Memory(values)) if range == (0..values.len()) => Ok(values),
-            Ok(storage) => Self { storage: Arc::new(storage), range: range.clone() }.to_vec(),
-            Err(storage) => Self { storage, range }.to_vec(),
+    pub fn into_vec(mut self) -> io::Result<Vec<f32>> {
+        match Arc::get_mut(&mut self.storage) {
+            Some(Storage::Memory(values)) if self.range == (0..values.len()) => {
+                Ok(std::mem::take(values))
+            }
+            _ => Ok(self.read(0..self.len())?.into_owned()),
         }
-    }
-
-    fn to_vec(&self) -> io::Result<Vec<f32>> {
-        Ok(self.read(0..self.len())?.into_owned())
     }
 
     /// A part of the values.

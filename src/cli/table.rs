@@ -89,7 +89,9 @@ impl TableArgs {
                 ),
             }
         }
-        if let (true, Some(option)) = (Shard::is_one(path), self.first_given()) {
+        if let Some(option) = self.first_given()
+            && Shard::is_one(path)
+        {
             bail!("`{}` is a shard, which has no columns: leave {option} out", path.shown());
         }
         let table = Table::read(path, options)?;

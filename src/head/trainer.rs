@@ -71,26 +71,25 @@ impl<'a, L: Target> Trainer<'a, L> {
             Some(_) => 1,
             None => (self.rows_at_once() / batch_size).max(1),
         };
-        let mut rows = Vec::new();
-        for (step, batch) in self.order.chunks(batch_size).enumerate() {
-            if step.is_multiple_of(steps_at_once) {
-                let rest = &self.order[step * batch_size..];
-                let next = &rest[..rest.len().min(steps_at_once * batch_size)];
-                rows = self.train.rows.gather(next, width)?;
-            }
-            let place = step % steps_at_once * batch_size * width;
-            let rows = &rows[place..][..batch.len() * width];
-            let (features, labels) = self.train.batch(rows, batch, self.device);
-            let logits = self.head.forward(features.autodiff());
-            let loss = L::loss(&self.criterion, logits, &labels, self.device);
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.head);
-            // The optimiser takes the head and gives the next one back; both share their memory.
-            self.head =
-                self.optimizer.step(self.options.learning_rate, self.head.clone(), gradients);
-            match observe(Progress::Step { epoch, done: step + 1, of }).into() {
-                Next::GoOn => {}
-                Next::Stop => stop = true,
-                Next::Abandon => return Err(FitError::Abandoned),
+        let mut done = 0;
+        for together in self.order.chunks(steps_at_once * batch_size) {
+            let rows = self.train.rows.gather(together, width)?;
+            let batches = together.chunks(batch_size).zip(rows.chunks(batch_size * width));
+            for (batch, rows) in batches {
+                let (features, labels) = self.train.batch(rows, batch, self.device);
+                let logits = self.head.forward(features.autodiff());
+                let loss = L::loss(&self.criterion, logits, &labels, self.device);
+                let gradients = GradientsParams::from_grads(loss.backward(), &self.head);
+                // The optimiser takes the head and gives the next one back; both share their
+                // memory.
+                self.head =
+                    self.optimizer.step(self.options.learning_rate, self.head.clone(), gradients);
+                done += 1;
+                match observe(Progress::Step { epoch, done, of }).into() {
+                    Next::GoOn => {}
+                    Next::Stop => stop = true,
+                    Next::Abandon => return Err(FitError::Abandoned),
+                }
             }
         }
         Ok(stop)

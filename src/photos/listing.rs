@@ -35,11 +35,17 @@ impl Part {
 
     /// The part that a text names, such as `val` or `validation`. `None` if it names none.
     pub fn of_text(text: &str) -> Option<Self> {
-        match role(text.trim())? {
-            (Role::Train, rest) if rest.is_empty() => Some(Self::Train),
-            (Role::Val | Role::Eval, rest) if rest.is_empty() => Some(Self::Val),
-            (Role::Test, rest) if rest.is_empty() => Some(Self::Test),
-            _ => None,
+        let (role, rest) = role(text.trim())?;
+        Self::of_role(role).filter(|_| rest.is_empty())
+    }
+
+    /// The part with this role. `None` if photos with it are in no part.
+    pub(super) fn of_role(role: Role) -> Option<Self> {
+        match role {
+            Role::Train => Some(Self::Train),
+            Role::Val | Role::Eval => Some(Self::Val),
+            Role::Test => Some(Self::Test),
+            Role::Unlabelled => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::error::damaged;
 use super::{FeatureTable, FeatureTableError, TableRow};
 use crate::RowWriter;
 use crate::photos::Part;
+use crate::printable::PathText;
 
 /// The content of a file. Each list has an entry for each row, if the file has that column.
 #[derive(Debug, Default)]
@@ -94,7 +95,7 @@ impl Content {
         }
         let named = |row: usize| match &paths {
             Some(paths) => paths[row].clone(),
-            None => path.join(row.to_string()).display().to_string(),
+            None => path.join(row.to_string()).shown().to_string(),
         };
         if let Some(place) = sink.not_finite {
             return Err(FeatureTableError::NotFinite(path.to_owned(), named(place / width)));

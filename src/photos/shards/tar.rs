@@ -83,14 +83,7 @@ fn add(
     let name = entry.path_bytes().into_owned();
     match Samples::kind(&name) {
         MemberKind::Photo => {
-            let member = ArchiveMember {
-                archive: archive.clone(),
-                at: entry.raw_file_position(),
-                stored: length,
-                length,
-                is_deflated: false,
-            };
-            samples.photo(&name, PhotoPlace::Member(member));
+            samples.photo(&name, place(archive, entry.raw_file_position(), length));
         }
         MemberKind::Label(file) => {
             let mut content = Vec::new();
@@ -112,9 +105,7 @@ fn add_link(
 ) -> io::Result<()> {
     match (Samples::kind(name), target) {
         (MemberKind::Photo, Some((at, length))) => {
-            let archive = archive.clone();
-            let member = ArchiveMember { archive, at, stored: length, length, is_deflated: false };
-            samples.photo(name, PhotoPlace::Member(member));
+            samples.photo(name, place(archive, at, length));
         }
         (MemberKind::Photo, None) => {
             let reason = "it is a link to a file that the archive does not have";
@@ -129,6 +120,12 @@ fn add_link(
         (MemberKind::Label(_), None) | (MemberKind::Other, _) => {}
     }
     Ok(())
+}
+
+/// A member, which tar stores as it is.
+fn place(archive: &Arc<Path>, at: u64, length: u64) -> PhotoPlace {
+    let archive = archive.clone();
+    PhotoPlace::Member(ArchiveMember { archive, at, stored: length, length, is_deflated: false })
 }
 
 /// Whether a block of zeros follows the last member, as at the end of every archive. An archive

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Table, TableError, TableOptions, TableRow};
 use crate::photos::folder_error::MAX_CLASSES;
-use crate::photos::part_name::{Role, role};
+use crate::photos::part_name::role;
 use crate::photos::photo_folder::quoted;
 use crate::photos::shards::{path_in, remember};
 use crate::photos::{FolderError, Part, PassedOver, Shard, ShardError, ShardPhoto, shard_paths};
@@ -51,16 +51,16 @@ pub(super) fn read(pattern: &Path, options: &TableOptions) -> Result<Table, Fold
     }
     let mut table = Table { path: pattern.to_owned(), ..Table::default() };
     let parts: Vec<Option<Part>> = shards.iter().map(part).collect();
-    let are_told = parts.iter().all(Option::is_some);
+    let all_have_one = parts.iter().all(Option::is_some);
     let is_any = |wanted: Part| parts.contains(&Some(wanted));
-    if !are_told && is_any(Part::Train) && (is_any(Part::Val) || is_any(Part::Test)) {
+    if !all_have_one && is_any(Part::Train) && (is_any(Part::Val) || is_any(Part::Test)) {
         table.warnings.push(
             "the names of some archives tell the part of a split and others do not, so none counts: \
              name all of them, such as train-000.tar and val-000.tar"
                 .into(),
         );
     }
-    let counts = are_told && is_any(Part::Train);
+    let counts = all_have_one && is_any(Part::Train);
     let part = |number: usize| parts[number].filter(|_| counts);
     let mut seen = HashSet::new();
     for (number, shard) in shards.iter().enumerate() {
@@ -103,10 +103,5 @@ fn unused(photo: &ShardPhoto, options: &TableOptions, is_first: bool) -> Option<
 fn part(shard: &Shard) -> Option<Part> {
     let of_name = |name: &OsStr| role(&name.to_string_lossy()).map(|(role, _)| role);
     let of_folder = || of_name(shard.path.parent()?.file_name()?);
-    match of_name(shard.path.file_stem()?).or_else(of_folder)? {
-        Role::Train => Some(Part::Train),
-        Role::Val | Role::Eval => Some(Part::Val),
-        Role::Test => Some(Part::Test),
-        Role::Unlabelled => None,
-    }
+    Part::of_role(of_name(shard.path.file_stem()?).or_else(of_folder)?)
 }
